@@ -1,0 +1,243 @@
+//! What an incident is about: its kind, and the class that says how loudly people are called.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How loudly and in which way people are called. The order is the order of precedence: a higher
+/// class is never delayed by, merged into or masked by a lower one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Smoke, gas, carbon monoxide: everybody at once, no steps, no quotas.
+    Hazard,
+    /// A resident in need: the ladder, step by step.
+    Emergency,
+    /// A resident not heard of: a slower ladder that becomes an emergency when nobody is reached.
+    Welfare,
+    /// The hub can no longer hear or call: an emergency by day, the duty lead by night.
+    Coverage,
+    /// Something to mend in working hours.
+    Fault,
+    /// Something ordered with the second key.
+    Service,
+    /// A drill or a call test, marked 测试 everywhere.
+    Test,
+}
+
+impl Class {
+    /// All classes, highest first.
+    pub const ALL: [Self; 7] = [
+        Self::Hazard,
+        Self::Emergency,
+        Self::Welfare,
+        Self::Coverage,
+        Self::Fault,
+        Self::Service,
+        Self::Test,
+    ];
+
+    /// The word used in config, topics and events.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Hazard => "hazard",
+            Self::Emergency => "emergency",
+            Self::Welfare => "welfare",
+            Self::Coverage => "coverage",
+            Self::Fault => "fault",
+            Self::Service => "service",
+            Self::Test => "test",
+        }
+    }
+
+    /// The class of a word, the inverse of [`Class::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.word() == word)
+    }
+
+    /// The letter its codes begin with: no two classes share one, and none looks like a digit.
+    pub fn letter(self) -> char {
+        match self {
+            Self::Hazard => 'F',
+            Self::Emergency => 'A',
+            Self::Welfare => 'P',
+            Self::Coverage => 'H',
+            Self::Fault => 'D',
+            Self::Service => 'S',
+            Self::Test => 'T',
+        }
+    }
+
+    /// Whether lives may hang on it: these never wait for working hours, quotas or other orders.
+    pub fn is_urgent(self) -> bool {
+        matches!(self, Self::Hazard | Self::Emergency | Self::Welfare | Self::Coverage)
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// What happened, in the field's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The emergency key, pendant or pull cord.
+    Sos,
+    /// A confirmed fall.
+    Fall,
+    /// Smoke or fire.
+    Smoke,
+    /// Combustible gas.
+    Gas,
+    /// Carbon monoxide.
+    Co,
+    /// Water where none should be.
+    Water,
+    /// No sign of life within the daily window.
+    Inactivity,
+    /// Out of bed too long.
+    BedExit,
+    /// The service key.
+    Service,
+    /// A signal of a life-safety device that could not be read.
+    Unreadable,
+    /// A device opened or torn off.
+    Tamper,
+    /// A device's battery is nearly empty.
+    LowBattery,
+    /// A device not heard of for too long.
+    Silent,
+    /// The hub's own disk cannot be written: calls are held in memory only.
+    Memory,
+    /// Part of the record is damaged or missing.
+    Record,
+    /// A link into the hub is down.
+    Link,
+    /// A carrier cannot reach people, or an endpoint cannot be told.
+    Carrier,
+    /// Nobody stands on the roster.
+    NobodyOnDuty,
+    /// The wall clock cannot be trusted.
+    Clock,
+    /// The config on disk cannot be used; the last accepted one runs.
+    Config,
+    /// A source sent something that no contract can read.
+    Garbage,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 21] = [
+        Self::Sos,
+        Self::Fall,
+        Self::Smoke,
+        Self::Gas,
+        Self::Co,
+        Self::Water,
+        Self::Inactivity,
+        Self::BedExit,
+        Self::Service,
+        Self::Unreadable,
+        Self::Tamper,
+        Self::LowBattery,
+        Self::Silent,
+        Self::Memory,
+        Self::Record,
+        Self::Link,
+        Self::Carrier,
+        Self::NobodyOnDuty,
+        Self::Clock,
+        Self::Config,
+        Self::Garbage,
+    ];
+
+    /// The class a report of this kind starts in.
+    pub fn class(self) -> Class {
+        match self {
+            Self::Sos | Self::Fall | Self::Unreadable => Class::Emergency,
+            Self::Smoke | Self::Gas | Self::Co => Class::Hazard,
+            Self::Water | Self::Inactivity | Self::BedExit => Class::Welfare,
+            Self::Memory | Self::Link | Self::NobodyOnDuty => Class::Coverage,
+            Self::Service => Class::Service,
+            Self::Tamper
+            | Self::LowBattery
+            | Self::Silent
+            | Self::Record
+            | Self::Carrier
+            | Self::Clock
+            | Self::Config
+            | Self::Garbage => Class::Fault,
+        }
+    }
+
+    /// The word used in config, payloads and events.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sos => "sos",
+            Self::Fall => "fall",
+            Self::Smoke => "smoke",
+            Self::Gas => "gas",
+            Self::Co => "co",
+            Self::Water => "water",
+            Self::Inactivity => "inactivity",
+            Self::BedExit => "bed_exit",
+            Self::Service => "service",
+            Self::Unreadable => "unreadable",
+            Self::Tamper => "tamper",
+            Self::LowBattery => "low_battery",
+            Self::Silent => "silent",
+            Self::Memory => "memory",
+            Self::Record => "record",
+            Self::Link => "link",
+            Self::Carrier => "carrier",
+            Self::NobodyOnDuty => "nobody_on_duty",
+            Self::Clock => "clock",
+            Self::Config => "config",
+            Self::Garbage => "garbage",
+        }
+    }
+
+    /// The kind of a word, the inverse of [`Kind::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_class_has_its_own_letter_and_word() {
+        let letters: BTreeSet<char> = Class::ALL.iter().map(|c| c.letter()).collect();
+        assert_eq!(letters.len(), Class::ALL.len());
+        for class in Class::ALL {
+            assert_eq!(Class::from_word(class.word()), Some(class));
+        }
+    }
+
+    #[test]
+    fn a_kind_is_written_alike_in_words_and_in_json() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_word(kind.word()), Some(kind));
+            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
+        }
+    }
+
+    #[test]
+    fn an_emergency_outranks_everything_but_a_hazard() {
+        assert!(Class::Hazard < Class::Emergency && Class::Emergency < Class::Welfare);
+        assert!(Class::Fault > Class::Coverage);
+    }
+}

@@ -1,0 +1,25 @@
+//! The words every room shares: ids, times, classes and kinds, and what crosses from room to room.
+//!
+//! Nothing here decides anything, reads a clock or touches a file. A type stands here only when two
+//! rooms that may not import each other both need it. Ids and times are types, never bare strings
+//! and numbers, so that a resident cannot be passed where a person on duty is meant and hub time
+//! cannot be compared with wall time.
+
+mod class;
+mod command;
+mod ids;
+mod inbound;
+mod report;
+mod secret;
+mod time;
+
+pub use class::{Class, Kind};
+pub use command::{Command, FeedbackStage};
+pub use ids::{
+    BadId, Code, DeviceId, EndpointId, HomeId, HubId, IncidentId, LineId, LinkId, NoteId, PersonId,
+    ResidentId, Seq,
+};
+pub use inbound::{Inbound, Receipt, Verdict};
+pub use report::{Decoded, Decoder, Mark, Refusal, RefusalReason, Report, What};
+pub use secret::Secret;
+pub use time::{At, Wait, Wall, WallReading};
