@@ -2,6 +2,8 @@
 //! buttons, writes what it heard to disk, and calls people until one stands at the resident's side.
 //!
 //! The rooms, and which may import which, are listed in the README and held by `tests/layering.rs`.
-//! The eight laws stand at the head of [`desk`].
 
+pub mod incident;
+pub mod registry;
+pub mod roster;
 pub mod terms;

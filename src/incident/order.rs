@@ -1,0 +1,198 @@
+//! Orders: what the engine wants said, to whom and by what. They are derived from facts, named by
+//! the fact that caused them, and handed out again after a restart under the same name.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::terms::{Class, Command, EndpointId, IncidentId, PersonId, Seq, Wait};
+
+/// A way to a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Carrier {
+    /// The screen in the duty room.
+    Screen,
+    /// E-mail.
+    Mail,
+}
+
+impl Carrier {
+    /// All carriers.
+    pub const ALL: [Self; 2] = [Self::Screen, Self::Mail];
+
+    /// The word in `by = [...]` and in the table of `notify.toml`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Screen => "screen",
+            Self::Mail => "mail",
+        }
+    }
+
+    /// The carrier of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|carrier| carrier.word() == word)
+    }
+}
+
+impl fmt::Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// The name of an order. Never random, so a restart hands it out under the same one. The cause
+/// comes first: all orders of one fact lie side by side.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OrderId {
+    /// The sequence of the fact that caused it.
+    pub cause: Seq,
+    /// The incident.
+    pub incident: IncidentId,
+    /// To whom.
+    pub person: PersonId,
+    /// By what.
+    pub carrier: Carrier,
+    /// Which try, from 1.
+    pub attempt: u8,
+}
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cause, incident, person, carrier, attempt } = self;
+        write!(f, "{incident}-{cause}-{person}-{carrier}-{attempt}")
+    }
+}
+
+/// Why somebody is told something; each has its own text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// A first call.
+    Called,
+    /// A later step calls: nobody has accepted so far.
+    Escalated,
+    /// The resident pressed again and nobody has accepted.
+    PressedAgain,
+    /// Everybody is called: nobody has accepted.
+    AllHands,
+    /// The accepting person did not arrive in time: the call starts again.
+    NotArrived,
+    /// The accepting person gave it back.
+    Declined,
+    /// It was closed, and then pressed again.
+    Reopened,
+    /// A person on scene asks for help.
+    Reinforce,
+    /// A hazard is repeated.
+    HazardGoesOn,
+    /// To the accepting person: registered, with what to do next.
+    YouAccepted,
+    /// To the others: somebody has it.
+    Taken {
+        /// Who.
+        by: PersonId,
+    },
+    /// To the accepting person and the lead: not arrived so far.
+    ArrivalReminder,
+    /// To the responders: pressed again meanwhile.
+    PressedMeanwhile,
+    /// The resident pressed the cancel key: verify.
+    ResidentCancelled,
+    /// To the responder: still on scene?
+    StillOnScene,
+    /// To those who were called: over.
+    Closed,
+    /// To the lead: a person could not be reached by a carrier.
+    CannotReach {
+        /// Who.
+        person: PersonId,
+        /// By what.
+        by: Carrier,
+    },
+    /// To the lead: a follow-up is due.
+    FollowUpDue,
+}
+
+impl Notice {
+    /// Whether it asks somebody to come, so that it is pointless once somebody has the incident.
+    pub fn is_call(&self) -> bool {
+        matches!(
+            self,
+            Self::Called
+                | Self::Escalated
+                | Self::PressedAgain
+                | Self::AllHands
+                | Self::NotArrived
+                | Self::Declined
+                | Self::Reopened
+                | Self::Reinforce
+                | Self::HazardGoesOn
+        )
+    }
+}
+
+/// One message to one person by one carrier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Its name.
+    pub id: OrderId,
+    /// What it is about.
+    pub notice: Notice,
+    /// The class of its incident: the lane it waits in.
+    pub class: Class,
+    /// The epoch of the incident when it was given.
+    pub epoch: u32,
+    /// Where it stands.
+    pub state: OrderState,
+}
+
+/// Where an order stands between being given and being settled; a settled one is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderState {
+    /// To be sent.
+    Pending,
+    /// To be sent again, as the next attempt, not before this.
+    Later(crate::terms::At),
+}
+
+/// What became of an order, as its carrier says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The next machine took it. Handed over is not heard.
+    HandedOver,
+    /// The person's device has it.
+    Arrived,
+    /// The person has seen it. Still no answer.
+    Seen,
+    /// Not now: the carrier may work later.
+    TryLater {
+        /// Why, in a few words without names.
+        why: String,
+        /// Not before, if the other side said so.
+        after: Option<Wait>,
+    },
+    /// Never, for this person by this carrier.
+    Refused {
+        /// Why, in a few words without names.
+        why: String,
+    },
+    /// Nobody can say: the answer was lost. Counted as not handed over.
+    Unknown {
+        /// Why, in a few words without names.
+        why: String,
+    },
+}
+
+/// What a turn of the desk has to send out, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// A new order to a person waits under this name.
+    Order(OrderId),
+    /// The event with this sequence is owed to this endpoint.
+    Story(Seq, EndpointId),
+    /// A device is to be told how far its call has come.
+    Feedback(Command),
+}

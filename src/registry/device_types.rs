@@ -1,0 +1,42 @@
+//! What a type of device is: which family reads it, and what its signals mean.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The contract a device speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// Our own JSON over MQTT.
+    NativeMqtt,
+    /// Behind Zigbee2MQTT.
+    Zigbee2mqtt,
+}
+
+impl Family {
+    /// The word in `devices.toml` and in the addresses of unregistered devices.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NativeMqtt => "native-mqtt",
+            Self::Zigbee2mqtt => "zigbee2mqtt",
+        }
+    }
+}
+
+/// One type of device, from `[type.NAME]` in `devices.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceType {
+    /// The contract it speaks.
+    pub family: Family,
+    /// What staff call it, 紧急按钮; at most 10 UTF-16 units, since it stands in messages.
+    pub label: String,
+    /// Whether a life may hang on it: its unreadable signal pages.
+    pub life_safety: bool,
+    /// Action words and what they mean for this type, where the word alone does not say: `single`
+    /// → `sos`. Words on the right: the kinds' words, `cancel`, `ignore`.
+    pub actions: BTreeMap<String, String>,
+}
+
+/// All types by name.
+pub type DeviceTypes = BTreeMap<String, DeviceType>;

@@ -1,0 +1,15 @@
+//! Who lives where, which device hangs where, and who may be called.
+//!
+//! The registry is facts: one row per fact, taken in from CSV files at the first start and by
+//! import, and afterwards at home in the journal. It is pure: files are read and written elsewhere,
+//! text comes in and rows come out, with every bad row named. A missing field is never an error at
+//! the moment of a call: [`Registry::whereabouts`] always says where to go, in the best words the
+//! rows allow, because somebody has to run there.
+
+mod book;
+mod device_types;
+mod rows;
+
+pub use book::{Registry, Whereabouts};
+pub use device_types::{DeviceType, DeviceTypes, Family};
+pub use rows::{Change, Device, Home, Person, Resident, Role, Row, RowId};

@@ -1,0 +1,138 @@
+//! The rows: residents, homes, devices and people, as they stand in the CSV files and in the journal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::terms::{DeviceId, HomeId, PersonId, ResidentId};
+
+/// Somebody who lives in a home and may need help.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resident {
+    /// Id, `R0007`.
+    pub id: ResidentId,
+    /// Full name, 王桂芳; may be empty.
+    #[serde(default)]
+    pub name: String,
+    /// Year of birth, 1880–2200.
+    #[serde(default)]
+    pub born: Option<i16>,
+    /// Where they live.
+    #[serde(default)]
+    pub home: Option<HomeId>,
+    /// Telephone, as dialled; shown to the accepting person only.
+    #[serde(default)]
+    pub phone: String,
+    /// Who holds a key and how to get in; never in a first message.
+    #[serde(default)]
+    pub access: String,
+}
+
+/// A home, a room of the centre, a corridor: a place somebody can run to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Home {
+    /// Id, `H-3-2-501`.
+    pub id: HomeId,
+    /// The place in full, 3号楼2单元501; may be empty.
+    #[serde(default)]
+    pub place: String,
+    /// The place in the shortest form staff use, 3-2-501; may be empty.
+    #[serde(default)]
+    pub short: String,
+    /// The grid's code (网格), for the district; may be empty.
+    #[serde(default)]
+    pub grid: String,
+    /// Whether it stands in the centre's own building: then people arrive sooner.
+    #[serde(default)]
+    pub on_site: bool,
+}
+
+/// A button, a sensor, a cord.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Id, `B-14`; on the native contract also its name in topics.
+    pub id: DeviceId,
+    /// Its type, a name in `devices.toml`.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// The name it is heard under when that is not its id: a Zigbee2MQTT friendly name.
+    #[serde(default)]
+    pub heard_as: String,
+    /// Where it hangs.
+    #[serde(default)]
+    pub home: Option<HomeId>,
+    /// Whose it is; none for a corridor's cord, or where a couple shares it.
+    #[serde(default)]
+    pub resident: Option<ResidentId>,
+    /// The spot within the home, 卫生间; may be empty.
+    #[serde(default)]
+    pub spot: String,
+}
+
+/// What somebody does at the centre.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// On-call staff.
+    Staff,
+    /// The duty lead.
+    Lead,
+    /// Sets up and mends devices.
+    Technician,
+    /// An operator of the district: may take over and note, never counts as somebody of the house.
+    District,
+}
+
+/// Somebody who may be called and may answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Id, `zhangmin`; what `--as` takes.
+    pub id: PersonId,
+    /// Full name, 张敏.
+    #[serde(default)]
+    pub name: String,
+    /// What they do.
+    pub role: Role,
+    /// Telephone, as dialled; may be empty.
+    #[serde(default)]
+    pub phone: String,
+    /// Mail address; may be empty.
+    #[serde(default)]
+    pub email: String,
+}
+
+/// One row of the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Row {
+    /// A resident.
+    Resident(Resident),
+    /// A home.
+    Home(Home),
+    /// A device.
+    Device(Device),
+    /// A person.
+    Person(Person),
+}
+
+/// The name of a row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowId {
+    /// A resident's.
+    Resident(ResidentId),
+    /// A home's.
+    Home(HomeId),
+    /// A device's.
+    Device(DeviceId),
+    /// A person's.
+    Person(PersonId),
+}
+
+/// One change of the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// The row is new or different.
+    Set(Row),
+    /// The row is gone.
+    Removed(RowId),
+}
