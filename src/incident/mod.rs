@@ -1,11 +1,42 @@
-//! The engine.
+//! The engine: what an incident is, who is called when, and what ends it.
+//!
+//! Pure: time, facts and what stands at the moment go in; facts, orders and the next deadline with
+//! its reason come out. [`IncidentBook::decide`] looks and changes nothing; [`IncidentBook::apply`]
+//! changes and decides nothing, so a restart is a replay. Built to the transition table, timers and
+//! special rules of the escalation notes; chosen over timers in tasks and over a table of rows in a
+//! database, because a test can turn this clock and kill it between any two facts.
+//!
+//! Three things hold whatever comes in: an open incident has exactly one stage deadline; only a
+//! person's answer makes it quieter; the end of a ladder calls everybody, for ever.
 
+mod answer;
+mod apply;
+mod book;
+mod codes;
+mod deadline;
+mod decide;
+mod effects;
+mod fact;
+mod ladder;
 mod order;
+mod outcome;
 mod policy;
+mod press;
+mod sameness;
+mod stage;
+mod stimulus;
 mod story;
 
+pub use book::{IncidentBook, OWED_MAX};
+pub use fact::{Call, Entry, Fact, Resumed};
 pub use order::{Carrier, Effect, Notice, Order, OrderId, OrderState, Outcome};
+pub use outcome::ATTEMPTS_MAX;
 pub use policy::{Ladder, Policy, PolicyHash, Rung, Subscription, Waits, Who};
+pub use sameness::{DeviceMemory, Level, Sameness};
+pub use stage::{Incident, Responder, Stage};
+pub use stimulus::{
+    Answer, Contact, Ending, HUB_FAMILY, Ignored, Move, Standing, Stimulus, Trouble, Via, Why,
+};
 pub use story::{StageTimes, Story, StoryKind};
 
 use serde::{Deserialize, Serialize};

@@ -193,6 +193,8 @@ pub enum Effect {
     Order(OrderId),
     /// The event with this sequence is owed to this endpoint.
     Story(Seq, EndpointId),
+    /// An order no longer applies: whoever holds it must not send it.
+    Withdrawn(OrderId),
     /// A device is to be told how far its call has come.
     Feedback(Command),
 }

@@ -1,0 +1,282 @@
+//! The book: all state of the engine, and the questions it answers.
+//!
+//! The drain law: after every change, carry out what [`IncidentBook::apply`] returned, then wait for
+//! the next stimulus or the deadline of [`IncidentBook::next_deadline`], whichever comes first, and
+//! decide about [`super::Stimulus::Due`] as long as that deadline has passed. After a restart, apply
+//! every entry and drop what that returns; [`IncidentBook::outstanding`] and
+//! [`IncidentBook::owed`] then name everything that still has to leave the house.
+//!
+//! `apply` returns its effects instead of leaving the caller to look for them (design.md has it
+//! return nothing): finding what a fact caused would cost a search for every press of a storm.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::codes::CodePool;
+use super::{
+    DeviceMemory, Incident, Ladder, Order, OrderId, OrderState, Policy, PolicyHash, Story, Why,
+};
+use crate::registry::Registry;
+use crate::terms::{At, Code, DeviceId, EndpointId, HomeId, IncidentId, NoteId, Seq, Wait};
+
+/// How many events may be owed to one endpoint. Own choice: 100,000 events of 400 bytes are a week
+/// of outage for a busy district. At the limit the oldest is dropped and counted; the journal
+/// still has it.
+pub const OWED_MAX: usize = 100_000;
+
+/// All state of the engine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub struct IncidentBook {
+    pub(super) registry: Registry,
+    pub(super) policies: BTreeMap<PolicyHash, Arc<Policy>>,
+    pub(super) policy: Option<PolicyHash>,
+    pub(super) incidents: BTreeMap<IncidentId, Arc<Incident>>,
+    pub(super) codes: BTreeMap<char, CodePool>,
+    pub(super) devices: BTreeMap<DeviceId, DeviceMemory>,
+    pub(super) orders: BTreeMap<OrderId, Order>,
+    pub(super) stories: BTreeMap<Seq, Arc<Story>>,
+    pub(super) owed: BTreeMap<EndpointId, BTreeSet<Seq>>,
+    pub(super) dropped: BTreeMap<EndpointId, u64>,
+    pub(super) notes: BTreeMap<NoteId, (Option<IncidentId>, String)>,
+    pub(super) last_incident: u64,
+    pub(super) last_note: u64,
+    pub(super) last_seq: Seq,
+    pub(super) last_at: At,
+    // What follows is derived from what stands above.
+    pub(super) by_code: BTreeMap<Code, IncidentId>,
+    pub(super) open: BTreeSet<IncidentId>,
+    pub(super) deadlines: BTreeSet<(At, IncidentId)>,
+    pub(super) retries: BTreeSet<(At, OrderId)>,
+    pub(super) open_by_home: BTreeMap<HomeId, BTreeSet<IncidentId>>,
+}
+
+/// The book as a snapshot keeps it: no derived tables, and no keys that JSON cannot have.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    registry: Registry,
+    policies: BTreeMap<PolicyHash, Arc<Policy>>,
+    policy: Option<PolicyHash>,
+    incidents: Vec<Arc<Incident>>,
+    codes: BTreeMap<char, CodePool>,
+    devices: BTreeMap<DeviceId, DeviceMemory>,
+    orders: Vec<Order>,
+    stories: Vec<Arc<Story>>,
+    owed: BTreeMap<EndpointId, BTreeSet<Seq>>,
+    dropped: BTreeMap<EndpointId, u64>,
+    notes: BTreeMap<NoteId, (Option<IncidentId>, String)>,
+    last_incident: u64,
+    last_note: u64,
+    last_seq: Seq,
+    last_at: At,
+}
+
+impl From<IncidentBook> for Stored {
+    fn from(book: IncidentBook) -> Self {
+        Self {
+            registry: book.registry,
+            policies: book.policies,
+            policy: book.policy,
+            incidents: book.incidents.into_values().collect(),
+            codes: book.codes,
+            devices: book.devices,
+            orders: book.orders.into_values().collect(),
+            stories: book.stories.into_values().collect(),
+            owed: book.owed,
+            dropped: book.dropped,
+            notes: book.notes,
+            last_incident: book.last_incident,
+            last_note: book.last_note,
+            last_seq: book.last_seq,
+            last_at: book.last_at,
+        }
+    }
+}
+
+impl From<Stored> for IncidentBook {
+    fn from(stored: Stored) -> Self {
+        let mut book = Self {
+            registry: stored.registry,
+            policies: stored.policies,
+            policy: stored.policy,
+            incidents: stored.incidents.into_iter().map(|i| (i.id, i)).collect(),
+            codes: stored.codes,
+            devices: stored.devices,
+            orders: stored.orders.into_iter().map(|o| (o.id.clone(), o)).collect(),
+            stories: stored.stories.into_iter().map(|s| (s.seq, s)).collect(),
+            owed: stored.owed,
+            dropped: stored.dropped,
+            notes: stored.notes,
+            last_incident: stored.last_incident,
+            last_note: stored.last_note,
+            last_seq: stored.last_seq,
+            last_at: stored.last_at,
+            ..Self::default()
+        };
+        for incident in book.incidents.values() {
+            book.by_code.insert(incident.code, incident.id);
+            if incident.stage.is_open() {
+                book.open.insert(incident.id);
+                if let Some(home) = &incident.home {
+                    book.open_by_home.entry(home.clone()).or_default().insert(incident.id);
+                }
+            }
+            if let Some((at, _)) = incident.next_deadline() {
+                book.deadlines.insert((at, incident.id));
+            }
+        }
+        for order in book.orders.values() {
+            if let OrderState::Later(at) = order.state {
+                book.retries.insert((at, order.id.clone()));
+            }
+        }
+        book
+    }
+}
+
+impl IncidentBook {
+    /// Residents, homes, devices and people.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The sequence of the last applied entry.
+    pub fn last_seq(&self) -> Seq {
+        self.last_seq
+    }
+
+    /// The time of the last applied entry.
+    pub fn last_at(&self) -> At {
+        self.last_at
+    }
+
+    /// An incident in memory, by number.
+    pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
+        self.incidents.get(&id).map(Arc::as_ref)
+    }
+
+    /// The incident that has this code now, or had it last and is still in memory.
+    pub fn by_code(&self, code: Code) -> Option<&Incident> {
+        self.incident(*self.by_code.get(&code)?)
+    }
+
+    /// Every incident in memory, oldest first.
+    pub fn incidents(&self) -> impl DoubleEndedIterator<Item = &Incident> {
+        self.incidents.values().map(Arc::as_ref)
+    }
+
+    /// Every open incident, oldest first.
+    pub fn open(&self) -> impl DoubleEndedIterator<Item = &Incident> {
+        self.open.iter().filter_map(|id| self.incident(*id))
+    }
+
+    /// How many incidents are open.
+    pub fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// What is remembered of a device.
+    pub fn device(&self, id: &DeviceId) -> Option<&DeviceMemory> {
+        self.devices.get(id)
+    }
+
+    /// Every order that is to be sent now, the oldest cause first; those that wait for another try
+    /// are left out.
+    pub fn outstanding(&self) -> impl Iterator<Item = &Order> {
+        self.orders.values().filter(|order| order.state == OrderState::Pending)
+    }
+
+    /// An order that is not settled.
+    pub fn order(&self, id: &OrderId) -> Option<&Order> {
+        self.orders.get(id)
+    }
+
+    /// How many orders are not settled, waiting ones included.
+    pub fn order_count(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// The events owed to an endpoint, oldest first.
+    pub fn owed(&self, endpoint: &EndpointId) -> impl Iterator<Item = &Story> {
+        self.owed.get(endpoint).into_iter().flatten().filter_map(|seq| self.story(*seq))
+    }
+
+    /// How many events are owed to each endpoint.
+    pub fn owed_counts(&self) -> impl Iterator<Item = (&EndpointId, usize)> {
+        self.owed.iter().map(|(endpoint, owed)| (endpoint, owed.len()))
+    }
+
+    /// How many events each endpoint was never told because [`OWED_MAX`] was reached.
+    pub fn dropped(&self) -> &BTreeMap<EndpointId, u64> {
+        &self.dropped
+    }
+
+    /// An event that is still owed to somebody.
+    pub fn story(&self, seq: Seq) -> Option<&Story> {
+        self.stories.get(&seq).map(Arc::as_ref)
+    }
+
+    /// Whether an event is still owed to an endpoint.
+    pub fn owes(&self, endpoint: &EndpointId, seq: Seq) -> bool {
+        self.owed.get(endpoint).is_some_and(|owed| owed.contains(&seq))
+    }
+
+    /// The words of a note.
+    pub fn note(&self, note: NoteId) -> Option<&str> {
+        self.notes.get(&note).map(|(_, text)| text.as_str())
+    }
+
+    /// An incident's notes, oldest first.
+    pub fn notes_of(&self, incident: IncidentId) -> impl Iterator<Item = &str> {
+        self.notes
+            .values()
+            .filter(move |(of, _)| *of == Some(incident))
+            .map(|(_, text)| text.as_str())
+    }
+
+    /// The earliest deadline and which one that is; `None` when nothing is open and nothing waits.
+    pub fn next_deadline(&self) -> Option<(At, IncidentId, Why)> {
+        let stage = self.deadlines.first().and_then(|(_, id)| {
+            let (at, why) = self.incident(*id)?.next_deadline()?;
+            Some((at, *id, why))
+        });
+        let retry = self
+            .retries
+            .first()
+            .map(|(at, order)| (*at, order.incident, Why::Retry(order.clone())));
+        match (stage, retry) {
+            (Some(stage), Some(retry)) => Some(if retry.0 < stage.0 { retry } else { stage }),
+            (stage, retry) => stage.or(retry),
+        }
+    }
+
+    /// How long the most overdue deadline of an urgent incident has been waiting.
+    pub fn overdue(&self, now: At) -> Wait {
+        self.deadlines.first().map_or(Wait::ZERO, |(at, _)| now - *at)
+    }
+
+    /// The policy in use, or the loud one where none was ever taken.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.policy
+            .as_ref()
+            .and_then(|hash| self.policies.get(hash))
+            .cloned()
+            .unwrap_or_else(|| Arc::new(Policy::loud()))
+    }
+
+    /// The policy an incident keeps.
+    pub fn policy_of(&self, incident: &Incident) -> Arc<Policy> {
+        self.policies.get(&incident.policy).cloned().unwrap_or_else(|| Arc::new(Policy::loud()))
+    }
+
+    /// The ladder an incident is on.
+    pub fn ladder_of(&self, incident: &Incident) -> Ladder {
+        let policy = self.policy_of(incident);
+        match policy.ladders.get(&incident.class) {
+            Some(ladder) if !ladder.rungs.is_empty() => ladder.clone(),
+            _ => Ladder::loud(incident.class),
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! What a fact causes: orders to people, events to machines, feedback to the device.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::apply::by_of;
+use super::book::OWED_MAX;
+use super::{
+    Call, Carrier, Effect, Entry, Fact, IncidentBook, Notice, Order, OrderId, OrderState, Outcome,
+    Responder, Stage, StageName, Story, StoryKind,
+};
+use crate::terms::{
+    At, Class, Command, DeviceId, EndpointId, FeedbackStage, IncidentId, PersonId, Seq,
+};
+
+impl IncidentBook {
+    /// People move: somebody accepts, sets out, arrives, gives it back, is counted out.
+    pub(super) fn move_person(&mut self, entry: &Entry, fact: &Fact, effects: &mut Vec<Effect>) {
+        let (incident, event) = match fact {
+            Fact::Accepted { incident, .. } => (*incident, Some(StoryKind::Accepted)),
+            Fact::SetOut { incident, .. } => (*incident, Some(StoryKind::OnTheWay)),
+            Fact::Arrived { incident, .. } => (*incident, Some(StoryKind::OnScene)),
+            Fact::Declined { incident, .. } | Fact::ArrivalMissed { incident } => (*incident, None),
+            _ => return,
+        };
+        let wall = entry.wall;
+        self.change(incident, |i| match fact {
+            Fact::Accepted { by, enough, remind, arrive_by, takes_over, .. } => {
+                if *takes_over {
+                    for (_, what) in i.responders.iter_mut().filter(|(_, w)| w.is_active()) {
+                        *what = Responder::Done;
+                    }
+                }
+                i.set_responder(by, Responder::Accepted);
+                i.times.accepted.get_or_insert(wall);
+                let fresh = matches!(i.stage, Stage::Calling { .. } | Stage::Queued { .. });
+                if *enough && (fresh || *takes_over) {
+                    i.stage = Stage::Accepted { remind: Some(*remind), arrive_by: *arrive_by };
+                }
+            }
+            Fact::SetOut { by, .. } => {
+                i.set_responder(by, Responder::OnTheWay);
+                i.times.on_the_way.get_or_insert(wall);
+                if let Stage::Accepted { remind, arrive_by } = i.stage {
+                    i.stage = Stage::OnTheWay { remind, arrive_by };
+                }
+            }
+            Fact::Arrived { by, next, .. } => {
+                i.set_responder(by, Responder::OnScene);
+                i.times.on_scene.get_or_insert(wall);
+                i.stage = Stage::OnScene { asked: 0, next: *next };
+            }
+            Fact::Declined { by, .. } => i.set_responder(by, Responder::Declined),
+            _ => {
+                for (_, what) in i.responders.iter_mut().filter(|(_, w)| w.is_active()) {
+                    *what = Responder::TimedOut;
+                }
+            }
+        });
+        self.withdraw_pointless(incident, effects);
+        if event.is_some_and(|e| e != StoryKind::OnTheWay) {
+            self.tell_device(incident, effects);
+        }
+        if let Some(event) = event {
+            self.tell_story(entry, incident, event, &by_of(fact), effects);
+        }
+    }
+
+    /// Facts that only note something beside the stage.
+    pub(super) fn annotate(&mut self, entry: &Entry, fact: &Fact, effects: &mut Vec<Effect>) {
+        match fact {
+            Fact::RepeatSet { incident, next } => {
+                self.change(*incident, |i| i.repeat = *next);
+            }
+            Fact::Exhausted { incident } => {
+                self.change(*incident, |i| i.exhausted = i.exhausted.or(Some(entry.at)));
+                self.tell_story(entry, *incident, StoryKind::Exhausted, &[], effects);
+            }
+            Fact::ArrivalReminded { incident } => {
+                self.change(*incident, |i| match &mut i.stage {
+                    Stage::Accepted { remind, .. } | Stage::OnTheWay { remind, .. } => {
+                        *remind = None;
+                    }
+                    _ => {}
+                });
+            }
+            Fact::SceneAsked { incident, asked, next } => {
+                self.change(*incident, |i| {
+                    if matches!(i.stage, Stage::OnScene { .. }) {
+                        i.stage = Stage::OnScene { asked: *asked, next: *next };
+                    }
+                });
+                if *asked >= super::deadline::ASKED_UNTIL_DISTRICT {
+                    self.tell_story(entry, *incident, StoryKind::Escalated, &[], effects);
+                }
+            }
+            Fact::HelpAsked { incident, needs } => {
+                self.change(*incident, |i| i.needs = *needs);
+            }
+            Fact::ResidentCancelled { incident } => {
+                self.change(*incident, |i| i.cancelled = true);
+            }
+            Fact::BackToNormal { incident } => {
+                self.change(*incident, |i| i.back_to_normal = true);
+            }
+            Fact::Silenced { incident, until, .. } => {
+                self.change(*incident, |i| i.silenced = Some(*until));
+            }
+            Fact::SilenceEnded { incident } => {
+                self.change(*incident, |i| i.silenced = None);
+            }
+            Fact::FollowUpAsked { incident, next } => {
+                self.change(*incident, |i| {
+                    if let Stage::Resolved { follow_up, .. } = &mut i.stage {
+                        *follow_up = *next;
+                    }
+                });
+            }
+            Fact::FollowedUp { incident, by, score, .. } => {
+                self.change(*incident, |i| {
+                    i.stage = Stage::FollowedUp { by: by.clone(), score: *score, since: entry.at };
+                    i.times.followed_up.get_or_insert(entry.wall);
+                });
+                self.tell_story(entry, *incident, StoryKind::FollowedUp, &by_of(fact), effects);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives one order for each person and carrier.
+    pub(super) fn give_orders(
+        &mut self,
+        entry: &Entry,
+        incident: IncidentId,
+        notice: &Notice,
+        calls: &[Call],
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(held) = self.incidents.get(&incident).cloned() else { return };
+        let mut given = BTreeSet::new();
+        for call in calls {
+            for carrier in &call.by {
+                let id = OrderId {
+                    cause: entry.seq,
+                    incident,
+                    person: call.person.clone(),
+                    carrier: *carrier,
+                    attempt: 1,
+                };
+                self.orders.insert(
+                    id.clone(),
+                    Order {
+                        id: id.clone(),
+                        notice: notice.clone(),
+                        class: held.class,
+                        epoch: held.epoch,
+                        state: OrderState::Pending,
+                    },
+                );
+                given.insert(id.clone());
+                effects.push(Effect::Order(id));
+            }
+        }
+        self.change(incident, |i| {
+            i.orders.append(&mut given);
+            if let Notice::CannotReach { person, by } = notice {
+                i.unreachable.insert((person.clone(), *by));
+            }
+        });
+    }
+
+    /// Settles an order, or puts it off as the next attempt.
+    pub(super) fn settle_order(
+        &mut self,
+        entry: &Entry,
+        id: &OrderId,
+        outcome: &Outcome,
+        retry: Option<At>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(order) = self.drop_order(id) else { return };
+        self.change(id.incident, |i| {
+            i.orders.remove(id);
+        });
+        if let Some(at) = retry {
+            let next = OrderId { attempt: id.attempt.saturating_add(1), ..id.clone() };
+            self.retries.insert((at, next.clone()));
+            self.change(id.incident, |i| {
+                i.orders.insert(next.clone());
+            });
+            let state = OrderState::Later(at);
+            self.orders.insert(next.clone(), Order { id: next, state, ..order });
+            return;
+        }
+        if order.notice.is_call() && outcome.is_handed_over() {
+            let told = [(id.person.clone(), Some(id.carrier))];
+            self.tell_story(entry, id.incident, StoryKind::Notified, &told, effects);
+        }
+    }
+
+    /// Takes an order out of every table.
+    pub(super) fn drop_order(&mut self, id: &OrderId) -> Option<Order> {
+        let order = self.orders.remove(id)?;
+        if let OrderState::Later(at) = order.state {
+            self.retries.remove(&(at, id.clone()));
+        }
+        Some(order)
+    }
+
+    /// Withdraws an incident's orders that `pointless` picks.
+    pub(super) fn withdraw(
+        &mut self,
+        incident: IncidentId,
+        pointless: impl Fn(&Order) -> bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(held) = self.incidents.get(&incident) else { return };
+        let gone: Vec<OrderId> = held
+            .orders
+            .iter()
+            .filter(|id| self.orders.get(id).is_some_and(&pointless))
+            .cloned()
+            .collect();
+        if gone.is_empty() {
+            return;
+        }
+        self.change(incident, |i| {
+            for id in &gone {
+                i.orders.remove(id);
+            }
+        });
+        for id in gone {
+            self.drop_order(&id);
+            effects.push(Effect::Withdrawn(id));
+        }
+    }
+
+    /// Once somebody has it, calls to the others are pointless; calls to those who have answered
+    /// always are. A hazard calls everybody who has not answered, and asked-for help goes on.
+    fn withdraw_pointless(&mut self, incident: IncidentId, effects: &mut Vec<Effect>) {
+        let Some(held) = self.incidents.get(&incident).cloned() else { return };
+        let calling = matches!(held.stage, Stage::Calling { .. } | Stage::Queued { .. });
+        let wanted =
+            calling || held.class == Class::Hazard || held.active().count() < held.needs.into();
+        let answered =
+            |person: &PersonId| held.responder(person).is_some_and(|r| r != Responder::Called);
+        self.withdraw(
+            incident,
+            |order| order.notice.is_call() && (!wanted || answered(&order.id.person)),
+            effects,
+        );
+    }
+
+    /// Owes an event to every endpoint that asks for it.
+    pub(super) fn tell_story(
+        &mut self,
+        entry: &Entry,
+        incident: IncidentId,
+        event: StoryKind,
+        people: &[(PersonId, Option<Carrier>)],
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(held) = self.incidents.get(&incident).cloned() else { return };
+        let policy = self.policy();
+        let mut story = None;
+        for (endpoint, wants) in &policy.endpoints {
+            if !wants.wants(held.class, event) {
+                continue;
+            }
+            story.get_or_insert_with(|| Story::of(entry, &held, event, people));
+            let owed = self.owed.entry(endpoint.clone()).or_default();
+            owed.insert(entry.seq);
+            effects.push(Effect::Story(entry.seq, endpoint.clone()));
+            if owed.len() > OWED_MAX
+                && let Some(oldest) = owed.pop_first()
+            {
+                *self.dropped.entry(endpoint.clone()).or_default() += 1;
+                self.forget_story(oldest);
+            }
+        }
+        if let Some(story) = story {
+            self.stories.insert(entry.seq, Arc::new(story));
+        }
+    }
+
+    /// Notes that an endpoint is done with an event.
+    pub(super) fn settle_story(&mut self, endpoint: &EndpointId, seq: Seq) {
+        if self.owed.get_mut(endpoint).is_some_and(|owed| owed.remove(&seq)) {
+            self.forget_story(seq);
+        }
+    }
+
+    fn forget_story(&mut self, seq: Seq) {
+        if !self.owed.values().any(|owed| owed.contains(&seq)) {
+            self.stories.remove(&seq);
+        }
+    }
+
+    /// Tells a device how far its call has come.
+    pub(super) fn tell_device(&self, incident: IncidentId, effects: &mut Vec<Effect>) {
+        effects.extend(self.feedback(incident).map(Effect::Feedback));
+    }
+
+    fn feedback(&self, incident: IncidentId) -> Option<Command> {
+        let held = self.incident(incident)?;
+        if held.device.as_str().starts_with(super::HUB_FAMILY) && held.device.is_unregistered() {
+            return None;
+        }
+        let stage = match held.stage.name() {
+            StageName::Queued | StageName::Calling => FeedbackStage::Stored,
+            StageName::Accepted | StageName::OnTheWay => FeedbackStage::Accepted,
+            StageName::OnScene => FeedbackStage::OnScene,
+            StageName::Resolved | StageName::FollowedUp => FeedbackStage::Closed,
+        };
+        Some(Command { device: held.device.clone(), mark: held.mark, stage })
+    }
+
+    /// What a device that has just come back has to be told: how far each of its calls has come.
+    pub fn feedback_for(&self, device: &DeviceId) -> Vec<Command> {
+        let Some(memory) = self.devices.get(device) else { return Vec::new() };
+        memory.open.values().filter_map(|id| self.feedback(*id)).collect()
+    }
+}
+
+impl Outcome {
+    /// Whether the message left the house.
+    pub fn is_handed_over(&self) -> bool {
+        matches!(self, Self::HandedOver | Self::Arrived | Self::Seen)
+    }
+}
+
+impl Story {
+    fn of(
+        entry: &Entry,
+        incident: &super::Incident,
+        event: StoryKind,
+        people: &[(PersonId, Option<Carrier>)],
+    ) -> Self {
+        Self {
+            seq: entry.seq,
+            event,
+            wall: entry.wall,
+            clock_trusted: entry.trusted,
+            incident: incident.id,
+            code: incident.code,
+            class: incident.class,
+            kind: incident.kind,
+            stage: incident.stage.name(),
+            epoch: incident.epoch,
+            rung: incident.rung(),
+            press_count: incident.presses,
+            device: incident.device.clone(),
+            resident: incident.resident.clone(),
+            times: incident.times,
+            people: people.to_vec(),
+            test: incident.class == Class::Test,
+        }
+    }
+}
+
+impl Notice {
+    /// Whether it belongs to a step after the first: the outside is told that it escalated.
+    pub(super) fn is_later_step(&self) -> bool {
+        matches!(self, Self::Escalated | Self::PressedAgain | Self::NotArrived | Self::Declined)
+    }
+}

@@ -1,0 +1,412 @@
+//! Facts: everything that changes state, in the past tense. Facts alone rebuild the state.
+//!
+//! A fact carries all that config, roster, registry or clock supplied when it was decided: the
+//! people a rung called, the waits, the deadline. Applying one reads nothing else, so a new version
+//! or a new config never rewrites what happened. Facts hold ids; names, numbers and the words of
+//! notes stand only in the rows that explain the ids.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Answer, Carrier, Contact, Ending, Ignored, Notice, OrderId, Outcome, PolicyHash, Trouble, Why,
+};
+use crate::registry::Change;
+use crate::terms::{
+    At, Class, Code, DeviceId, EndpointId, HomeId, IncidentId, Kind, LinkId, Mark, NoteId,
+    PersonId, Refusal, Report, ResidentId, Seq, Wait, Wall,
+};
+
+/// One applied or applicable fact with its place in the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its sequence.
+    pub seq: Seq,
+    /// Hub time.
+    pub at: At,
+    /// Wall time.
+    pub wall: Wall,
+    /// Whether the wall time could be trusted.
+    pub trusted: bool,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// The part of an entry that the journal keeps as bytes; sequence and times stand in its frame.
+#[derive(Serialize, Deserialize)]
+struct Body<'a> {
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    untrusted: bool,
+    fact: std::borrow::Cow<'a, Fact>,
+}
+
+impl Entry {
+    /// The bytes the journal keeps: one JSON object.
+    pub fn to_body(&self) -> Vec<u8> {
+        let body = Body { untrusted: !self.trusted, fact: std::borrow::Cow::Borrowed(&self.fact) };
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// Reads an entry back from the journal's bytes; an error names what is wrong with them.
+    pub fn from_body(
+        seq: Seq,
+        at: At,
+        wall: Wall,
+        bytes: &[u8],
+    ) -> Result<Self, serde_json::Error> {
+        let body: Body<'_> = serde_json::from_slice(bytes)?;
+        let fact = body.fact.into_owned();
+        Ok(Self { seq, at, wall, trusted: !body.untrusted, fact })
+    }
+}
+
+/// One person to be told, and by what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// Who.
+    pub person: PersonId,
+    /// By what, all at once.
+    pub by: Vec<Carrier>,
+}
+
+/// How hub time went on after a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resumed {
+    /// Same boot: the boot-time clock says exactly how long it was.
+    SameBoot,
+    /// New boot, and a trusted wall clock says how long it was.
+    ByWall,
+    /// Nobody knows: every open deadline is due now.
+    Unknown,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// The hub started.
+    HubStarted {
+        /// Our version.
+        version: String,
+        /// Whether the last stop was orderly.
+        clean: bool,
+    },
+    /// The hub stopped in order.
+    HubStopped,
+    /// Hub time went on.
+    ClockResumed {
+        /// How long the hub was away, as far as anybody knows.
+        gap: Wait,
+        /// How that is known.
+        how: Resumed,
+    },
+    /// A policy was taken into use.
+    PolicyTaken {
+        /// Its JSON.
+        text: String,
+    },
+    /// A roster was taken into use; recorded for looking back, never read by a replay.
+    RosterTaken {
+        /// Its JSON.
+        text: String,
+    },
+    /// The registry changed.
+    RegistryChanged {
+        /// How.
+        change: Change,
+    },
+    /// The words of a note.
+    NoteKept {
+        /// The note's number.
+        note: NoteId,
+        /// The words.
+        text: String,
+    },
+    /// A device said something that must survive.
+    Reported {
+        /// What.
+        report: Report,
+    },
+    /// A signal could not be read.
+    SignalRefused {
+        /// On which link.
+        link: LinkId,
+        /// What was wrong.
+        refusal: Refusal,
+        /// How many like it came from there in this minute so far.
+        count: u32,
+    },
+    /// A carrier said what became of an order.
+    OutcomeHeard {
+        /// The order.
+        order: OrderId,
+        /// What became of it.
+        outcome: Outcome,
+        /// When it is tried again, if it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry: Option<At>,
+    },
+    /// An endpoint took events, or will never take them.
+    Delivered {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// The events it took.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        took: Vec<Seq>,
+        /// The events it refuses for good, with its reason.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        refused: Vec<(Seq, String)>,
+    },
+    /// A person answered, and it was taken or it changed nothing.
+    AnswerHeard {
+        /// The answer.
+        answer: Answer,
+        /// Why it changed nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ignored: Option<Ignored>,
+    },
+    /// A deadline passed.
+    DeadlineCame {
+        /// Of which incident.
+        incident: IncidentId,
+        /// Which one.
+        why: Why,
+    },
+    /// Something of the hub's own broke or works again.
+    HubTrouble {
+        /// What.
+        trouble: Trouble,
+    },
+    /// An incident began.
+    Raised {
+        /// Its number.
+        incident: IncidentId,
+        /// Its code.
+        code: Code,
+        /// Its class.
+        class: Class,
+        /// Its kind.
+        kind: Kind,
+        /// The device.
+        device: DeviceId,
+        /// The home, where known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        home: Option<HomeId>,
+        /// The resident, where exactly one is meant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resident: Option<ResidentId>,
+        /// The device's own count of the press.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<Mark>,
+        /// The policy it keeps.
+        policy: PolicyHash,
+        /// Called by the night's steps.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        night: bool,
+        /// How many people must accept.
+        needs: u8,
+        /// Related incidents: the same home, or the one before on this device.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        linked: Vec<IncidentId>,
+        /// It was true before the hub started.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        found_at_start: bool,
+        /// It waits for working hours until then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queued_until: Option<At>,
+    },
+    /// A rung was called: the incident is in `Calling` from here on.
+    Called {
+        /// The incident.
+        incident: IncidentId,
+        /// The epoch it is in from here on.
+        epoch: u32,
+        /// The rung, from 0.
+        rung: u8,
+        /// The lap, from 0.
+        lap: u32,
+        /// What the people are told.
+        notice: Notice,
+        /// Who, by what.
+        calls: Vec<Call>,
+        /// When the next step is due.
+        next: At,
+    },
+    /// People were told something, or more people were called; the stage stays.
+    Told {
+        /// The incident.
+        incident: IncidentId,
+        /// What.
+        notice: Notice,
+        /// Who, by what.
+        to: Vec<Call>,
+    },
+    /// Calls beside the stage are repeated from here on, or no longer: a hazard, reinforcement.
+    RepeatSet {
+        /// The incident.
+        incident: IncidentId,
+        /// When next; none ends them.
+        next: Option<At>,
+    },
+    /// The device of an open incident was pressed again.
+    PressedAgain {
+        /// The incident.
+        incident: IncidentId,
+        /// The device's own count of the press.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<Mark>,
+        /// Whether the ladder moved because of it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        moved: bool,
+    },
+    /// The end of the ladder was reached for the first time in this epoch.
+    Exhausted {
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// An incident became one of a higher class.
+    ClassChanged {
+        /// The incident.
+        incident: IncidentId,
+        /// What it is now.
+        to: Class,
+    },
+    /// A person accepted.
+    Accepted {
+        /// The incident.
+        incident: IncidentId,
+        /// Who.
+        by: PersonId,
+        /// Whether enough people have accepted now: the stage moves.
+        enough: bool,
+        /// When they are reminded.
+        remind: At,
+        /// When the call starts again if nobody has arrived.
+        arrive_by: At,
+        /// Whether those who had it before are released.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        takes_over: bool,
+    },
+    /// A person is on the way.
+    SetOut {
+        /// The incident.
+        incident: IncidentId,
+        /// Who.
+        by: PersonId,
+    },
+    /// The reminder before a missed arrival was given.
+    ArrivalReminded {
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// Nobody arrived in time: those who had accepted are counted out.
+    ArrivalMissed {
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// A person gave it back, or said they cannot come.
+    Declined {
+        /// The incident.
+        incident: IncidentId,
+        /// Who.
+        by: PersonId,
+    },
+    /// A person is there.
+    Arrived {
+        /// The incident.
+        incident: IncidentId,
+        /// Who.
+        by: PersonId,
+        /// When they are asked whether they still are.
+        next: At,
+    },
+    /// It was asked whether somebody is still there.
+    SceneAsked {
+        /// The incident.
+        incident: IncidentId,
+        /// How often by now.
+        asked: u32,
+        /// When next.
+        next: At,
+    },
+    /// A responder asked for help.
+    HelpAsked {
+        /// The incident.
+        incident: IncidentId,
+        /// How many people must be there now.
+        needs: u8,
+    },
+    /// The resident pressed the cancel key; nothing stops.
+    ResidentCancelled {
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// The level that began it is back to normal, or what was broken works again; nothing stops.
+    BackToNormal {
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// The local sounder is silenced for a while.
+    Silenced {
+        /// The incident.
+        incident: IncidentId,
+        /// By whom.
+        by: PersonId,
+        /// Until when.
+        until: At,
+    },
+    /// The local sounder is no longer silenced.
+    SilenceEnded {
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// A person closed it.
+    Resolved {
+        /// The incident.
+        incident: IncidentId,
+        /// Who.
+        by: PersonId,
+        /// How it ended.
+        ending: Ending,
+        /// How the person knows, when nobody was on scene.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contact: Option<Contact>,
+        /// When a follow-up is due; none where none is asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        follow_up: Option<At>,
+    },
+    /// Pressed soon after its end: it is open again.
+    Reopened {
+        /// The incident.
+        incident: IncidentId,
+        /// The device's own count of the press.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<Mark>,
+    },
+    /// A follow-up was asked for.
+    FollowUpAsked {
+        /// The incident.
+        incident: IncidentId,
+        /// When it is asked for again; none after the second time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next: Option<At>,
+    },
+    /// It was followed up.
+    FollowedUp {
+        /// The incident.
+        incident: IncidentId,
+        /// By whom.
+        by: PersonId,
+        /// The resident's score, 1–5.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        score: Option<u8>,
+        /// Whether there was a complaint.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        complaint: bool,
+    },
+    /// It left memory; the record keeps it.
+    Filed {
+        /// The incident.
+        incident: IncidentId,
+    },
+}

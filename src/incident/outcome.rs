@@ -1,0 +1,129 @@
+//! What became of an order. Handed over is not heard: no outcome makes an incident quieter.
+
+use super::{Call, Carrier, Fact, IncidentBook, Notice, OrderId, Outcome, Stage, Standing};
+use crate::terms::{At, Wait};
+
+/// Waits between the tries of one order (oncall.md 3.5), in seconds; the last one repeats.
+const RETRY_SECS: [u64; 5] = [2, 5, 10, 20, 30];
+/// How often one order is tried. Own choice: with [`RETRY_SECS`] two minutes, twice a step; by then
+/// a later step or the next lap has given a new order.
+pub const ATTEMPTS_MAX: u8 = 8;
+/// How far a wait is moved by the order's own name, so that a hundred do not try at once: ±20 %
+/// (oncall.md 3.5).
+const SPREAD_PERCENT: u64 = 20;
+/// Longest wait the other side can ask for. Own choice: half a step.
+const ASKED_WAIT_MAX: Wait = Wait::secs(30);
+
+impl IncidentBook {
+    /// Decides about an outcome. Empty when the order was withdrawn meanwhile.
+    pub(super) fn on_outcome(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        id: &OrderId,
+        outcome: &Outcome,
+    ) -> Vec<Fact> {
+        let (Some(order), Some(incident)) = (self.orders.get(id), self.incident(id.incident))
+        else {
+            return Vec::new();
+        };
+        let asked = match outcome {
+            Outcome::TryLater { after, .. } => Some(*after),
+            Outcome::Unknown { .. } => Some(None),
+            _ => None,
+        };
+        let retry = asked
+            .filter(|_| id.attempt < ATTEMPTS_MAX)
+            .map(|after| at + wait_before_next(id, after));
+        let mut facts =
+            vec![Fact::OutcomeHeard { order: id.clone(), outcome: outcome.clone(), retry }];
+        let given_up = retry.is_none() && !outcome.is_handed_over();
+        let about_itself = matches!(order.notice, Notice::CannotReach { .. });
+        if !given_up || about_itself || !incident.class.is_urgent() {
+            return facts;
+        }
+        let step = self.step(at, standing, incident);
+        let calling = matches!(incident.stage, Stage::Calling { .. });
+        let other_ways = self.other_ways(id, step.all_carriers());
+        if calling && order.notice.is_call() && !other_ways.is_empty() {
+            facts.push(Fact::Told {
+                incident: incident.id,
+                notice: order.notice.clone(),
+                to: vec![Call { person: id.person.clone(), by: other_ways }],
+            });
+        }
+        if !incident.unreachable.contains(&(id.person.clone(), id.carrier)) {
+            let notice = Notice::CannotReach { person: id.person.clone(), by: id.carrier };
+            facts.push(Fact::Told { incident: incident.id, notice, to: step.lead() });
+        }
+        facts
+    }
+
+    /// The carriers this call did not use for this person.
+    fn other_ways(&self, id: &OrderId, all: Vec<Carrier>) -> Vec<Carrier> {
+        let used: Vec<Carrier> = self
+            .orders
+            .range(first_of(id)..)
+            .map(|(other, _)| other)
+            .take_while(|other| other.cause == id.cause)
+            .filter(|other| other.person == id.person)
+            .map(|other| other.carrier)
+            .collect();
+        let mut ways = all;
+        ways.retain(|way| *way != id.carrier && !used.contains(way));
+        // The screen has no address to refuse; it has been told with the call itself.
+        ways.retain(|way| *way != Carrier::Screen);
+        ways
+    }
+}
+
+fn first_of(id: &OrderId) -> OrderId {
+    OrderId { carrier: Carrier::ALL[0], attempt: 0, ..id.clone() }
+}
+
+/// How long until the next try: the table's wait moved by the order's own name, or what the other
+/// side asked for.
+fn wait_before_next(id: &OrderId, asked: Option<Wait>) -> Wait {
+    let place = usize::from(id.attempt).saturating_sub(1).min(RETRY_SECS.len() - 1);
+    let base = Wait::secs(RETRY_SECS[place]).0;
+    let span = base * SPREAD_PERCENT * 2 / 100;
+    let name = id.to_string().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let own = Wait(base - span / 2 + name % (span + 1));
+    asked.map_or(own, |asked| own.max(asked.min(ASKED_WAIT_MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terms::{IncidentId, PersonId, Seq};
+
+    fn order(cause: u64, attempt: u8) -> OrderId {
+        OrderId {
+            cause: Seq(cause),
+            incident: IncidentId(1),
+            person: PersonId::new("li").unwrap(),
+            carrier: Carrier::Mail,
+            attempt,
+        }
+    }
+
+    #[test]
+    fn tries_grow_apart_within_a_fifth_and_are_spread_by_name() {
+        for (attempt, secs) in [(1, 2), (2, 5), (3, 10), (4, 20), (5, 30), (7, 30)] {
+            let waits: Vec<u64> =
+                (0..50).map(|n| wait_before_next(&order(n, attempt), None).0).collect();
+            let (low, high) = (secs * 800, secs * 1200);
+            assert!(waits.iter().all(|w| (low..=high).contains(w)), "{attempt}: {waits:?}");
+            assert!(waits.iter().any(|w| *w != waits[0]), "all fifty at once");
+        }
+    }
+
+    #[test]
+    fn the_other_side_may_ask_for_more_time_but_not_for_ever() {
+        let first = order(1, 1);
+        assert_eq!(wait_before_next(&first, Some(Wait::secs(15))), Wait::secs(15));
+        assert_eq!(wait_before_next(&first, Some(Wait::hours(9))), Wait::secs(30));
+    }
+}

@@ -1,0 +1,437 @@
+//! What devices say: presses, levels, cancels, presence, and signals that cannot be read.
+
+use super::ladder::Next;
+use super::{
+    DeviceMemory, Fact, Incident, IncidentBook, Notice, Responder, Sameness, Stage, Standing,
+    Trouble,
+};
+use crate::terms::{
+    At, Class, Code, DeviceId, IncidentId, Kind, LinkId, Mark, Refusal, Report, Wait, What,
+};
+
+/// Three presses within this, while somebody is coming, add the second line (oncall.md 3.4).
+const PRESSED_HARD: (usize, Wait) = (3, Wait::mins(2));
+/// Four presses of the service key within this are an emergency (oncall.md 3.4).
+const SERVICE_HARD: (usize, Wait) = (4, Wait::secs(15));
+
+/// What an incident begins with.
+struct Cause<'a> {
+    device: &'a DeviceId,
+    class: Class,
+    kind: Kind,
+    mark: Option<Mark>,
+    found_at_start: bool,
+}
+
+impl IncidentBook {
+    /// Decides about a report. Empty when it says nothing new: a repeat, a known level, a sign of
+    /// life, a kept copy of a press.
+    pub(super) fn on_report(&self, at: At, standing: &Standing<'_>, report: &Report) -> Vec<Fact> {
+        let memory = self.devices.get(&report.device);
+        let bounce = self.policy().waits.bounce;
+        let kind = match report.what {
+            What::Pulse(kind) => Some(kind),
+            _ => None,
+        };
+        let judged = memory.map(|m| m.judge(report.mark, kind, at, bounce));
+        if !report.what.must_survive() || judged == Some(Sameness::Repeat) {
+            return Vec::new();
+        }
+        let mut facts = match report.what {
+            What::Pulse(_) if report.retained => return Vec::new(),
+            What::Pulse(_) | What::Cancel if report.test => Vec::new(),
+            What::Level { on, .. } if report.test && on => Vec::new(),
+            What::Pulse(Kind::Service) => self.on_service(at, standing, report),
+            What::Pulse(kind) => self.on_press(at, standing, report, kind),
+            What::Cancel => self.on_cancel(at, standing, &report.device),
+            What::Level { kind, on } => match self.on_level(at, standing, report, kind, on) {
+                Some(facts) => facts,
+                None => return Vec::new(),
+            },
+            What::Presence { online } => match self.on_presence(at, standing, report, online) {
+                Some(facts) => facts,
+                None => return Vec::new(),
+            },
+            What::Telemetry => return Vec::new(),
+        };
+        facts.insert(0, Fact::Reported { report: report.clone() });
+        facts
+    }
+
+    fn on_press(&self, at: At, standing: &Standing<'_>, report: &Report, kind: Kind) -> Vec<Fact> {
+        let class = kind.class();
+        if let Some(open) = self.open_on(&report.device, class) {
+            return self.pressed_again(at, standing, open, report.mark);
+        }
+        if let Some((id, since)) = self.over_on(&report.device, class)
+            && at - since <= self.policy().waits.reopen
+            && let Some(over) = self.incident(id)
+        {
+            return self.reopened(at, standing, over, report.mark);
+        }
+        self.raised(
+            at,
+            standing,
+            &Cause {
+                device: &report.device,
+                class,
+                kind,
+                mark: report.mark,
+                found_at_start: report.retained,
+            },
+        )
+    }
+
+    /// The service key: an order for the day; pressed hard, an emergency of its own.
+    fn on_service(&self, at: At, standing: &Standing<'_>, report: &Report) -> Vec<Fact> {
+        let mut facts = self.on_press(at, standing, report, Kind::Service);
+        let (count, within) = SERVICE_HARD;
+        let earlier = self.devices.get(&report.device).map_or(0, |memory: &DeviceMemory| {
+            memory.service.iter().filter(|pressed| at - **pressed <= within).count()
+        });
+        if earlier + 1 >= count && self.open_on(&report.device, Class::Emergency).is_none() {
+            let cause = Cause {
+                device: &report.device,
+                class: Class::Emergency,
+                kind: Kind::Sos,
+                mark: report.mark,
+                found_at_start: false,
+            };
+            facts.extend(self.raised(at, standing, &cause));
+        }
+        facts
+    }
+
+    /// `None` when the level is what it was.
+    fn on_level(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        report: &Report,
+        kind: Kind,
+        on: bool,
+    ) -> Option<Vec<Fact>> {
+        let class = kind.class();
+        let known = self.devices.get(&report.device).and_then(|m| m.levels.get(&kind)).copied();
+        let was_on = known.is_some_and(|level| level.on);
+        let open = self.open_on(&report.device, class);
+        if !on {
+            let normal = open.filter(|i| i.kind == kind && !i.back_to_normal);
+            let facts = normal.map(|i| Fact::BackToNormal { incident: i.id }).into_iter().collect();
+            return was_on.then_some(facts);
+        }
+        let closed = self.over_on(&report.device, class);
+        let still_on_after_its_end = was_on
+            && open.is_none()
+            && closed.is_none_or(|(_, since)| at - since > self.policy().waits.reopen);
+        if was_on && !still_on_after_its_end {
+            return None;
+        }
+        if let Some(open) = open {
+            return Some(vec![Fact::PressedAgain {
+                incident: open.id,
+                mark: report.mark,
+                moved: false,
+            }]);
+        }
+        Some(self.on_press(at, standing, report, kind))
+    }
+
+    /// `None` when the device is where it was.
+    fn on_presence(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        report: &Report,
+        online: bool,
+    ) -> Option<Vec<Fact>> {
+        self.registry.device(&report.device)?;
+        let known = self.devices.get(&report.device).and_then(|m| m.online);
+        if known == Some(online) || (known.is_none() && online) {
+            return None;
+        }
+        let open = self.open_on(&report.device, Class::Fault).filter(|i| i.kind == Kind::Silent);
+        Some(match (online, open) {
+            (true, Some(open)) if !open.back_to_normal => {
+                vec![Fact::BackToNormal { incident: open.id }]
+            }
+            (false, None) if self.open_on(&report.device, Class::Fault).is_none() => self.raised(
+                at,
+                standing,
+                &Cause {
+                    device: &report.device,
+                    class: Class::Fault,
+                    kind: Kind::Silent,
+                    mark: None,
+                    found_at_start: report.retained,
+                },
+            ),
+            _ => Vec::new(),
+        })
+    }
+
+    /// The resident's cancel key: everybody who was called is told to verify; nothing stops.
+    fn on_cancel(&self, at: At, standing: &Standing<'_>, device: &DeviceId) -> Vec<Fact> {
+        let Some(open) = self.open_on(device, Class::Emergency) else { return Vec::new() };
+        let coming = matches!(
+            open.stage,
+            Stage::Calling { .. } | Stage::Accepted { .. } | Stage::OnTheWay { .. }
+        );
+        if open.cancelled || !coming {
+            return Vec::new();
+        }
+        let step = self.step(at, standing, open);
+        let to = step.tell(
+            open.responders
+                .iter()
+                .filter(|(_, what)| *what != Responder::Declined)
+                .map(|(who, _)| who.clone()),
+        );
+        vec![
+            Fact::ResidentCancelled { incident: open.id },
+            Fact::Told { incident: open.id, notice: Notice::ResidentCancelled, to },
+        ]
+    }
+
+    /// A press on an open incident.
+    fn pressed_again(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        open: &Incident,
+        mark: Option<Mark>,
+    ) -> Vec<Fact> {
+        let id = open.id;
+        let again = |moved| Fact::PressedAgain { incident: id, mark, moved };
+        let step = self.step(at, standing, open);
+        match open.stage {
+            Stage::Queued { .. } => vec![again(false)],
+            Stage::Calling { rung, lap, .. } => {
+                let wait = self.policy_of(open).waits.press_again;
+                let lately = open.moved.is_some_and(|moved| at - moved < wait);
+                if lately || !open.class.is_urgent() || open.class == Class::Hazard {
+                    return vec![again(false)];
+                }
+                let rung = if lap > 0 { step.rungs().len() } else { usize::from(rung) + 1 };
+                let called = step.call(&Next {
+                    rung,
+                    epoch: open.epoch,
+                    notice: Notice::PressedAgain,
+                    with_first: false,
+                });
+                let now_called = |person: &_| {
+                    called.iter().any(|fact| match fact {
+                        Fact::Called { calls, .. } => calls.iter().any(|c| c.person == *person),
+                        _ => false,
+                    })
+                };
+                let earlier = open
+                    .responders
+                    .iter()
+                    .filter(|(who, what)| *what == Responder::Called && !now_called(who))
+                    .map(|(who, _)| who.clone());
+                let to = step.tell(earlier);
+                let mut facts = vec![again(true)];
+                if !to.is_empty() {
+                    facts.push(Fact::Told { incident: id, notice: Notice::PressedAgain, to });
+                }
+                facts.extend(called);
+                facts
+            }
+            Stage::Accepted { .. } | Stage::OnTheWay { .. } => {
+                let mut facts = vec![again(false)];
+                let mut to = step.tell(open.active().cloned());
+                for call in step.lead() {
+                    if to.iter().all(|c| c.person != call.person) {
+                        to.push(call);
+                    }
+                }
+                facts.push(Fact::Told { incident: id, notice: Notice::PressedMeanwhile, to });
+                let (count, within) = PRESSED_HARD;
+                let hard = open.recent.iter().filter(|p| at - **p <= within).count() + 1;
+                if hard == count {
+                    let policy = self.policy_of(open);
+                    let mut to = self.calls(standing, &policy.second, &step.all_carriers());
+                    to.retain(|c| !open.responder(&c.person).is_some_and(Responder::is_active));
+                    facts.push(Fact::Told { incident: id, notice: Notice::Reinforce, to });
+                }
+                facts
+            }
+            Stage::OnScene { .. } => {
+                let to = step.tell(open.active().cloned());
+                let notice = Notice::PressedMeanwhile;
+                vec![again(false), Fact::Told { incident: id, notice, to }]
+            }
+            Stage::Resolved { .. } | Stage::FollowedUp { .. } => Vec::new(),
+        }
+    }
+
+    /// A press soon after the end: open again, at the second rung.
+    fn reopened(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        over: &Incident,
+        mark: Option<Mark>,
+    ) -> Vec<Fact> {
+        let again = Incident { responders: Vec::new(), exhausted: None, ..over.clone() };
+        let step = self.step(at, standing, &again);
+        let mut facts = vec![Fact::Reopened { incident: over.id, mark }];
+        let rung = if step.rungs().len() > 1 { 1 } else { 0 };
+        facts.extend(step.call(&Next {
+            rung,
+            epoch: over.epoch + 1,
+            notice: Notice::Reopened,
+            with_first: true,
+        }));
+        facts
+    }
+
+    /// A new incident and its first call.
+    fn raised(&self, at: At, standing: &Standing<'_>, cause: &Cause<'_>) -> Vec<Fact> {
+        let policy = self.policy();
+        let hash = self.policy.clone().unwrap_or_else(|| super::PolicyHash(String::new()));
+        let ladder = policy.ladders.get(&cause.class);
+        let letter = cause.class.letter();
+        let number = self
+            .codes
+            .get(&letter)
+            .map_or(Some(1), |pool| pool.next(at))
+            .unwrap_or(Code::NUMBER_MAX);
+        let Some(code) = Code::new(letter, number) else { return Vec::new() };
+        let device = self.registry.device(cause.device);
+        let residents = self.registry.whereabouts(cause.device).residents;
+        let id = IncidentId(self.last_incident + 1);
+        let waits_for_work = ladder.is_some_and(|l| l.work_hours_only);
+        let until_work = match waits_for_work {
+            true => standing.roster.until_work(standing.wall),
+            false => Wait::ZERO,
+        };
+        let queued_until = (until_work > Wait::ZERO).then_some(at + until_work);
+        let night = cause.class == Class::Coverage && standing.roster.is_night(standing.wall);
+        let raised = Fact::Raised {
+            incident: id,
+            code,
+            class: cause.class,
+            kind: cause.kind,
+            device: cause.device.clone(),
+            home: device.and_then(|d| d.home.clone()),
+            resident: match residents.as_slice() {
+                [one] => Some(one.clone()),
+                _ => None,
+            },
+            mark: cause.mark,
+            policy: hash,
+            night,
+            needs: ladder.map_or(1, |l| l.needs.max(1)),
+            linked: self.linked(cause),
+            found_at_start: cause.found_at_start,
+            queued_until,
+        };
+        let mut facts = vec![raised];
+        if queued_until.is_none() {
+            facts.extend(self.first_call(at, standing, &facts[0]));
+        }
+        facts
+    }
+
+    /// The first call of an incident that is only being raised: the fact is applied to a copy that
+    /// holds nothing else.
+    fn first_call(&self, at: At, standing: &Standing<'_>, raised: &Fact) -> Vec<Fact> {
+        let Some(incident) = Incident::begun(at, standing.wall.wall, raised) else {
+            return Vec::new();
+        };
+        self.step(at, standing, &incident).first()
+    }
+
+    /// Open incidents of the same home, and the one before on this device.
+    fn linked(&self, cause: &Cause<'_>) -> Vec<IncidentId> {
+        /// Own choice: more than this says "many" to a reader and costs every storm.
+        const LINKED_MAX: usize = 4;
+        let home = self.registry.device(cause.device).and_then(|d| d.home.as_ref());
+        let mut linked: Vec<IncidentId> = self
+            .devices
+            .get(cause.device)
+            .into_iter()
+            .flat_map(|m| m.open.values().copied().chain(m.over.values().map(|(id, _)| *id)))
+            .collect();
+        if let Some(open) = home.and_then(|home| self.open_by_home.get(home)) {
+            linked.extend(open.iter().copied());
+        }
+        linked.sort_unstable();
+        linked.dedup();
+        linked.reverse();
+        linked.truncate(LINKED_MAX);
+        linked
+    }
+
+    /// Decides about a signal that could not be read: from a registered life-safety device it is an
+    /// emergency; anything else is recorded.
+    pub(super) fn on_unread(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        link: &LinkId,
+        refusal: &Refusal,
+        count: u32,
+    ) -> Vec<Fact> {
+        let mut facts =
+            vec![Fact::SignalRefused { link: link.clone(), refusal: refusal.clone(), count }];
+        let device = refusal.device.as_ref().and_then(|id| self.registry.device(id));
+        let life_safety =
+            device.is_some_and(|d| standing.types.get(&d.type_name).is_none_or(|t| t.life_safety));
+        let (Some(device), true) = (device, life_safety) else { return facts };
+        if self.open_on(&device.id, Class::Emergency).is_none() {
+            let cause = Cause {
+                device: &device.id,
+                class: Class::Emergency,
+                kind: Kind::Unreadable,
+                mark: None,
+                found_at_start: false,
+            };
+            facts.extend(self.raised(at, standing, &cause));
+        }
+        facts
+    }
+
+    /// Decides about something of the hub's own.
+    pub(super) fn on_trouble(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        trouble: &Trouble,
+    ) -> Vec<Fact> {
+        let device = trouble.device();
+        let class = trouble.kind.class();
+        let open = self.open_on(&device, class);
+        let mut facts = vec![Fact::HubTrouble { trouble: trouble.clone() }];
+        match (trouble.broken, open) {
+            (true, None) => {
+                let cause = Cause {
+                    device: &device,
+                    class,
+                    kind: trouble.kind,
+                    mark: None,
+                    found_at_start: false,
+                };
+                facts.extend(self.raised(at, standing, &cause));
+            }
+            (false, Some(open)) if !open.back_to_normal => {
+                facts.push(Fact::BackToNormal { incident: open.id });
+            }
+            (true, Some(open)) if open.back_to_normal => {
+                facts.push(Fact::PressedAgain { incident: open.id, mark: None, moved: false });
+            }
+            (true, Some(_)) | (false, _) => return Vec::new(),
+        }
+        facts
+    }
+
+    fn open_on(&self, device: &DeviceId, class: Class) -> Option<&Incident> {
+        self.incident(*self.devices.get(device)?.open.get(&class)?)
+    }
+
+    fn over_on(&self, device: &DeviceId, class: Class) -> Option<(IncidentId, At)> {
+        self.devices.get(device)?.over.get(&class).copied()
+    }
+}
