@@ -1,0 +1,68 @@
+//! Bytes and meaning: what each device family says on the wire, as [`Report`]s, and what the hub says
+//! back. One file per family; the written contracts and their vectors stand in `firmware-contracts/`,
+//! and `tests/contracts.rs` holds the two together.
+//!
+//! | family | topics | read by | answered by |
+//! |---|---|---|---|
+//! | native, v1 | `anling/v1/<hub>/<device>/{event,state,status}` | [`NativeMqtt`] | [`encode`] |
+//! | Zigbee2MQTT | `<base>/<friendly name>…`, but for `<base>/bridge/…` | [`Zigbee2Mqtt`] | – |
+//!
+//! The room is pure: time comes in with the message, and nothing is logged. Whatever the bytes, a
+//! decoder answers with reports and refusals, never with a panic; a refusal names the device wherever
+//! the topic still does, because an unreadable signal of a life-safety device calls people too.
+//! Guessing was rejected: what stands in no table is refused or a sign of life, never an alarm of
+//! another kind. A decoder's memory only joins what belongs together and may be lost at any time.
+
+mod json;
+mod native_mqtt;
+mod sample;
+mod z2m_meaning;
+mod z2m_message;
+mod zigbee2mqtt;
+
+pub use native_mqtt::{NATIVE_MAX_BYTES, NATIVE_NEWEST, NATIVE_OLDEST, NativeMqtt, encode, kinds};
+pub use sample::{SAMPLE_MAX_CHARS, sample};
+pub use z2m_meaning::{Meaning, Z2mDevice, Z2mSettings};
+pub use zigbee2mqtt::{Z2M_MAX_BYTES, Z2M_REMEMBERED_MAX, Zigbee2Mqtt};
+
+use crate::terms::{At, Decoded, DeviceId, Inbound, Kind, Refusal, RefusalReason, Report, What};
+
+/// One message, with what every answer about it carries.
+#[derive(Clone, Copy)]
+struct Heard<'a> {
+    at: At,
+    inbound: &'a Inbound,
+}
+
+impl Heard<'_> {
+    fn report(&self, device: DeviceId, what: What) -> Report {
+        Report {
+            device,
+            mark: None,
+            what,
+            test: false,
+            retained: self.inbound.retained,
+            hold_ms: None,
+            battery: None,
+            heard_at: self.at,
+        }
+    }
+
+    fn refusal(&self, device: Option<DeviceId>, reason: RefusalReason) -> Decoded {
+        let sample = sample(&self.inbound.bytes);
+        Decoded::Refusal(Refusal { device, reason, sample, heard_at: self.at })
+    }
+}
+
+/// What a device that goes into (`on`) or out of a condition says. A condition that lasts is a level;
+/// for anything else the end says nothing but that the device is alive.
+fn turned(kind: Kind, on: bool) -> What {
+    match (kind, on) {
+        (
+            Kind::Smoke | Kind::Gas | Kind::Co | Kind::Water | Kind::Tamper | Kind::LowBattery,
+            on,
+        ) => What::Level { kind, on },
+        (kind, true) => What::Pulse(kind),
+        (_, false) => What::Telemetry,
+    }
+}

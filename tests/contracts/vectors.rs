@@ -1,0 +1,261 @@
+//! The form of the vector files, as `firmware-contracts/README.md` describes it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anling::contract::{Meaning, NativeMqtt, Z2mDevice, Z2mSettings, Zigbee2Mqtt};
+use anling::terms::{
+    At, Decoded, Decoder, DeviceId, FeedbackStage, HubId, Inbound, Kind, LinkId, Mark, Receipt,
+    Refusal, RefusalReason, Report, What,
+};
+use serde::Deserialize;
+
+/// When every vector is heard.
+pub const NOW: At = At(1_000_000);
+
+/// A file of vectors of any kind; the parts that a family does not use stay empty.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VectorFile {
+    pub hub: Option<String>,
+    pub base_topic: Option<String>,
+    #[serde(default)]
+    pub registered: Vec<Registered>,
+    #[serde(default)]
+    pub vector: Vec<Vector>,
+    #[serde(default)]
+    pub command: Vec<CommandVector>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registered {
+    pub name: String,
+    pub id: String,
+    #[serde(default)]
+    pub meaning: Meaning,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vector {
+    pub name: String,
+    pub topic: String,
+    pub payload: Option<String>,
+    pub bytes_hex: Option<String>,
+    /// The payload is this text, so many times.
+    pub repeated: Option<usize>,
+    #[serde(default)]
+    pub retained: bool,
+    /// Messages the same reader took before.
+    #[serde(default)]
+    pub before: Vec<Earlier>,
+    #[serde(default)]
+    pub reports: Vec<Said>,
+    pub refusal: Option<Refused>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Earlier {
+    pub ms_earlier: u64,
+    pub topic: String,
+    pub payload: String,
+    #[serde(default)]
+    pub retained: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Said {
+    pub device: String,
+    pub says: String,
+    pub mark: Option<String>,
+    #[serde(default)]
+    pub test: bool,
+    pub hold_ms: Option<u32>,
+    pub battery: Option<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    pub reason: String,
+    pub device: Option<String>,
+    pub sample: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandVector {
+    pub name: String,
+    pub device: String,
+    pub mark: Option<String>,
+    pub stage: FeedbackStage,
+    pub idempotent: bool,
+    pub topic: String,
+    pub payload: String,
+}
+
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("firmware-contracts")
+}
+
+/// Every file below the folder, as `<family>/<version>/<file>` or `<file>`.
+pub fn files() -> BTreeMap<String, String> {
+    fn walk(folder: &Path, prefix: &str, found: &mut BTreeMap<String, String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let name = format!("{prefix}{}", entry.file_name().into_string().unwrap());
+            if entry.file_type().unwrap().is_dir() {
+                walk(&entry.path(), &format!("{name}/"), found);
+            } else {
+                found.insert(name, fs::read_to_string(entry.path()).unwrap());
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(&folder(), "", &mut found);
+    found
+}
+
+/// The vector files whose name begins with `stem`, with their family.
+pub fn vector_files(stem: &str) -> Vec<(String, VectorFile)> {
+    let is_wanted = |name: &str| {
+        let file = name.rsplit('/').next().unwrap();
+        name.contains('/') && file.starts_with(stem) && file.ends_with(".toml")
+    };
+    let found: Vec<_> = files()
+        .into_iter()
+        .filter(|(name, _)| is_wanted(name))
+        .map(|(name, text)| {
+            let file = toml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            (name, file)
+        })
+        .collect();
+    assert!(!found.is_empty(), "no {stem} vectors");
+    found
+}
+
+pub fn decoder(name: &str, file: &VectorFile) -> Box<dyn Decoder> {
+    match name.split('/').next() {
+        Some("native-mqtt") => {
+            Box::new(NativeMqtt::new(HubId::new(file.hub.as_deref().unwrap()).unwrap()))
+        }
+        Some("zigbee2mqtt") => Box::new(Zigbee2Mqtt::new(z2m_settings(file))),
+        family => panic!("no decoder for the family {family:?}: name it here"),
+    }
+}
+
+pub fn z2m_settings(file: &VectorFile) -> Z2mSettings {
+    let device = |row: &Registered| {
+        let id = DeviceId::new(&row.id).unwrap();
+        (row.name.clone(), Z2mDevice { id, meaning: row.meaning.clone() })
+    };
+    let base_topic = file.base_topic.clone().unwrap_or_else(|| "zigbee2mqtt".to_owned());
+    Z2mSettings { base_topic, names: file.registered.iter().map(device).collect() }
+}
+
+pub fn inbound(topic: &str, bytes: Vec<u8>, retained: bool, received: At) -> Inbound {
+    let link = LinkId::new("broker").unwrap();
+    Inbound {
+        link,
+        topic: Arc::from(topic),
+        retained,
+        received,
+        bytes,
+        receipt: Receipt::unasked(),
+    }
+}
+
+impl Vector {
+    pub fn bytes(&self) -> Vec<u8> {
+        match (&self.payload, &self.bytes_hex) {
+            (Some(text), None) => text.repeat(self.repeated.unwrap_or(1)).into_bytes(),
+            (None, Some(hex)) => {
+                let digits: Vec<char> = hex.chars().filter(|c| !c.is_whitespace()).collect();
+                let byte = |pair: &[char]| {
+                    u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap()
+                };
+                digits.chunks(2).map(byte).collect()
+            }
+            _ => panic!("{}: give either payload or bytes_hex", self.name),
+        }
+    }
+
+    pub fn decode(&self, decoder: &mut dyn Decoder, bytes: Vec<u8>) -> Vec<Decoded> {
+        for earlier in &self.before {
+            let at = At(NOW.0 - earlier.ms_earlier);
+            let bytes = earlier.payload.clone().into_bytes();
+            decoder.take(at, &inbound(&earlier.topic, bytes, earlier.retained, at));
+        }
+        decoder.take(NOW, &inbound(&self.topic, bytes, self.retained, NOW))
+    }
+
+    /// The sample is compared only where the vector states one.
+    pub fn expected(&self, got: &[Decoded]) -> Vec<Decoded> {
+        let mut expected: Vec<Decoded> =
+            self.reports.iter().map(|said| Decoded::Report(said.report(self.retained))).collect();
+        if let Some(refused) = &self.refusal {
+            let heard = got.iter().find_map(|decoded| match decoded {
+                Decoded::Refusal(refusal) => Some(refusal.sample.clone()),
+                Decoded::Report(_) => None,
+            });
+            expected.push(Decoded::Refusal(Refusal {
+                device: refused.device.as_deref().map(device),
+                reason: reason(&refused.reason),
+                sample: refused.sample.clone().or(heard).unwrap_or_default(),
+                heard_at: NOW,
+            }));
+        }
+        expected
+    }
+}
+
+impl Said {
+    pub fn report(&self, retained: bool) -> Report {
+        Report {
+            device: device(&self.device),
+            mark: self.mark.as_deref().map(mark),
+            what: what(&self.says),
+            test: self.test,
+            retained,
+            hold_ms: self.hold_ms,
+            battery: self.battery,
+            heard_at: NOW,
+        }
+    }
+}
+
+/// A registered id, or `family:name`.
+pub fn device(text: &str) -> DeviceId {
+    match text.split_once(':') {
+        Some((family, heard_as)) => DeviceId::unregistered(family, heard_as),
+        None => DeviceId::new(text).unwrap(),
+    }
+}
+
+pub fn mark(text: &str) -> Mark {
+    let (boot, seq) = text.split_once('/').unwrap();
+    Mark { boot: boot.parse().unwrap(), seq: seq.parse().unwrap() }
+}
+
+pub fn reason(word: &str) -> RefusalReason {
+    serde_json::from_value(word.into()).unwrap()
+}
+
+pub fn what(says: &str) -> What {
+    let kind = |word: &str| Kind::from_word(word).unwrap_or_else(|| panic!("no kind {word}"));
+    match says.split(' ').collect::<Vec<_>>()[..] {
+        ["pulse", word] => What::Pulse(kind(word)),
+        ["level", word, turn @ ("on" | "off")] => {
+            What::Level { kind: kind(word), on: turn == "on" }
+        }
+        ["cancel"] => What::Cancel,
+        ["presence", turn @ ("online" | "offline")] => What::Presence { online: turn == "online" },
+        ["telemetry"] => What::Telemetry,
+        _ => panic!("cannot read says = {says:?}"),
+    }
+}
