@@ -18,11 +18,20 @@ impl IncidentBook {
     pub fn apply(&mut self, entry: &Entry) -> Vec<Effect> {
         self.last_seq = entry.seq;
         self.last_at = self.last_at.max(entry.at);
+        self.last_wall = entry.wall;
+        if entry.trusted {
+            self.last_trusted = self.last_trusted.max(Some(entry.wall));
+        }
         let mut effects = Vec::new();
         match &entry.fact {
             Fact::PolicyTaken { text } => self.take_policy(text),
             Fact::RegistryChanged { change } => self.registry.apply(change),
-            Fact::ClockResumed { how: Resumed::Unknown, .. } => self.everything_due(entry.at),
+            Fact::ClockResumed { how, boot, .. } => {
+                self.boot = Some((boot.clone(), entry.at));
+                if *how == Resumed::Unknown {
+                    self.everything_due(entry.at);
+                }
+            }
             Fact::NoteKept { note, text } => {
                 self.last_note = self.last_note.max(note.0);
                 self.notes.insert(*note, (None, text.clone()));
@@ -53,7 +62,6 @@ impl IncidentBook {
             }
             Fact::HubStarted { .. }
             | Fact::HubStopped
-            | Fact::ClockResumed { .. }
             | Fact::RosterTaken { .. }
             | Fact::SignalRefused { .. }
             | Fact::DeadlineCame { .. }
@@ -181,6 +189,8 @@ impl IncidentBook {
         let memory = self.devices.entry(report.device.clone()).or_default();
         let at = report.heard_at;
         match report.what {
+            // A tested level is no level: what stays on after the test still has to be a turn.
+            What::Level { .. } if report.test => {}
             What::Pulse(kind) => {
                 memory.note(report.mark, Some(kind), at);
                 if kind == Kind::Service {

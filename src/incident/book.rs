@@ -16,10 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use super::codes::CodePool;
 use super::{
-    DeviceMemory, Incident, Ladder, Order, OrderId, OrderState, Policy, PolicyHash, Story, Why,
+    BootMark, DeviceMemory, Incident, Ladder, Order, OrderId, OrderState, Policy, PolicyHash,
+    Story, Why,
 };
 use crate::registry::Registry;
-use crate::terms::{At, Code, DeviceId, EndpointId, HomeId, IncidentId, NoteId, Seq, Wait};
+use crate::terms::{At, Code, DeviceId, EndpointId, HomeId, IncidentId, NoteId, Seq, Wait, Wall};
 
 /// How many events may be owed to one endpoint. Own choice: 100,000 events of 400 bytes are a week
 /// of outage for a busy district. At the limit the oldest is dropped and counted; the journal
@@ -45,6 +46,9 @@ pub struct IncidentBook {
     pub(super) last_note: u64,
     pub(super) last_seq: Seq,
     pub(super) last_at: At,
+    pub(super) last_wall: Wall,
+    pub(super) last_trusted: Option<Wall>,
+    pub(super) boot: Option<(BootMark, At)>,
     // What follows is derived from what stands above.
     pub(super) by_code: BTreeMap<Code, IncidentId>,
     pub(super) open: BTreeSet<IncidentId>,
@@ -71,6 +75,9 @@ struct Stored {
     last_note: u64,
     last_seq: Seq,
     last_at: At,
+    last_wall: Wall,
+    last_trusted: Option<Wall>,
+    boot: Option<(BootMark, At)>,
 }
 
 impl From<IncidentBook> for Stored {
@@ -91,6 +98,9 @@ impl From<IncidentBook> for Stored {
             last_note: book.last_note,
             last_seq: book.last_seq,
             last_at: book.last_at,
+            last_wall: book.last_wall,
+            last_trusted: book.last_trusted,
+            boot: book.boot,
         }
     }
 }
@@ -113,6 +123,9 @@ impl From<Stored> for IncidentBook {
             last_note: stored.last_note,
             last_seq: stored.last_seq,
             last_at: stored.last_at,
+            last_wall: stored.last_wall,
+            last_trusted: stored.last_trusted,
+            boot: stored.boot,
             ..Self::default()
         };
         for incident in book.incidents.values() {
@@ -150,6 +163,21 @@ impl IncidentBook {
     /// The time of the last applied entry.
     pub fn last_at(&self) -> At {
         self.last_at
+    }
+
+    /// The wall time of the last applied entry.
+    pub fn last_wall(&self) -> Wall {
+        self.last_wall
+    }
+
+    /// The last wall time that could be trusted.
+    pub fn last_trusted(&self) -> Option<Wall> {
+        self.last_trusted
+    }
+
+    /// The boot that hub time last resumed on, and the hub time then.
+    pub fn boot(&self) -> Option<&(BootMark, At)> {
+        self.boot.as_ref()
     }
 
     /// An incident in memory, by number.

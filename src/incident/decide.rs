@@ -9,9 +9,9 @@ impl IncidentBook {
     /// The facts a stimulus leads to, the stimulus itself first; empty when it changes nothing.
     pub fn decide(&self, at: At, standing: &Standing<'_>, stimulus: &Stimulus) -> Vec<Fact> {
         match stimulus {
-            Stimulus::Started { version, clean, gap, how } => vec![
+            Stimulus::Started { version, clean, gap, how, boot } => vec![
                 Fact::HubStarted { version: version.clone(), clean: *clean },
-                Fact::ClockResumed { gap: *gap, how: *how },
+                Fact::ClockResumed { gap: *gap, how: *how, boot: boot.clone() },
             ],
             Stimulus::Stopping => vec![Fact::HubStopped],
             Stimulus::Policy(policy) => self.on_policy(policy),

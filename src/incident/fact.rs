@@ -80,6 +80,15 @@ pub enum Resumed {
     Unknown,
 }
 
+/// A boot of the box and a reading of its boot-time clock, which counts suspended time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootMark {
+    /// The kernel's name for the boot.
+    pub id: String,
+    /// The boot-time clock, in milliseconds.
+    pub ms: u64,
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -99,6 +108,8 @@ pub enum Fact {
         gap: Wait,
         /// How that is known.
         how: Resumed,
+        /// Which boot hub time runs on now, and where its boot-time clock stood.
+        boot: BootMark,
     },
     /// A policy was taken into use.
     PolicyTaken {

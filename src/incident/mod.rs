@@ -28,7 +28,7 @@ mod stimulus;
 mod story;
 
 pub use book::{IncidentBook, OWED_MAX};
-pub use fact::{Call, Entry, Fact, Resumed};
+pub use fact::{BootMark, Call, Entry, Fact, Resumed};
 pub use order::{Carrier, Effect, Notice, Order, OrderId, OrderState, Outcome};
 pub use outcome::ATTEMPTS_MAX;
 pub use policy::{Ladder, Policy, PolicyHash, Rung, Subscription, Waits, Who};

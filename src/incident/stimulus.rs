@@ -23,6 +23,8 @@ pub enum Stimulus {
         gap: Wait,
         /// How that is known.
         how: super::Resumed,
+        /// Which boot hub time runs on now.
+        boot: super::BootMark,
     },
     /// The hub stops in order.
     Stopping,
