@@ -3,6 +3,7 @@
 //!
 //! The rooms, and which may import which, are listed in the README and held by `tests/layering.rs`.
 
+pub mod clock;
 pub mod contract;
 pub mod incident;
 pub mod registry;

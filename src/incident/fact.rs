@@ -12,8 +12,8 @@ use super::{
 };
 use crate::registry::Change;
 use crate::terms::{
-    At, Class, Code, DeviceId, EndpointId, HomeId, IncidentId, Kind, LinkId, Mark, NoteId,
-    PersonId, Refusal, Report, ResidentId, Seq, Wait, Wall,
+    At, BootMark, Class, Code, DeviceId, EndpointId, HomeId, IncidentId, Kind, LinkId, Mark,
+    NoteId, PersonId, Refusal, Report, ResidentId, Resumed, Seq, Wait, Wall,
 };
 
 /// One applied or applicable fact with its place in the record.
@@ -66,27 +66,6 @@ pub struct Call {
     pub person: PersonId,
     /// By what, all at once.
     pub by: Vec<Carrier>,
-}
-
-/// How hub time went on after a start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Resumed {
-    /// Same boot: the boot-time clock says exactly how long it was.
-    SameBoot,
-    /// New boot, and a trusted wall clock says how long it was.
-    ByWall,
-    /// Nobody knows: every open deadline is due now.
-    Unknown,
-}
-
-/// A boot of the box and a reading of its boot-time clock, which counts suspended time.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BootMark {
-    /// The kernel's name for the boot.
-    pub id: String,
-    /// The boot-time clock, in milliseconds.
-    pub ms: u64,
 }
 
 /// What happened.

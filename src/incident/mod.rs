@@ -27,8 +27,9 @@ mod stage;
 mod stimulus;
 mod story;
 
+pub use crate::terms::{BootMark, Resumed};
 pub use book::{IncidentBook, OWED_MAX};
-pub use fact::{BootMark, Call, Entry, Fact, Resumed};
+pub use fact::{Call, Entry, Fact};
 pub use order::{Carrier, Effect, Notice, Order, OrderId, OrderState, Outcome};
 pub use outcome::ATTEMPTS_MAX;
 pub use policy::{Ladder, Policy, PolicyHash, Rung, Subscription, Waits, Who};

@@ -22,4 +22,4 @@ pub use ids::{
 pub use inbound::{Inbound, Receipt, Verdict};
 pub use report::{Decoded, Decoder, Mark, Refusal, RefusalReason, Report, What};
 pub use secret::Secret;
-pub use time::{At, Wait, Wall, WallReading};
+pub use time::{At, BootMark, Resumed, Wait, Wall, WallReading};

@@ -90,6 +90,27 @@ pub struct WallReading {
     pub trusted: bool,
 }
 
+/// How hub time went on after a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resumed {
+    /// Same boot: the boot-time clock says exactly how long it was.
+    SameBoot,
+    /// New boot, and a trusted wall clock says how long it was.
+    ByWall,
+    /// Nobody knows: every open deadline is due now.
+    Unknown,
+}
+
+/// A boot of the box and a reading of its boot-time clock, which counts suspended time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootMark {
+    /// The kernel's name for the boot.
+    pub id: String,
+    /// The boot-time clock, in milliseconds.
+    pub ms: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
