@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod contract;
+pub mod counter;
 pub mod incident;
 pub mod registry;
 pub mod roster;

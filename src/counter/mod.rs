@@ -1,0 +1,11 @@
+//! What can be asked of the desk, and what it answers: pages and commands come to this counter.
+//!
+//! Questions and answers are plain data that also travels over the Unix socket as one JSON line
+//! each, so a command, a page and a test ask in the same words. Answers that change something come
+//! after the fact is on disk, and say so.
+
+mod ask;
+mod view;
+
+pub use ask::{ASKS_MAX, About, Ask, Asked, Moved, NOTE_MAX_BYTES, Reply};
+pub use view::{CarrierView, EndpointView, IncidentView, LineView, PersonView, RecordView, Status};

@@ -1,0 +1,158 @@
+//! How incidents and the hub look from outside: plain data for pages, commands and `--json`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::incident::{Carrier, Responder, StageName, StageTimes};
+use crate::roster::DutyBy;
+use crate::terms::{Class, Code, DeviceId, IncidentId, Kind, LineId, PersonId, Seq, Wall};
+
+/// One incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncidentView {
+    /// Its number on this hub.
+    pub id: IncidentId,
+    /// Its code.
+    pub code: Code,
+    /// Its class.
+    pub class: Class,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its stage.
+    pub stage: StageName,
+    /// Counts the times a call started anew.
+    pub epoch: u32,
+    /// The rung reached, from 0.
+    pub rung: u8,
+    /// The lap after the ladder's end; 0 before it.
+    pub lap: u32,
+    /// The ladder's end was reached.
+    pub exhausted: bool,
+    /// The resident pressed the cancel key.
+    pub cancelled: bool,
+    /// The level is back to normal.
+    pub back_to_normal: bool,
+    /// How often it was pressed.
+    pub presses: u32,
+    /// The device.
+    pub device: DeviceId,
+    /// Where to go.
+    pub place: String,
+    /// The residents, in words; empty when unknown.
+    pub residents: String,
+    /// When each stage was first reached.
+    pub times: StageTimes,
+    /// How long ago it was raised, in ms of hub time.
+    pub age_ms: u64,
+    /// What happens next by itself, and in how many ms.
+    pub next: Option<(String, u64)>,
+    /// How it ended, in words.
+    pub ending: Option<String>,
+    /// Everybody who has to do with it.
+    pub people: Vec<PersonView>,
+    /// Notes, oldest first.
+    pub notes: Vec<String>,
+    /// The wall clock could be trusted when it was raised.
+    pub clock_trusted: bool,
+}
+
+/// One person and what they have to do with an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonView {
+    /// Who.
+    pub id: PersonId,
+    /// Their name; the id where none is known.
+    pub name: String,
+    /// What they have to do with it.
+    pub is: Responder,
+}
+
+/// How the record stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordView {
+    /// Everything is on disk.
+    Safe,
+    /// The disk fails: calls are held in memory only.
+    Volatile {
+        /// Why, in one sentence.
+        why: String,
+    },
+}
+
+/// How one carrier stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarrierView {
+    /// Which.
+    pub carrier: Carrier,
+    /// When it last handed a message over.
+    pub last_handed_over: Option<Wall>,
+    /// Why the last try failed, if it did.
+    pub trouble: Option<String>,
+    /// Messages waiting for it.
+    pub waiting: usize,
+}
+
+/// How one endpoint stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointView {
+    /// Its name.
+    pub name: String,
+    /// Events it has not taken.
+    pub owed: usize,
+    /// Events it was never told, because too many were owed.
+    pub dropped: u64,
+    /// Why it takes nothing at the moment.
+    pub trouble: Option<String>,
+}
+
+/// Who stands on one line now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineView {
+    /// The line.
+    pub line: LineId,
+    /// Their names.
+    pub people: Vec<String>,
+    /// By what.
+    pub by: DutyBy,
+}
+
+/// How the hub is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The hub's id.
+    pub hub: String,
+    /// The centre's name.
+    pub site: String,
+    /// Our version.
+    pub version: String,
+    /// How long it has been up, in ms.
+    pub up_ms: u64,
+    /// The wall clock now.
+    pub wall: Wall,
+    /// Whether it can be trusted.
+    pub clock_trusted: bool,
+    /// The record.
+    pub record: RecordView,
+    /// The last entry on disk.
+    pub last_seq: Seq,
+    /// Open incidents by class.
+    pub open: Vec<(Class, usize)>,
+    /// The oldest open urgent incident nobody has accepted.
+    pub unanswered: Option<Code>,
+    /// Where devices connect.
+    pub broker: Option<String>,
+    /// Registered devices, and how many of them were heard since the start.
+    pub devices: (usize, usize),
+    /// Signals that could not be read since the start.
+    pub refused: u64,
+    /// Free space for the record, in bytes.
+    pub disk_free: Option<u64>,
+    /// Carriers.
+    pub carriers: Vec<CarrierView>,
+    /// Endpoints.
+    pub endpoints: Vec<EndpointView>,
+    /// Who is on duty.
+    pub on_duty: Vec<LineView>,
+    /// The config on disk cannot be used, and the last accepted one runs.
+    pub old_config: bool,
+}
