@@ -1,5 +1,7 @@
 //! The built-in broker as its clients see it: real sockets, a free port and a broker for each test.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 #[path = "broker/acknowledged.rs"]
 mod acknowledged;
 #[path = "broker/downlink.rs"]

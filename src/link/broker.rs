@@ -86,8 +86,8 @@ pub struct BrokerSettings {
     /// Most connections that have not signed in; above it the oldest is closed. 4,096 by default:
     /// own choice, every device of a full hub connecting in the same instant.
     pub max_unsigned: usize,
-    /// Largest packet in bytes, 65,536 by default. Zigbee2MQTT's device list wants about 10 KB for
-    /// each device type it supports.
+    /// Largest packet in bytes, 65,536 by default. Zigbee2MQTT's retained device list grows with the
+    /// house and passes that: raise it where such a bridge signs in.
     pub max_packet: u32,
     /// Time from the TCP connection to CONNACK, 10 s by default.
     pub handshake: Wait,
@@ -173,6 +173,7 @@ impl Broker {
             counts: Arc::default(),
             awaited: watch::Sender::new(0),
             deaf: AtomicBool::new(false),
+            complaints: Mutex::default(),
             context: Mutex::default(),
         });
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -221,13 +222,12 @@ impl Broker {
         let _in_time = timeout(limit.std(), settled).await;
         self.hearth.deaf.store(true, Ordering::Release);
         self.door.abort();
-        if let Some(context) = self.hearth.part() {
-            // rmqtt's context and its session table own each other; parting them frees both.
-            let _parted = self.engine.run(part(context)).await;
-        }
         if let Some(runtime) = self.engine.0.take() {
             let ended = move || runtime.shutdown_timeout(limit.std());
             let _ended = tokio::task::spawn_blocking(ended).await;
+        }
+        if let Some(context) = self.hearth.part() {
+            part(&context).await;
         }
     }
 }
@@ -340,8 +340,9 @@ async fn send_commands(context: ServerContext, mut commands: mpsc::Receiver<Comm
     }
 }
 
-/// Empties the broker: its sessions end with the runtime.
-async fn part(context: ServerContext) {
+/// Parts rmqtt's context from its session table: they own each other and would never be freed. Only
+/// when nothing runs any more, because an empty table panics when it is asked.
+async fn part(context: &ServerContext) {
     *context.extends.shared_mut().await = Box::new(DefaultShared::new(None));
     *context.extends.router_mut().await = Box::new(DefaultRouter::new(None));
 }

@@ -8,7 +8,8 @@
 //! ceiling on those who have not signed in (the oldest is pushed out, so a crowd of mutes cannot keep
 //! a button waiting), a ceiling on all, dead peers noticed by TCP keep-alive, and a stop that reads
 //! nothing more while the last acknowledgements still go out. A broker connection that did not come
-//! through the door is refused. Idle connections hold no buffer.
+//! through the door is refused at sign-in; what else a local process may do there, it could do to
+//! the whole box. Idle connections hold no buffer.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -36,6 +37,14 @@ const CONNECT_MAX: usize = 8 * 1024;
 const CHUNK: usize = 8 * 1024;
 /// Longest CONNACK read at once; more follows with the stream.
 const ANSWER_CHUNK: usize = 512;
+/// Pauses before the broker is asked again after "unavailable". Own choice: clearing a connection
+/// away takes milliseconds, more while its will is handed over.
+const BUSY_PAUSES: [Duration; 4] = [
+    Duration::from_millis(20),
+    Duration::from_millis(80),
+    Duration::from_millis(250),
+    Duration::from_millis(1_000),
+];
 /// How long a client may leave our bytes untaken before it is closed; rmqtt's own default.
 const SEND_LIMIT: Duration = Duration::from_secs(10);
 /// How long the broker may go on answering after the client has closed its side. Longer than a
@@ -149,7 +158,9 @@ impl Door {
         relay(&mut client, &mut broker, self.closing.clone()).await;
     }
 
-    /// Hears the CONNECT, passes it on and hands back the first answer.
+    /// Hears the CONNECT, passes it on and hands back the first answer. rmqtt answers "unavailable" to
+    /// a client that comes back while its last connection is being cleared away, which is what every
+    /// refused press does; so it is asked again.
     async fn sign_in(
         &self,
         client: &mut TcpStream,
@@ -158,17 +169,34 @@ impl Door {
         probe_when_silent(client)?;
         client.set_nodelay(true)?;
         let connect = read_connect(client).await?;
+        let mut pauses = BUSY_PAUSES.iter();
+        loop {
+            let (broker, guest, answer) = self.ask(&connect, peer).await?;
+            match pauses.next() {
+                Some(pause) if is_unavailable(&answer) => sleep(*pause).await,
+                Some(_) | None => {
+                    client.write_all(&answer).await?;
+                    return Ok((broker, guest));
+                }
+            }
+        }
+    }
+
+    /// Opens a way to the broker, passes the CONNECT on and hears the first answer.
+    async fn ask(
+        &self,
+        connect: &[u8],
+        peer: SocketAddr,
+    ) -> io::Result<(TcpStream, Guest, Vec<u8>)> {
         let mut broker = TcpStream::connect(self.behind).await?;
         broker.set_nodelay(true)?;
         let guest = Guest::new(&self.guests, broker.local_addr()?, peer);
-        broker.write_all(&connect).await?;
-        let mut answer = [0; ANSWER_CHUNK];
-        let length = broker.read(&mut answer).await?;
-        if length == 0 {
+        broker.write_all(connect).await?;
+        let mut answer = Vec::with_capacity(ANSWER_CHUNK);
+        if broker.read_buf(&mut answer).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        client.write_all(&answer[..length]).await?;
-        Ok((broker, guest))
+        Ok((broker, guest, answer))
     }
 
     /// Takes a place among those who have not signed in, pushing the oldest out at the limit.
@@ -252,6 +280,16 @@ fn is_whole_connect(heard: &[u8]) -> io::Result<bool> {
     if rest.len() >= 4 { Err(io::ErrorKind::InvalidData.into()) } else { Ok(false) }
 }
 
+/// Whether a first answer is a CONNACK that says "server unavailable": 3 in MQTT 3.1.1, 0x88 in 5.
+fn is_unavailable(answer: &[u8]) -> bool {
+    const CONNACK: u8 = 0x20;
+    if answer.first() != Some(&CONNACK) {
+        return false;
+    }
+    let length = answer.iter().skip(1).take_while(|byte| *byte & 0x80 != 0).count() + 1;
+    matches!(answer.get(1 + length + 1), Some(3 | 0x88))
+}
+
 /// Moves bytes both ways until the broker's side ends. When closing, nothing more is read from the
 /// client, and the broker is not told: a hub that stops must not report its devices as lost.
 async fn relay(client: &mut TcpStream, broker: &mut TcpStream, mut closing: watch::Receiver<bool>) {
@@ -316,6 +354,16 @@ mod tests {
         }
         assert!(is_whole_connect(&connect).unwrap());
         assert!(is_whole_connect(&[0x10, 0x03, 1, 2, 3, 0x30]).unwrap());
+    }
+
+    #[test]
+    fn only_a_connack_that_says_unavailable_is_asked_again() {
+        assert!(is_unavailable(&[0x20, 2, 0, 3]));
+        assert!(is_unavailable(&[0x20, 3, 0, 0x88, 0]));
+        assert!(is_unavailable(&[0x20, 0x83, 0x01, 0, 0x88, 0x80, 0x01]));
+        for other in [&[0x20, 2, 0, 0][..], &[0x20, 2, 0, 5], &[0x20, 2], &[], &[0x30, 2, 0, 3]] {
+            assert!(!is_unavailable(other), "{other:?}");
+        }
     }
 
     #[test]

@@ -9,11 +9,12 @@
 //! superuser: rmqtt would skip these hooks for them. What the hub itself publishes passes none of
 //! them.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
@@ -58,6 +59,22 @@ pub enum SessionNews {
     },
 }
 
+/// Most different complaints that are remembered, so that each is logged once; the counts go on. Own
+/// choice: more than a technician reads.
+const COMPLAINTS_MAX: usize = 64;
+/// Longest text in a complaint, in characters: a stranger chooses what it says.
+const COMPLAINT_TEXT_MAX: usize = 128;
+
+/// What is wrong with a client, once per account until it is put right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Complaint {
+    Password,
+    Session,
+    Will,
+    Publish,
+    Subscribe,
+}
+
 /// Everything the hooks need.
 pub(super) struct Hearth {
     pub(super) link: LinkId,
@@ -72,6 +89,7 @@ pub(super) struct Hearth {
     pub(super) awaited: watch::Sender<usize>,
     /// Set once at the stop: nothing is heard any more.
     pub(super) deaf: AtomicBool,
+    pub(super) complaints: Mutex<BTreeSet<(String, Complaint)>>,
     /// rmqtt's side, which holds these hooks in turn: taken out at the end, so that both are freed.
     pub(super) context: Mutex<Option<ServerContext>>,
 }
@@ -168,24 +186,39 @@ impl Hearth {
         let password = connect.password().map(|word| &**word).unwrap_or_default();
         let Some(account) = self.accounts.admit(name, password) else {
             self.counts.strangers.one();
-            info!(account = name, %peer, "wrong name or password");
+            self.complain(name, Complaint::Password, &peer.to_string());
             return AuthResult::BadUsernameOrPassword;
         };
         if !self.owns_session(&account, connect.id()).await {
             self.counts.strangers.one();
-            info!(%account, %peer, "client id belongs to another account's session");
+            self.complain(name, Complaint::Session, &connect.id().client_id);
             return AuthResult::NotAuthorized;
         }
         let will = connect.last_will().map(|will| match will {
             LastWill::V3(will) => &*will.topic,
             LastWill::V5(will) => &*will.topic,
         });
-        if will.is_some_and(|topic| !self.accounts.may_publish(&account, topic)) {
+        if let Some(topic) = will.filter(|topic| !self.accounts.may_publish(&account, topic)) {
             self.counts.foreign_topics.one();
-            info!(%account, %peer, topic = will, "will outside the account's reach");
+            self.complain(name, Complaint::Will, topic);
             return AuthResult::NotAuthorized;
         }
+        self.complaints().remove(&(name.to_owned(), Complaint::Password));
         AuthResult::Allow(false, None)
+    }
+
+    fn complaints(&self) -> MutexGuard<'_, BTreeSet<(String, Complaint)>> {
+        self.complaints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Logs a refusal when it begins, not each time it is repeated.
+    fn complain(&self, account: &str, complaint: Complaint, about: &str) {
+        let short = |text: &str| text.chars().take(COMPLAINT_TEXT_MAX).collect::<String>();
+        let account = short(account);
+        let mut known = self.complaints();
+        if known.len() < COMPLAINTS_MAX && known.insert((account.clone(), complaint)) {
+            info!(account, ?complaint, about = short(about), "the broker refuses a client");
+        }
     }
 
     fn peer(&self, connect: &ConnectInfo) -> Option<SocketAddr> {
@@ -212,7 +245,7 @@ impl Hearth {
             return SubscribeAclResult::new_success(wish.opts.qos(), None);
         }
         self.counts.foreign_filters.one();
-        info!(account, filter = &*wish.topic_filter, "subscription outside the account's reach");
+        self.complain(account, Complaint::Subscribe, &wish.topic_filter);
         SubscribeAclResult::new_failure(SubscribeAckReason::NotAuthorized)
     }
 
@@ -220,7 +253,7 @@ impl Hearth {
         let account = session.id.username_ref();
         if !self.accounts.may_publish(account, &publish.topic) {
             self.counts.foreign_topics.one();
-            info!(account, topic = &*publish.topic, "publish outside the account's reach");
+            self.complain(account, Complaint::Publish, &publish.topic);
             return PublishAclResult::rejected(true, None);
         }
         if matches!(publish.qos, QoS::AtMostOnce) {

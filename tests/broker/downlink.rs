@@ -3,7 +3,7 @@
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
 
 use crate::house::{B14_CMD, B14_EVENT, B14_STATUS, House, soon};
-use crate::wire::{Said, Wire, packet};
+use crate::wire::{ACCEPTED, Hello, Said, Wire, packet};
 
 const STORED: &[u8] = br#"{"v":1,"boot":17,"ack":1042,"stage":"stored"}"#;
 
@@ -46,6 +46,23 @@ async fn a_press_and_its_answer_with_an_ordinary_client() {
     };
     let (answer, ()) = soon("the answer", async { tokio::join!(answered, desk) }).await;
     assert_eq!(answer, STORED);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_device_that_was_away_for_a_moment_gets_its_feedback() {
+    let mut house = House::open().await;
+    let account = Some(("b14", "b14-password"));
+    let hello = Hello { client_id: "b14", account, clean: false, ..Hello::default() };
+    let (mut button, _) = Wire::hello(house.address, &hello).await;
+    assert_eq!(button.subscribe(B14_CMD).await, Said::Suback(vec![1]));
+    house.listening(B14_CMD).await;
+    drop(button);
+    house.broker.publish(B14_CMD, STORED.to_vec(), false).unwrap();
+    let (mut back, answer) = Wire::hello(house.address, &hello).await;
+    assert_eq!(answer, Said::Connack(ACCEPTED));
+    let said = back.said().await;
+    assert!(matches!(&said, Said::Publish { payload, .. } if payload == STORED), "{said:?}");
     house.close().await;
 }
 

@@ -74,6 +74,17 @@ async fn a_client_that_comes_back_takes_its_own_place() {
 }
 
 #[tokio::test]
+async fn a_client_that_was_thrown_out_is_let_in_again_at_once() {
+    let house = House::open().await;
+    for round in 0..100 {
+        let mut button = Wire::signed_in(house.address, "b14").await;
+        button.publish(1, B15_EVENT, b"x").await;
+        assert_eq!(button.said().await, Said::Closed, "{round}");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_foreign_will_is_refused_at_the_door() {
     let house = House::open().await;
     let account = Some(("b14", "b14-password"));

@@ -29,7 +29,7 @@ fn short_handshake() -> anling::link::broker::BrokerSettings {
 
 #[tokio::test]
 async fn garbage_on_the_port_is_closed() {
-    let mut house = House::open().await;
+    let mut house = House::with(short_handshake(), 64).await;
     for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 4_096], &[0x10, 0x04, 0, 4, b'M', b'Q']]
     {
         let mut wire = Wire::open(house.address).await;
