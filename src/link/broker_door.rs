@@ -2,14 +2,14 @@
 //! way to the broker behind it, on loopback.
 //!
 //! rmqtt waits without limit for the first bytes of a connection and knows no ceiling on
-//! connections, so a few thousand silent ones would take the box's file handles. Its own accept loop
-//! cannot be replaced from outside. The door costs one hop on loopback per packet (tens of
-//! microseconds) and two handles per client, and gives: one time limit from accept to CONNACK, a
-//! ceiling on those who have not signed in (the oldest is pushed out, so a crowd of mutes cannot keep
-//! a button waiting), a ceiling on all, dead peers noticed by TCP keep-alive, and a stop that reads
-//! nothing more while the last acknowledgements still go out. A broker connection that did not come
-//! through the door is refused at sign-in; what else a local process may do there, it could do to
-//! the whole box. Idle connections hold no buffer.
+//! connections, so a few thousand silent ones would take the box's file handles; its own accept loop
+//! cannot be replaced from outside. The door costs one more hop on loopback per packet and two more
+//! handles per client, and gives: one time limit from accept to CONNACK, a ceiling on those who have
+//! not signed in (the oldest is pushed out, so a crowd of mutes cannot keep a button waiting), a
+//! ceiling on all, dead peers noticed by TCP keep-alive, and a stop that reads nothing more while the
+//! last acknowledgements still go out. A broker connection that did not come through the door is
+//! refused at sign-in; what else a local process may do there, it could do to the whole box. Idle
+//! connections hold no buffer here.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
