@@ -1,6 +1,6 @@
 //! The built-in MQTT broker: rmqtt 0.24.0, pinned, behind a door of our own.
 //!
-//! A PUBACK from it means "on this hub's disk" (measured with this design: 20,000 messages, 7 server
+//! A PUBACK from it means "on this hub's disk" (measured with its awaited hook: 20,000 messages, 7 server
 //! and 3 client SIGKILLs, none lost). rumqttd was rejected because it acknowledges before the event
 //! is seen, mosquitto because its acknowledgement means "in memory"; with a whole broker inside,
 //! Zigbee2MQTT and ESPHome need no second one. It runs on a runtime of its own, because rmqtt leaves
