@@ -1,0 +1,45 @@
+//! Wires into the hub: they carry bytes and receipts, and know no meaning.
+//!
+//! Every wire hands [`Inbound`](crate::terms::Inbound) to one bounded channel and acknowledges to
+//! the sender only what its [`Receipt`](crate::terms::Receipt) says is stored. A full channel, a
+//! refused receipt and a receipt that stays out too long all end the same way: no acknowledgement,
+//! so that the sender repeats. Order is kept per connection. No wire reads a clock; the time of
+//! receipt is asked of the caller's `now`.
+//!
+//! The built-in MQTT broker stands in [`broker`]; who may say and hear what on it, in [`accounts`].
+
+pub mod accounts;
+pub mod broker;
+mod broker_counts;
+mod broker_door;
+mod broker_hooks;
+mod broker_kept;
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+
+/// Why a wire could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// An account of the built-in broker cannot be used: the configuration must change.
+    #[error("broker account {name:?} {problem}: correct it in links.toml")]
+    Account {
+        /// The account's MQTT user name.
+        name: String,
+        /// What is wrong, as a fragment that follows the name.
+        problem: &'static str,
+    },
+    /// The address is taken or not ours: free it, or choose another.
+    #[error("cannot listen on {address}: free that port, or name another one in links.toml")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The machine gave no thread or no loopback port: try again, and report it if it stays.
+    #[error("the built-in broker did not start: try again, and report it if this stays")]
+    Start(#[source] Box<dyn Error + Send + Sync>),
+}
