@@ -3,6 +3,7 @@
 //!
 //! The rooms, and which may import which, are listed in the README and held by `tests/layering.rs`.
 
+pub mod config;
 pub mod incident;
 pub mod registry;
 pub mod roster;
