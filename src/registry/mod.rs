@@ -9,7 +9,9 @@
 mod book;
 mod device_types;
 mod rows;
+mod whereabouts;
 
-pub use book::{Registry, Whereabouts};
+pub use book::Registry;
 pub use device_types::{DeviceType, DeviceTypes, Family};
 pub use rows::{Change, Device, Home, Person, Resident, Role, Row, RowId};
+pub use whereabouts::{AGE_MAX, NAMES_MAX, Named, SHORT_MAX_UNITS, Whereabouts};
