@@ -252,6 +252,17 @@ fn a_zone_that_skipped_a_whole_day_kept_its_night_shift() {
 }
 
 #[test]
+fn clocks_set_back_over_midnight_do_not_call_the_evening_shift_again() {
+    let roster = roster("America/St_Johns", &["chen"], vec![rule(&[7], (0, 480), &["li"])]);
+    // On Sunday 2010-11-07 at 00:01 the clocks went back to Saturday 23:01.
+    let sunday = at(&roster, "2010-11-07T00:00").wall;
+    let again = WallReading { wall: Wall(sunday.0 + 30 * 60_000), trusted: true };
+    assert_eq!(roster.civil(again.wall).unwrap().to_string(), "2010-11-06T23:30:00");
+    let duty = roster.on_duty(&house(), &line("first"), again);
+    assert_eq!(duty, Duty { people: ids(&["li"]), by: DutyBy::Rule });
+}
+
+#[test]
 fn it_is_night_from_nine_to_six_and_never_by_a_doubtful_clock() {
     let roster = shanghai(&[], Vec::new());
     for (civil, night) in [
