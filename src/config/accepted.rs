@@ -4,7 +4,9 @@
 //! One file, written aside, forced, renamed, and the directory forced: a cut leaves the former set
 //! or the new one. Its first line is the SHA-256 of the rest, so that a damaged file is told from a
 //! good one and never used. Texts are kept rather than settings: a later version reads them with
-//! its own eyes, and `check` can show problems in them. Secrets are not in them.
+//! its own eyes, and `check` can show problems in them. Neither secrets nor the registry's files are
+//! in it: residents have one home, the journal, where they can be forgotten. So the settings of a
+//! loaded set hold no rows, and that says nothing about who is registered.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -63,7 +65,8 @@ const VERSION: u32 = 1;
 /// Keeps a set that passed the check. Nothing is written when it is kept already.
 pub fn save(state_dir: &Path, files: &Files) -> Result<(), AcceptedError> {
     let path = state_dir.join(FILE_NAME);
-    let texts = files.texts().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+    let texts = files.texts().filter(|(name, _)| !name.starts_with("registry/"));
+    let texts = texts.map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
     let kept = Kept { version: VERSION, dir: files.dir.clone(), texts };
     let write = || -> io::Result<()> {
         let body = serde_json::to_string(&kept)?;
@@ -82,7 +85,7 @@ pub fn save(state_dir: &Path, files: &Files) -> Result<(), AcceptedError> {
     write().map_err(|source| AcceptedError::Write { path: path.clone(), source })
 }
 
-/// The set that was last kept; `None` when none ever was.
+/// The set that was last kept, without the registry's files; `None` when none ever was.
 pub fn load(state_dir: &Path) -> Result<Option<Files>, AcceptedError> {
     let path = state_dir.join(FILE_NAME);
     let whole = match fs::read(&path) {
@@ -111,6 +114,15 @@ fn digest(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn residents_are_not_kept_a_second_time() {
+        let state = tempfile::tempdir().unwrap();
+        let row = ("registry/residents.csv", "id,name\nR0001,王桂芳\n");
+        save(state.path(), &Files::of("x", [("links.toml", ""), row])).unwrap();
+        let kept = load(state.path()).unwrap().unwrap();
+        assert_eq!(kept.texts().collect::<Vec<_>>(), [("links.toml", "")]);
+    }
 
     fn set() -> Files {
         Files::of("/etc/anling", [("gateway.toml", "[hub]\nid = \"中\"\n"), ("links.toml", "")])

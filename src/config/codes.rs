@@ -72,7 +72,6 @@ codes! {
     BAD_FILTER Problem "bad-filter": "not an MQTT topic filter", "publish = [\"zigbee2mqtt/#/x\"]";
     FILTER_TOO_WIDE Warning "filter-too-wide": "a bridge may speak in the name of native devices", "publish = [\"#\"]";
     ZIGBEE_NOT_LINKED Warning "zigbee-not-linked": "Zigbee devices are registered and cannot be heard", "no [link.broker.zigbee2mqtt]";
-    UNKNOWN_TYPE Problem "unknown-type": "a device's type stands in no table of devices.toml", "type = buton";
     ACTIONS_UNUSED Warning "actions-unused": "actions of a type whose contract has none", "actions in a native-mqtt type";
     SOS_NOT_LIFE_SAFETY Warning "sos-not-life-safety": "a type calls for help and is not marked life_safety", "actions = { single = \"sos\" }, life_safety = false";
     NO_LADDER Warning "no-ladder": "an urgent class has no ladder: everybody is called at once", "no [ladder.hazard]";

@@ -7,14 +7,18 @@ use super::codes;
 use super::ladders::{Call, Ladders};
 use super::links::Links;
 use super::problem::{Findings, Said, Spot};
-use super::registry_files::Rows;
+use super::registry_files::{Rows, path};
 use super::roster::{RosterRead, unknown_line};
 use super::settings::{Notify, Reach};
 use super::values::closest;
 use crate::incident::{Carrier, Who};
+use crate::registry::csv::Table;
 use crate::registry::{Device, DeviceTypes, Family, Person, Role, Row};
 use crate::roster::Roster;
 use crate::terms::{DeviceId, LineId, PersonId};
+
+const DEVICES: &str = path(Table::Devices);
+const PEOPLE: &str = path(Table::People);
 
 /// Everything that was read.
 pub(super) struct Read<'r> {
@@ -27,10 +31,10 @@ pub(super) struct Read<'r> {
 }
 
 pub(super) fn check(read: &Read<'_>, out: &mut Findings<'_>) {
-    device_types(read, out);
     accounts(read, out);
     zigbee(read, out);
     people(read, out);
+    carriers(read, out);
     calls(read, out);
 }
 
@@ -54,26 +58,6 @@ impl Read<'_> {
     }
 }
 
-fn device_types(read: &Read<'_>, out: &mut Findings<'_>) {
-    if !out.is_whole("devices.toml") {
-        return;
-    }
-    let known = || read.types.keys().map(String::as_str);
-    let mut told = BTreeSet::new();
-    for (device, at) in read.devices() {
-        let name = device.type_name.as_str();
-        if read.types.contains_key(name) || name.is_empty() || !told.insert(name) {
-            continue;
-        }
-        let help = match closest(name, known()) {
-            Some(meant) => format!("did you mean {meant}?"),
-            None => format!("add [type.{name}] to devices.toml, or use one of its types"),
-        };
-        let message = format!("device {} has the unknown type {name}", device.id);
-        out.add(&codes::UNKNOWN_TYPE, at, message, help);
-    }
-}
-
 fn accounts(read: &Read<'_>, out: &mut Findings<'_>) {
     let mut by_device: BTreeMap<&DeviceId, &str> = BTreeMap::new();
     let devices: BTreeMap<&DeviceId, &Device> =
@@ -90,7 +74,7 @@ fn accounts(read: &Read<'_>, out: &mut Findings<'_>) {
                 out.add(&codes::ACCOUNT_FAMILY, &said.at, message, help);
             }
             Some(_) => {}
-            None if read.rows.has_devices => unknown_device(account, said, &devices, out),
+            None if out.is_whole(DEVICES) => unknown_device(account, said, &devices, out),
             None => {}
         }
     }
@@ -125,10 +109,8 @@ fn unknown_device(
 
 fn zigbee(read: &Read<'_>, out: &mut Findings<'_>) {
     let (Some(broker), Some(at)) = (&read.links.broker, &read.links.broker_at) else { return };
-    let count = read.devices().filter(|(d, _)| read.family(d) == Some(Family::Zigbee2mqtt)).count();
-    if count == 0 || !out.is_whole("links.toml") {
-        return;
-    }
+    let mut zigbee = read.devices().filter(|(d, _)| read.family(d) == Some(Family::Zigbee2mqtt));
+    let Some((device, _)) = zigbee.next().filter(|_| out.is_whole("links.toml")) else { return };
     let help = match &broker.zigbee_base_topic {
         None => "add [link.broker.zigbee2mqtt] and an account for Zigbee2MQTT".to_owned(),
         Some(base) => {
@@ -144,12 +126,12 @@ fn zigbee(read: &Read<'_>, out: &mut Findings<'_>) {
             format!("add an account with publish = [\"{base}/#\"] for Zigbee2MQTT")
         }
     };
-    let message = format!("{count} Zigbee devices are registered and cannot be heard");
+    let message = format!("Zigbee devices, such as {}, cannot be heard", device.id);
     out.add(&codes::ZIGBEE_NOT_LINKED, at, message, help);
 }
 
 fn people(read: &Read<'_>, out: &mut Findings<'_>) {
-    if !read.rows.has_people {
+    if !out.is_whole(PEOPLE) {
         return;
     }
     let ids: BTreeSet<&PersonId> = read.people().map(|person| &person.id).collect();
@@ -188,8 +170,7 @@ fn calls(read: &Read<'_>, out: &mut Findings<'_>) {
     let mut told = BTreeSet::new();
     for call in &read.ladders.calls {
         lines(call, roster, out);
-        carriers(call, read.notify, out);
-        if read.rows.has_people {
+        if out.is_whole(PEOPLE) {
             addresses(call, roster, &people, &mut told, out);
         }
     }
@@ -208,16 +189,22 @@ fn lines(call: &Call, roster: &Roster, out: &mut Findings<'_>) {
     }
 }
 
-fn carriers(call: &Call, notify: &Notify, out: &mut Findings<'_>) {
+/// Every carrier that is used and not set up, once, where it is first named.
+fn carriers(read: &Read<'_>, out: &mut Findings<'_>) {
     if !out.is_whole("notify.toml") {
         return;
     }
-    for said in &call.by {
-        if !notify.carriers().contains(&said.value) {
-            let message = format!("{} is not set up", said.value);
-            let help = format!("add [{}] to notify.toml, or take it out here", said.value);
-            out.add(&codes::CARRIER_NOT_CONFIGURED, &said.at, message, help);
-        }
+    let set_up = read.notify.carriers();
+    for carrier in Carrier::ALL.into_iter().filter(|carrier| !set_up.contains(carrier)) {
+        let uses = read.ladders.calls.iter().flat_map(|call| &call.by);
+        let uses: Vec<&Said<Carrier>> = uses.filter(|said| said.value == carrier).collect();
+        let Some(first) = uses.iter().min_by_key(|said| said.at.span.start) else { continue };
+        let message = match uses.len() {
+            1 => format!("{carrier} is not set up"),
+            count => format!("{carrier} is not set up, and named in {count} places"),
+        };
+        let help = format!("add [{carrier}] to notify.toml, or take it out of ladders.toml");
+        out.add(&codes::CARRIER_NOT_CONFIGURED, &first.at, message, help);
     }
 }
 

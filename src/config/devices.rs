@@ -21,16 +21,22 @@ const TYPE_NAME_MAX: usize = 64;
 
 pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> DeviceTypes {
     let mut types = DeviceTypes::new();
+    let mut lost = false;
     for (name, section) in top.named(out, "type") {
         if name.value.trim().is_empty() || name.value.len() > TYPE_NAME_MAX {
             let message = format!("not a type's name: {:?}", name.value);
             out.add(&codes::BAD_ID, &name.at, message, "use a short word, such as sos-button");
         }
-        if let Some(read) = read_type(section, out) {
-            types.insert(name.value.to_owned(), read);
+        match read_type(section, out) {
+            Some(read) => drop(types.insert(name.value.to_owned(), read)),
+            None => lost = true,
         }
     }
     top.end(out);
+    if lost {
+        // Its devices are of a known type that could not be read, not of an unknown one.
+        out.break_file("devices.toml");
+    }
     types
 }
 

@@ -113,6 +113,7 @@ impl Files {
                 format!("the config directory {} cannot be read: {why}", self.dir),
                 "name another directory with --config, or copy the shipped config/ there",
             );
+            Self::NAMES.into_iter().for_each(|name| out.break_file(name));
             return;
         }
         for name in Self::NAMES {

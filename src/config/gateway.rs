@@ -101,7 +101,7 @@ fn hub_id(said: &Said<&str>, out: &mut Findings<'_>) -> Option<HubId> {
     checked
         .map_err(|error| {
             let help = "use letters, digits and dashes: it is one level of every MQTT topic";
-            out.add(&codes::BAD_ID, &said.at, format!("not a hub's id: {error}"), help);
+            out.bad_id(&said.at, "hub's id", &error, help);
         })
         .ok()
 }

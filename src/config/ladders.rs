@@ -78,9 +78,9 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> Ladders {
     }
     for class in Class::ALL {
         if class.is_urgent() && whole && !ladders.contains_key(&class) {
-            out.add(
+            out.add_to_file(
                 &codes::NO_LADDER,
-                &top.at,
+                top.at.file,
                 format!("{class} has no ladder"),
                 format!("everybody is called at once; add [ladder.{class}] for steps"),
             );
@@ -103,17 +103,14 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> Ladders {
         list
     });
     if lead.is_none() && whole {
+        let message = "nobody is named who is told when a call goes wrong";
         let help = "everybody is told; add [lead] with who and by";
-        out.add(
-            &codes::NO_LEAD,
-            &top.at,
-            "nobody is named who is told when a call goes wrong",
-            help,
-        );
+        out.add_to_file(&codes::NO_LEAD, top.at.file, message, help);
     }
     if second.is_none() && whole {
+        let message = "nobody is named whom repeated presses add";
         let help = "everybody is called; add [second] with who";
-        out.add(&codes::NO_SECOND, &top.at, "nobody is named whom repeated presses add", help);
+        out.add_to_file(&codes::NO_SECOND, top.at.file, message, help);
     }
     top.end(out);
     Ladders { ladders, waits, lead, second, calls }
@@ -129,11 +126,11 @@ fn ladder(
     if !section.has("rungs") {
         section.missing(out, "rungs", "add rungs = [{ who = […], by = […], wait = \"60s\" }]");
     }
-    let day = section.list(out, "rungs");
+    let day = section.list(out, "rungs", "a step");
     if let Some(day) = &day {
         if day.value.is_empty() {
             let help = "add a step, or take the whole ladder out: then everybody is called";
-            out.add(&codes::EMPTY_LIST, &day.at, format!("[{}] has no step", section.name), help);
+            out.add(&codes::EMPTY_LIST, &day.at, format!("{} has no step", section.title), help);
         }
         if class == Class::Hazard && day.value.len() > 1 {
             let help = "put everybody into one step: smoke does not wait for a second one";
@@ -141,7 +138,7 @@ fn ladder(
         }
     }
     ladder.rungs = rungs(class, day, out, calls);
-    let night = section.list(out, "night");
+    let night = section.list(out, "night", "a step");
     if let Some(night) = night.as_ref().filter(|_| class != Class::Coverage) {
         out.add(
             &codes::NIGHT_NOT_FOR_CLASS,
@@ -173,7 +170,6 @@ fn rungs(
     }
     let mut rungs = Vec::new();
     for mut part in list.value.into_iter().take(STEPS_MAX) {
-        part.name = format!("{}, a step", part.name);
         let call = call(&mut part, out);
         let wait = step_wait(class, &mut part, out);
         part.end(out);
@@ -323,8 +319,7 @@ fn one_of(said: Said<&str>, out: &mut Findings<'_>) -> Option<Said<Who>> {
     match named {
         Some(Ok(value)) => Some(Said { value, at: said.at }),
         Some(Err(error)) => {
-            let message = format!("not somebody: {:?}: {error}", said.value);
-            out.add(&codes::BAD_ID, &said.at, message, "write it as in roster.toml or people.csv");
+            out.bad_id(&said.at, "name", &error, "write it as in roster.toml or people.csv");
             None
         }
         None => {

@@ -21,6 +21,9 @@ pub(super) struct Links {
 /// Default of the brief: three times the devices of the largest centre.
 const MAX_CONNECTIONS: u64 = 9_000;
 
+/// Longest MQTT user name in bytes. Own choice: as long as an id.
+const ACCOUNT_NAME_MAX: usize = 128;
+
 /// First levels of every native topic.
 const NATIVE_TOPIC: &str = "anling/v1/";
 
@@ -40,9 +43,9 @@ pub(super) fn read(
         link.end(out);
     }
     if links.broker.is_none() && out.is_whole(top.at.file) && !top.has("link") {
-        out.add(
+        out.add_to_file(
             &codes::NO_LINK,
-            &top.at,
+            top.at.file,
             "no wire is set up: this hub cannot hear a device",
             "add [link.broker]",
         );
@@ -106,6 +109,7 @@ fn read_account(
     devices: &mut Vec<(String, Said<DeviceId>)>,
 ) -> Option<Account> {
     let at = section.at.clone();
+    let is_device = section.has("device");
     let device = section.text(out, "device");
     let publish = section.words(out, "publish");
     let subscribe = section.words(out, "subscribe");
@@ -116,8 +120,15 @@ fn read_account(
         secrets,
     );
     section.end(out);
+    if name.value.trim().is_empty() || name.value.len() > ACCOUNT_NAME_MAX {
+        let message = format!("not a user name: {:?}", name.value);
+        out.add(&codes::BAD_ID, &name.at, message, "use the device's id or a short word");
+    }
+    let device =
+        device.and_then(|said| device_id(&said, out).map(|id| Said { value: id, at: said.at }));
+    devices.extend(device.clone().map(|said| (name.value.to_owned(), said)));
     let is_bridge = publish.is_some() || subscribe.is_some();
-    let ways = [device.is_some(), is_bridge, local];
+    let ways = [is_device, is_bridge, local];
     if ways.into_iter().filter(|way| *way).count() != 1 {
         out.add(
             &codes::ACCOUNT_REACH,
@@ -127,10 +138,8 @@ fn read_account(
         );
         return None;
     }
-    let reach = if let Some(said) = device {
-        let id = device_id(&said, out)?;
-        devices.push((name.value.to_owned(), Said { value: id.clone(), at: said.at }));
-        Reach::Device(id)
+    let reach = if is_device {
+        Reach::Device(device?.value)
     } else if local {
         Reach::Local
     } else {
@@ -154,7 +163,7 @@ fn device_id(said: &Said<&str>, out: &mut Findings<'_>) -> Option<DeviceId> {
     DeviceId::new(said.value)
         .map_err(|error| {
             let help = "write it as in registry/devices.csv";
-            out.add(&codes::BAD_ID, &said.at, format!("not a device's id: {error}"), help);
+            out.bad_id(&said.at, "device's id", &error, help);
         })
         .ok()
 }

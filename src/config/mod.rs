@@ -82,6 +82,7 @@ pub fn check(files: &Files) -> Checked {
         roster: &roster,
         rows: &rows,
     };
+    registry_files::check_types(&rows, &types, files, &mut out);
     cross::check(&read, &mut out);
     let settings = gateway.map(|gateway| Settings {
         gateway,

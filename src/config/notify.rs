@@ -54,9 +54,9 @@ pub(super) fn read(
         top.later(out, carrier, what);
     }
     if read.notify.carriers().is_empty() && out.is_whole(top.at.file) {
-        out.add(
+        out.add_to_file(
             &codes::NO_CARRIER,
-            &top.at,
+            top.at.file,
             "no way to people is set up",
             "add [screen] with path = \"-\"",
         );
@@ -156,7 +156,7 @@ fn webhook(
     let id = EndpointId::new(name.value)
         .map_err(|error| {
             let help = "use letters, digits and dashes";
-            out.add(&codes::BAD_ID, &name.at, format!("not a webhook's name: {error}"), help);
+            out.bad_id(&name.at, "webhook's name", &error, help);
         })
         .ok();
     let said = section.need_text(out, "url", "add url = \"https://…\"");

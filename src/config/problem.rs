@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::codes::Code;
+use super::codes::{self, Code};
 use super::files::Files;
+use crate::terms::BadId;
 
 /// How grave a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -19,7 +20,7 @@ pub enum Severity {
 }
 
 /// One thing that is not right. As JSON it is stable: severity, code, file, line, column, message,
-/// label, help.
+/// help; line and column are absent where a whole file is meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// How grave.
@@ -39,9 +40,6 @@ pub struct Problem {
     pub column: Option<usize>,
     /// What is wrong.
     pub message: String,
-    /// A few words for the place itself; may be empty.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub label: String,
     /// What to do.
     pub help: String,
 }
@@ -102,9 +100,18 @@ impl<'f> Findings<'f> {
             line: Some(line),
             column: Some(column),
             message,
-            label: String::new(),
             help,
         });
+    }
+
+    /// Adds that a text cannot be an id.
+    pub(super) fn bad_id(&mut self, at: &Spot, what: &str, error: &BadId, help: &str) {
+        let why = match error {
+            BadId::Empty => "it is empty".to_owned(),
+            BadId::TooLong => "it is too long".to_owned(),
+            BadId::Character(bad) => format!("it may not hold {bad:?}"),
+        };
+        self.add(&codes::BAD_ID, at, format!("this cannot be a {what}: {why}"), help);
     }
 
     /// Adds a problem of a whole file, or of the directory when `file` is empty.
@@ -123,7 +130,6 @@ impl<'f> Findings<'f> {
             line: None,
             column: None,
             message: message.into(),
-            label: String::new(),
             help: help.into(),
         });
     }

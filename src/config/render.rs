@@ -60,16 +60,22 @@ fn report(problem: &Problem, files: &Files) -> Report {
         Severity::Problem => miette::Severity::Error,
         Severity::Warning => miette::Severity::Warning,
     };
-    let mut diagnostic = MietteDiagnostic::new(&problem.message)
+    let message = match &problem.span {
+        // Without a place nothing else would name the file.
+        None if !problem.file.is_empty() && !problem.message.contains(&problem.file) => {
+            format!("{}: {}", problem.file, problem.message)
+        }
+        _ => problem.message.clone(),
+    };
+    let mut diagnostic = MietteDiagnostic::new(message)
         .with_code(problem.code)
         .with_severity(severity)
         .with_help(&problem.help);
     let text = files.text(&problem.file);
     let (Some(span), Some(text)) = (&problem.span, text) else { return Report::new(diagnostic) };
-    let label = (!problem.label.is_empty()).then(|| problem.label.clone());
     let start = text.floor_char_boundary(span.start);
     let end = text.ceil_char_boundary(span.end.max(start));
-    diagnostic = diagnostic.with_label(LabeledSpan::new(label, start, end - start));
+    diagnostic = diagnostic.with_label(LabeledSpan::new(None, start, end - start));
     Report::new(diagnostic).with_source_code(NamedSource::new(&problem.file, text.to_owned()))
 }
 

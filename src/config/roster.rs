@@ -7,7 +7,7 @@ use super::devices::bad_word;
 use super::problem::{Findings, Said, Spot};
 use super::section::Section;
 use super::values::{self, DAYS, closest};
-use crate::roster::{Hours, Line, Roster, Rule};
+use crate::roster::{Hours, Line, Roster, Rule, known_zone};
 use crate::terms::{LineId, PersonId};
 
 /// What stands in the file, with a place for every name that another file must know.
@@ -29,7 +29,7 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> RosterRead {
     let mut people = Vec::new();
     let mut lines = BTreeMap::new();
     for (name, section) in top.named(out, "line") {
-        let title = section.title();
+        let title = section.title.clone();
         let line = line(section, out, (&title, &mut people));
         if let Some(id) = line_id(&name, out) {
             lines.insert(id, line);
@@ -37,8 +37,8 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> RosterRead {
     }
     let mut rules: Vec<Rule> = Vec::new();
     for (name, section) in top.named(out, "rule") {
-        let title = section.title();
-        let (rule, at) = rule(&name, section, out, (&lines, &title, &mut people));
+        let title = section.title.clone();
+        let (rule, at) = rule(&name, section, out, (&lines, (&title, &mut people)));
         let Some(rule) = rule else { continue };
         let same = |other: &&Rule| {
             (&other.line, &other.days, other.hours, &other.people)
@@ -62,7 +62,7 @@ fn zone(top: &mut Section<'_>, out: &mut Findings<'_>) -> String {
     let Some(said) = top.need_text(out, "zone", "add zone = \"Asia/Shanghai\"") else {
         return "Asia/Shanghai".to_owned();
     };
-    if !is_zone(said.value) {
+    if !known_zone(said.value) {
         let help = match closest(said.value, ZONES) {
             Some(meant) => format!("did you mean \"{meant}\"?"),
             None => "write it as \"Asia/Shanghai\"".to_owned(),
@@ -74,11 +74,6 @@ fn zone(top: &mut Section<'_>, out: &mut Findings<'_>) -> String {
 
 /// Zones that are suggested.
 const ZONES: [&str; 5] = ["Asia/Shanghai", "Asia/Urumqi", "Asia/Hong_Kong", "Europe/Berlin", "UTC"];
-
-/// Whether a zone is in the zone files that are built in, so that every box answers alike.
-fn is_zone(name: &str) -> bool {
-    jiff::tz::TimeZoneDatabase::bundled().get(name).is_ok()
-}
 
 fn hours(section: &mut Section<'_>, out: &mut Findings<'_>, key: &'static str) -> Option<Hours> {
     let said = section.text(out, key)?;
@@ -94,7 +89,7 @@ fn line_id(said: &Said<&str>, out: &mut Findings<'_>) -> Option<LineId> {
     LineId::new(said.value)
         .map_err(|error| {
             let help = "use a short word, such as first";
-            out.add(&codes::BAD_ID, &said.at, format!("not a line's name: {error}"), help);
+            out.bad_id(&said.at, "line's name", &error, help);
         })
         .ok()
 }
@@ -110,7 +105,7 @@ fn line(mut section: Section<'_>, out: &mut Findings<'_>, naming: Naming<'_>) ->
         out.add(
             &codes::LINE_WITHOUT_FALLBACK,
             &at,
-            format!("{} has no fallback", section.title()),
+            format!("{} has no fallback", section.title),
             "add fallback = [\"…\"]: who is asked when no rule fits; without it, everybody is",
         );
     }
@@ -122,7 +117,7 @@ fn rule(
     name: &Said<&str>,
     mut section: Section<'_>,
     out: &mut Findings<'_>,
-    (lines, title, named): (&BTreeMap<LineId, Line>, &str, &mut Vec<(String, Said<PersonId>)>),
+    (lines, naming): (&BTreeMap<LineId, Line>, Naming<'_>),
 ) -> (Option<Rule>, Spot) {
     let at = section.at.clone();
     let line = section
@@ -139,7 +134,7 @@ fn rule(
     if !section.has("people") {
         section.missing(out, "people", "add people = [\"…\"]: who stands there");
     }
-    let people = people(&mut section, out, "people", (title, named));
+    let people = people(&mut section, out, "people", naming);
     section.end(out);
     let rule = line.zip(hours).zip(people).map(|((line, hours), people)| Rule {
         name: name.value.to_owned(),
@@ -214,7 +209,7 @@ fn people(
             }
             Err(error) => {
                 let help = "write the id of registry/people.csv";
-                out.add(&codes::BAD_ID, &said.at, format!("not a person's id: {error}"), help);
+                out.bad_id(&said.at, "person's id", &error, help);
             }
         }
     }

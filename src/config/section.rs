@@ -21,7 +21,9 @@ pub(super) const SYNTAX_MAX: usize = 10;
 /// A table that is being read.
 pub(super) struct Section<'a> {
     /// Its name as in the file, `ladder.emergency`; empty for the whole file.
-    pub(super) name: String,
+    name: String,
+    /// What people call it: `[ladder.emergency]`, `a step of [ladder.emergency]`.
+    pub(super) title: String,
     /// Where its header stands.
     pub(super) at: Spot,
     table: &'a DeTable<'a>,
@@ -56,18 +58,14 @@ impl<'t> Document<'t> {
     /// The top of the file.
     pub(super) fn top(&self) -> Section<'_> {
         let at = Spot { file: self.file, span: 0..0 };
-        Section { name: String::new(), at, table: self.table.get_ref(), known: Vec::new() }
+        let (name, title) = (String::new(), self.file.to_owned());
+        Section { name, title, at, table: self.table.get_ref(), known: Vec::new() }
     }
 }
 
 impl<'a> Section<'a> {
     fn spot(&self, span: Range<usize>) -> Spot {
         Spot { file: self.at.file, span }
-    }
-
-    /// The table's name in brackets, or the file's.
-    pub(super) fn title(&self) -> String {
-        if self.name.is_empty() { self.at.file.to_owned() } else { format!("[{}]", self.name) }
     }
 
     fn value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
@@ -131,14 +129,19 @@ impl<'a> Section<'a> {
         Some(said)
     }
 
-    /// Tells that a key is missing, at the table's header; not of a file that is only partly
-    /// understood, where it may stand in the rest.
+    /// Tells that a key is missing, at the table's header. Not where it may be there all the same:
+    /// in a file that is only partly understood, and where a key is misspelt, which is told anyway.
     pub(super) fn missing(&self, out: &mut Findings<'_>, key: &str, help: &str) {
-        if !out.is_whole(self.at.file) {
+        let mut words = self.table.keys().map(|name| name.get_ref().as_ref());
+        if !out.is_whole(self.at.file) || words.any(|word| closest(word, [key]).is_some()) {
             return;
         }
-        let message = format!("{} has no {key}", self.title());
-        out.add(&codes::KEY_MISSING, &self.at, message, help);
+        let message = format!("{} has no {key}", self.title);
+        if self.name.is_empty() {
+            out.add_to_file(&codes::KEY_MISSING, self.at.file, message, help);
+        } else {
+            out.add(&codes::KEY_MISSING, &self.at, message, help);
+        }
     }
 
     /// true or false.
@@ -302,7 +305,8 @@ impl<'a> Section<'a> {
         };
         let name =
             if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
-        Some(Section { name, at: self.spot(key_span), table, known: Vec::new() })
+        let title = format!("[{name}]");
+        Some(Section { name, title, at: self.spot(key_span), table, known: Vec::new() })
     }
 
     /// The tables `[key.NAME]`, in the order of the file.
@@ -335,19 +339,23 @@ impl<'a> Section<'a> {
         children
     }
 
-    /// The tables of a list, `key = [{ … }, …]`.
+    /// The tables of a list, `key = [{ … }, …]`; `what` is one of them, "a step".
     pub(super) fn list(
         &mut self,
         out: &mut Findings<'_>,
         key: &'static str,
+        what: &str,
     ) -> Option<Said<Vec<Section<'a>>>> {
         let value = self.value(key)?;
         let Some(array) = value.get_ref().as_array() else {
             self.wrong_type(out, key, value, "a list of tables, [{ … }]");
             return None;
         };
-        let sections =
-            array.iter().filter_map(|item| self.inner(out, key, item.span(), item)).collect();
+        let mut sections = Vec::new();
+        for item in array.iter() {
+            let Some(section) = self.inner(out, key, item.span(), item) else { continue };
+            sections.push(Section { title: format!("{what} of {}", self.title), ..section });
+        }
         Some(Said { value: sections, at: self.spot(value.span()) })
     }
 
@@ -398,7 +406,7 @@ impl<'a> Section<'a> {
                 None if self.known.is_empty() => "take it out".to_owned(),
                 None => format!("known here: {}", self.known.join(", ")),
             };
-            let message = format!("{} has no key {word}", self.title());
+            let message = format!("{} has no key {word}", self.title);
             out.add(&codes::UNKNOWN_KEY, &self.spot(name.span()), message, help);
         }
     }
@@ -416,8 +424,8 @@ fn an(type_word: &str) -> String {
 /// Bytes as a person would write them.
 fn mib(bytes: u64) -> String {
     match bytes {
-        _ if bytes % (1 << 30) == 0 => format!("{} GiB", bytes >> 30),
-        _ if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
+        _ if bytes.is_multiple_of(1 << 30) => format!("{} GiB", bytes >> 30),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
         _ => format!("{} KiB", bytes >> 10),
     }
 }
