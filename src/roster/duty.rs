@@ -109,10 +109,11 @@ impl Roster {
         let fallback = self.lines.get(line).map(|l| l.fallback.as_slice()).unwrap_or_default();
         let fallback = registered(registry, fallback);
         if let Some((zone, at)) = self.civil_moment(when) {
-            let holding = self.rules_of(line).filter(|rule| {
-                let mut days = civil::days_around(&zone, at);
-                days.any(|day| rule.stretch_on(&zone, day).is_some_and(|s| s.holds(at)))
-            });
+            let days: Vec<Date> = civil::days_around(&zone, at).collect();
+            let begun = |rule: &Rule, day: &Date| rule.stretch_on(&zone, *day);
+            let holds =
+                |rule: &Rule| days.iter().any(|d| begun(rule, d).is_some_and(|s| s.holds(at)));
+            let holding = self.rules_of(line).filter(|rule| holds(rule));
             let people = registered(registry, holding.flat_map(|rule| &rule.people));
             return match (people.is_empty(), fallback.is_empty()) {
                 (false, _) => Duty { people, by: DutyBy::Rule },
