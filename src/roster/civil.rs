@@ -59,9 +59,9 @@ pub(super) fn stretch(zone: &TimeZone, day: Date, hours: Hours) -> Option<Stretc
     (from < to).then_some(Stretch { from, to })
 }
 
-/// The moment at which a day's minute begins; minutes from 1440 on lie in the days after.
+/// The moment at which a day's minute begins; minutes from 1440 to 2879 lie in the day after.
 fn edge(zone: &TimeZone, day: Date, minute: u16) -> Option<Timestamp> {
-    let day = day.checked_add(i32::from(minute / DAY_MINUTES).days()).ok()?;
+    let day = if minute < DAY_MINUTES { day } else { day.tomorrow().ok()? };
     let (hour, minute) = (minute % DAY_MINUTES / 60, minute % 60);
     let time = Time::new(i8::try_from(hour).ok()?, i8::try_from(minute).ok()?, 0, 0).ok()?;
     zone.to_timestamp(DateTime::from_parts(day, time)).ok()

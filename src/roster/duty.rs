@@ -108,23 +108,30 @@ impl Roster {
     pub fn on_duty(&self, registry: &Registry, line: &LineId, when: WallReading) -> Duty {
         let fallback = self.lines.get(line).map(|l| l.fallback.as_slice()).unwrap_or_default();
         let fallback = registered(registry, fallback);
-        if let Some((zone, at)) = self.civil_moment(when) {
-            let holding = self.rules_of(line).filter(|rule| {
-                let mut days = civil::days_around(&zone, at);
-                days.any(|day| rule.stretch_on(&zone, day).is_some_and(|s| s.holds(at)))
-            });
-            let people = registered(registry, holding.flat_map(|rule| &rule.people));
-            return match (people.is_empty(), fallback.is_empty()) {
-                (false, _) => Duty { people, by: DutyBy::Rule },
-                (true, false) => Duty { people: fallback, by: DutyBy::Fallback },
-                (true, true) => Duty { people: everybody(registry), by: DutyBy::Everybody },
-            };
+        let Some((zone, at)) = self.civil_moment(when) else {
+            return self.union(registry, line, fallback);
+        };
+        let days: Vec<Date> = civil::days_around(&zone, at).collect();
+        let holds = |rule: &Rule| {
+            let mut begun = days.iter().filter_map(|day| rule.stretch_on(&zone, *day));
+            begun.any(|stretch| stretch.holds(at))
+        };
+        let holding = self.rules_of(line).filter(|rule| holds(rule));
+        let people = registered(registry, holding.flat_map(|rule| &rule.people));
+        match (people.is_empty(), fallback.is_empty()) {
+            (false, _) => Duty { people, by: DutyBy::Rule },
+            (true, false) => Duty { people: fallback, by: DutyBy::Fallback },
+            (true, true) => Duty { people: everybody(registry), by: DutyBy::Everybody },
         }
+    }
+
+    /// Everybody who could be on the line at some moment.
+    fn union(&self, registry: &Registry, line: &LineId, fallback: Vec<PersonId>) -> Duty {
         let last = if fallback.is_empty() { everybody(registry) } else { fallback };
-        let people =
-            registered(registry, self.rules_of(line).flat_map(|rule| &rule.people).chain(&last));
-        let known = self.lines.contains_key(line) || self.rules_of(line).next().is_some();
-        Duty { people, by: if known { DutyBy::Union } else { DutyBy::Everybody } }
+        let ruled = self.rules_of(line).flat_map(|rule| &rule.people);
+        let people = registered(registry, ruled.chain(&last));
+        let planned = self.lines.contains_key(line) || self.rules_of(line).next().is_some();
+        Duty { people, by: if planned { DutyBy::Union } else { DutyBy::Everybody } }
     }
 
     /// Whether it is night; an untrusted clock says no, because day is louder.

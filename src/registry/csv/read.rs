@@ -2,8 +2,8 @@
 
 use ::csv::{ReaderBuilder, StringRecord};
 
+use super::Table;
 use super::problem::RowProblem;
-use super::{BOM, Table};
 use crate::registry::rows::{Device, Home, Person, Resident, Role, Row};
 use crate::registry::whereabouts::SHORT_MAX_UNITS;
 use crate::terms::{BadId, DeviceId, HomeId, PersonId, ResidentId};
@@ -25,7 +25,6 @@ const BORN_MAX: i16 = 2200;
 /// Reads a file: its rows with the line each begins on, and everything that is wrong with it. A row
 /// comes out if its required cells can be used; see the module's head for what may be done with it.
 pub fn read(table: Table, text: &str) -> (Vec<(u64, Row)>, Vec<RowProblem>) {
-    let text = text.strip_prefix(BOM).unwrap_or(text);
     let mut problems = Problems { table, listed: Vec::new(), more: 0 };
     let mut records = records(text);
     let Some(header) = records.next() else {
@@ -52,7 +51,7 @@ pub fn read(table: Table, text: &str) -> (Vec<(u64, Row)>, Vec<RowProblem>) {
     (rows, problems.done())
 }
 
-/// The records that are not blank, each with its position.
+/// The records that are not blank, each with its position; the reader drops a byte order mark.
 fn records(text: &str) -> impl Iterator<Item = StringRecord> {
     let reader =
         ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
