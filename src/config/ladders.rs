@@ -354,8 +354,8 @@ fn plain<T: Clone>(said: &[Said<T>]) -> Vec<T> {
     said.iter().map(|said| said.value.clone()).collect()
 }
 
-/// Waits and their ranges: key, least, most. All but `hazard_repeat` (oncall.md 2.1 of the field:
-/// 90 s) are own choices around the defaults.
+/// Waits and their ranges. The most for `hazard_repeat` is the 90 s of oncall.md 3.3; the others are
+/// own choices around the defaults.
 fn waits(mut section: Section<'_>, out: &mut Findings<'_>) -> Waits {
     let mut waits = Waits::default();
     let ranges: [(&'static str, &mut Wait, RangeInclusive<Wait>); 10] = [

@@ -18,7 +18,7 @@ pub(super) struct Links {
     pub(super) broker_at: Option<Spot>,
 }
 
-/// Default of the brief: three times the devices of the largest centre.
+/// Own choice: three times the devices of the largest centre, since a lost connection lingers.
 const MAX_CONNECTIONS: u64 = 9_000;
 
 /// Longest MQTT user name in bytes. Own choice: as long as an id.

@@ -67,6 +67,20 @@ fn a_syntax_error_in_one_file_hides_nothing_in_the_others() {
 }
 
 #[test]
+fn files_saved_on_windows_are_read_and_their_lines_counted_alike() {
+    let windows = |files: &Files| {
+        let text = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        let texts: Vec<_> = files.texts().map(|(name, unix)| (name, text(unix))).collect();
+        Files::of("test", texts.iter().map(|(name, text)| (*name, text.as_str())))
+    };
+    assert_eq!(codes_of(&check(&windows(&base()))), [""; 0]);
+    let lines = |checked: Checked| -> Vec<_> {
+        checked.problems.into_iter().map(|problem| (problem.code, problem.line)).collect()
+    };
+    assert_eq!(lines(check(&windows(&ten()))), lines(check(&ten())));
+}
+
+#[test]
 fn problems_as_json_keep_their_form() {
     let checked = check(&ten());
     let first = serde_json::to_value(&checked.problems[0]).unwrap();

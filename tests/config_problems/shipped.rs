@@ -1,6 +1,9 @@
 //! The directory that is shipped: a small centre that could open tomorrow.
 
 use anling::config::accepted;
+use anling::registry::{Change, Registry};
+use anling::roster::DutyBy;
+use anling::terms::Wall;
 
 use super::*;
 
@@ -41,6 +44,21 @@ fn what_the_shipped_ladders_say_is_what_the_engine_gets() {
     let expected = Ladder { rungs: hazard.rungs.clone(), ..Ladder::with_defaults(Class::Hazard) };
     assert_eq!(*hazard, expected);
     assert_eq!(settings.policy.ladders[&Class::Coverage].night.len(), 1);
+}
+
+#[test]
+fn every_hour_of_the_shipped_plan_is_somebodys() {
+    let settings = check(&shipped()).settings.unwrap();
+    let mut registry = Registry::default();
+    settings.rows.iter().for_each(|row| registry.apply(&Change::Set(row.clone())));
+    // Monday, 5 January 2026, 00:00 in Shanghai.
+    let monday = Wall(1_767_542_400_000);
+    let shifts = settings.roster.plan(&registry, monday, 7);
+    for line in ["first", "second", "lead"] {
+        let mut shifts = shifts.iter().filter(|shift| shift.line.as_str() == line).peekable();
+        assert!(shifts.peek().is_some(), "{line} stands in no plan");
+        assert!(shifts.all(|shift| shift.duty.by == DutyBy::Rule), "{line} has a gap");
+    }
 }
 
 #[test]
