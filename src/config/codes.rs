@@ -1,0 +1,126 @@
+//! Every problem code, once: the word, how grave it is, what it means and what leads to it.
+//!
+//! People search for a code and scripts match on it, so a code is never renamed and never used for
+//! a second thing. The problems of registry rows bring their own codes from the registry.
+
+use super::Severity;
+
+/// One kind of problem.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The code in kebab-case.
+    pub word: &'static str,
+    /// How grave it is.
+    pub severity: Severity,
+    /// What it means, one fragment.
+    pub means: &'static str,
+    /// Something that leads to it.
+    pub example: &'static str,
+}
+
+macro_rules! codes {
+    ($($name:ident $severity:ident $word:literal: $means:literal, $example:literal;)*) => {
+        $(
+            #[doc = $means]
+            pub const $name: Code = Code {
+                word: $word,
+                severity: Severity::$severity,
+                means: $means,
+                example: $example,
+            };
+        )*
+
+        /// All codes of this room.
+        pub const ALL: &[&Code] = &[$(&$name),*];
+    };
+}
+
+codes! {
+    NO_CONFIG_DIR Problem "no-config-dir": "the config directory cannot be read", "--config /etc/anlnig";
+    FILE_MISSING Problem "file-missing": "a file of the config directory is not there", "no ladders.toml";
+    FILE_UNREADABLE Problem "file-unreadable": "a file is there and cannot be read", "gateway.toml readable by root only";
+    FILE_NOT_UTF8 Problem "file-not-utf8": "a file is not UTF-8", "people.csv saved by a spreadsheet in GBK";
+    FILE_TOO_LARGE Problem "file-too-large": "a file is larger than this hub reads", "a film named gateway.toml";
+    UNKNOWN_FILE Warning "unknown-file": "a file that nothing reads", "ladder.toml beside ladders.toml";
+    REGISTRY_FILE_MISSING Warning "registry-file-missing": "a registry file is not there, so names are not checked against it", "no registry/people.csv";
+    TOML_SYNTAX Problem "toml-syntax": "not TOML at this place", "wait = 60s";
+    UNKNOWN_KEY Problem "unknown-key": "a key or table that means nothing here", "wiat = \"60s\"";
+    KEY_MISSING Problem "key-missing": "a key that must be there is not", "[hub] without id";
+    WRONG_TYPE Problem "wrong-type": "a value of the wrong type", "needs = \"two\"";
+    BAD_WORD Problem "bad-word": "a word that is not one of a short list", "days = [\"monday\"]";
+    BAD_ID Problem "bad-id": "a text that cannot be an id", "id = \"yun jian\"";
+    BAD_DURATION Problem "bad-duration": "a duration without a unit or with an unknown one", "wait = \"60\"";
+    OUT_OF_RANGE Problem "out-of-range": "a number or duration outside its range", "hazard_repeat = \"5min\"";
+    EMPTY_LIST Problem "empty-list": "a list that needs at least one entry has none", "rungs = []";
+    EMPTY_TEXT Problem "empty-text": "a text that must say something is empty", "site = \"\"";
+    TOO_LONG Problem "too-long": "a text longer than messages and screens can show", "label = \"卫生间里面的紧急呼叫按钮\"";
+    SAID_TWICE Warning "said-twice": "the same entry stands twice in one list", "days = [\"mon\", \"mon\"]";
+    NOT_IN_THIS_VERSION Problem "not-in-this-version": "a table that a later version will read", "[link.modem.front]";
+    BAD_ADDRESS Problem "bad-address": "not an address and a port", "listen = \"1883\"";
+    ADDRESS_NOT_LOOPBACK Problem "address-not-loopback": "the console would be open to the network without sign-in", "listen = \"0.0.0.0:7580\"";
+    BAD_URL Problem "bad-url": "not an http or https address", "url = \"ftp://10.0.0.9\"";
+    URL_NOT_HTTPS Problem "url-not-https": "links in messages would go over the network in clear", "public_url = \"http://call.example\"";
+    BAD_SECRET_NAME Problem "bad-secret-name": "a secret's name that cannot be a file name", "secret = \"../key\"";
+    SECRET_MISSING Warning "secret-missing": "a named secret is in no credential and no file", "secret = \"press\" and no secrets/press";
+    SECRET_MODE Problem "secret-mode": "a secret's file can be read by others or not at all", "secrets/press with mode 0644";
+    NO_LINK Warning "no-link": "no wire is set up, so no device can be heard", "an empty links.toml";
+    ACCOUNT_REACH Problem "account-reach": "an account must be a device's, a bridge's or the local one", "device and local in one account";
+    UNKNOWN_DEVICE Problem "unknown-device": "a device that stands in no registry row", "device = \"B-99\"";
+    ACCOUNT_TWICE Warning "account-twice": "two accounts are the same device", "two accounts with device = \"B-14\"";
+    DEVICE_WITHOUT_ACCOUNT Warning "device-without-account": "a native device that cannot sign in to the broker", "B-14 in devices.csv and not in links.toml";
+    ACCOUNT_FAMILY Warning "account-family": "an account of a device that does not speak the native contract", "an account for a Zigbee button";
+    BAD_FILTER Problem "bad-filter": "not an MQTT topic filter", "publish = [\"zigbee2mqtt/#/x\"]";
+    FILTER_TOO_WIDE Warning "filter-too-wide": "a bridge may speak in the name of native devices", "publish = [\"#\"]";
+    ZIGBEE_NOT_LINKED Warning "zigbee-not-linked": "Zigbee devices are registered and cannot be heard", "no [link.broker.zigbee2mqtt]";
+    ACTIONS_UNUSED Warning "actions-unused": "actions of a type whose contract has none", "actions in a native-mqtt type";
+    SOS_NOT_LIFE_SAFETY Warning "sos-not-life-safety": "a type calls for help and is not marked life_safety", "actions = { single = \"sos\" }, life_safety = false";
+    NO_LADDER Warning "no-ladder": "an urgent class has no ladder: everybody is called at once", "no [ladder.hazard]";
+    BAD_WHO Problem "bad-who": "not line:NAME, person:ID or everyone", "who = [\"first\"]";
+    UNKNOWN_LINE Problem "unknown-line": "a line that roster.toml does not have", "who = [\"line:frist\"]";
+    UNKNOWN_PERSON Problem "unknown-person": "a person who stands in no registry row", "people = [\"zhangmn\"]";
+    CARRIER_NOT_CONFIGURED Problem "carrier-not-configured": "a way to people that notify.toml does not set up", "by = [\"mail\"] without [mail]";
+    RUNG_WITHOUT_WAIT Problem "rung-without-wait": "a step that waits for nobody", "wait = \"0s\"";
+    STEP_TOO_LONG Problem "step-too-long": "a step of an urgent ladder waits too long", "wait = \"10min\" for emergency";
+    LAP_TOO_LONG Problem "lap-too-long": "calls to everybody come too seldom", "lap = \"20min\" for emergency";
+    ARRIVAL_TOO_LATE Problem "arrival-too-late": "an accepted call could lie unattended too long", "arrive = \"2h\"";
+    REMIND_AFTER_ARRIVE Problem "remind-after-arrive": "the reminder comes after the call has begun again", "remind = \"20min\", arrive = \"15min\"";
+    HAZARD_HAS_STEPS Problem "hazard-has-steps": "a hazard calls everybody at once", "two rungs in [ladder.hazard]";
+    NIGHT_NOT_FOR_CLASS Problem "night-not-for-class": "only coverage has other steps at night", "night in [ladder.emergency]";
+    BECOMES_QUIETER Problem "becomes-quieter": "a class may only turn into a higher one", "becomes = \"fault\" in welfare";
+    URGENT_WAITS_FOR_WORK Problem "urgent-waits-for-work": "an urgent class cannot wait for working hours", "work_hours_only = true for emergency";
+    URGENT_NOT_ALL_HANDS Warning "urgent-not-all-hands": "the end of an urgent ladder does not call everybody", "all_hands = false for emergency";
+    RUNG_REACHES_NOBODY Problem "rung-reaches-nobody": "nobody in this step can be reached by its carriers", "by = [\"mail\"] and nobody with an email";
+    NO_ADDRESS Warning "no-address": "somebody in this step has no address for one of its carriers", "by = [\"mail\"] and wangli has no email";
+    NO_LEAD Warning "no-lead": "nobody is named who is told when a call goes wrong", "no [lead]";
+    NO_SECOND Warning "no-second": "nobody is named whom repeated presses add", "no [second]";
+    NO_CARRIER Warning "no-carrier": "notify.toml sets up no way to people", "an empty notify.toml";
+    MAIL_WITHOUT_RELAY Problem "mail-without-relay": "mail without a server to hand it to", "[mail] without [mail.relay.NAME]";
+    BAD_MAIL_ADDRESS Problem "bad-mail-address": "not a mail address", "from = \"anling\"";
+    LOGIN_HALF Problem "login-half": "a user without a secret, or a secret without a user", "user = \"anling\"";
+    PLAIN_MAIL Problem "plain-mail": "mail would leave the box without encryption", "tls = \"none\", host = \"smtp.example\"";
+    NAMES_IN_CLEAR Warning "names-in-clear": "names leave the box without encryption", "http:// with names = true";
+    SECRET_IN_CLEAR Warning "secret-in-clear": "a secret leaves the box without encryption", "http:// with secret";
+    SAME_URL_TWICE Warning "same-url-twice": "two webhooks tell the same address", "two tables with one url";
+    UNKNOWN_ZONE Problem "unknown-zone": "not a time zone", "zone = \"Asia/Shanghia\"";
+    BAD_HOURS Problem "bad-hours": "not hours of the day", "hours = \"8-20\"";
+    LINE_WITHOUT_FALLBACK Warning "line-without-fallback": "a gap in this line's rules would call everybody", "[line.first] without fallback";
+    RULE_TWICE Warning "rule-twice": "two rules say the same", "two rules with the same line, days, hours and people";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_kebab_case_and_means_one_thing() {
+        let words: BTreeSet<&str> = ALL.iter().map(|code| code.word).collect();
+        assert_eq!(words.len(), ALL.len(), "a code is used twice");
+        for code in ALL {
+            let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(code.word.chars().all(kebab), "{}", code.word);
+            assert!(!code.means.is_empty() && !code.example.is_empty(), "{}", code.word);
+        }
+    }
+}

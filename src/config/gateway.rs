@@ -1,0 +1,178 @@
+//! `gateway.toml`: what the hub is, where it listens, where its things lie, what clock it has.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::codes;
+use super::problem::{Findings, Said};
+use super::section::Section;
+use super::settings::{Gateway, SITE_MAX_UNITS};
+use super::values::{is_loopback, utf16_len};
+use crate::terms::{BadId, HubId, Wait};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = KIB << 10;
+const GIB: u64 = MIB << 10;
+
+/// Reads the file; `None` when the hub has no usable id.
+pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> Option<Gateway> {
+    let hub = hub(&mut top, out);
+    let mut console = Part::of(&mut top, out, "console");
+    let listen = console.address(out, "listen");
+    if let Some(at) = listen.as_ref().filter(|listen| !listen.value.ip().is_loopback()) {
+        out.add(
+            &codes::ADDRESS_NOT_LOOPBACK,
+            &at.at,
+            format!("the console would listen on {}", at.value),
+            "use 127.0.0.1: there is no sign-in yet; `lan` opens the one-tap pages to the network",
+        );
+    }
+    let lan = console.address(out, "lan");
+    let public_url = console.0.as_mut().and_then(|section| public_url(section, out));
+    let link_valid = console.0.as_mut().map_or(LINK_VALID, |section| {
+        section.wait(out, "link_valid", Wait::mins(1)..=Wait::hours(24), LINK_VALID)
+    });
+    console.end(out);
+    let mut storage = Part::of(&mut top, out, "storage");
+    let state_dir = storage.path(out, "state", "/var/lib/anling");
+    let socket = storage.path(out, "socket", "/run/anling/anling.sock");
+    let segment_bytes = storage.bytes(out, "segment", (MIB, GIB), 16 * MIB);
+    let ballast_bytes = storage.bytes(out, "ballast", (4 * MIB, GIB), 32 * MIB);
+    let min_free_bytes = storage.bytes(out, "min_free", (16 * MIB, 64 * GIB), 64 * MIB);
+    storage.end(out);
+    let mut clock = Part::of(&mut top, out, "clock");
+    let battery_clock =
+        clock.0.as_mut().is_some_and(|section| section.flag(out, "battery_clock", false).value);
+    clock.end(out);
+    top.end(out);
+    let (hub, site) = hub?;
+    Some(Gateway {
+        hub,
+        site,
+        listen: listen.map_or(LISTEN, |said| said.value),
+        lan: lan.map(|said| said.value),
+        public_url,
+        link_valid,
+        state_dir,
+        socket,
+        segment_bytes,
+        ballast_bytes,
+        min_free_bytes,
+        battery_clock,
+    })
+}
+
+/// Own choice: one round of staff, and no link that still works the next day.
+const LINK_VALID: Wait = Wait::mins(30);
+
+/// Where the console listens unless told otherwise.
+const LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7580);
+
+fn hub(top: &mut Section<'_>, out: &mut Findings<'_>) -> Option<(HubId, String)> {
+    let help = "add [hub] with id = \"…\" and site = \"…\"";
+    let Some(mut section) = top.section(out, "hub") else {
+        if !top.has("hub") {
+            top.missing(out, "[hub]", help);
+        }
+        return None;
+    };
+    let id = section
+        .need_text(out, "id", "the district gave this hub an id, such as \"zs-yunjian\"")
+        .and_then(|said| hub_id(&said, out));
+    let site = section.need_text(out, "site", "write the centre's name as staff say it");
+    if let Some(site) = site.as_ref().filter(|site| utf16_len(site.value) > SITE_MAX_UNITS) {
+        out.add(
+            &codes::TOO_LONG,
+            &site.at,
+            format!("the centre's name is longer than {SITE_MAX_UNITS} characters"),
+            "shorten it: it stands in every message",
+        );
+    }
+    section.end(out);
+    Some((id?, site?.value.to_owned()))
+}
+
+fn hub_id(said: &Said<&str>, out: &mut Findings<'_>) -> Option<HubId> {
+    let checked = match HubId::new(said.value) {
+        Ok(_) if said.value.contains('/') => Err(BadId::Character('/')),
+        checked => checked,
+    };
+    checked
+        .map_err(|error| {
+            let help = "use letters, digits and dashes: it is one level of every MQTT topic";
+            out.bad_id(&said.at, "hub's id", &error, help);
+        })
+        .ok()
+}
+
+fn public_url(section: &mut Section<'_>, out: &mut Findings<'_>) -> Option<String> {
+    let said = section.text(out, "public_url")?;
+    let url = super::notify::url(&said, out)?;
+    let host = url.host_str().unwrap_or_default();
+    if url.scheme() != "https" && !is_loopback(host) {
+        out.add(
+            &codes::URL_NOT_HTTPS,
+            &said.at,
+            "public_url is not https",
+            "a link in a message accepts a call: put a TLS proxy before it, or take the line out",
+        );
+    }
+    Some(said.value.trim_end_matches('/').to_owned())
+}
+
+/// A table that may be absent.
+struct Part<'a>(Option<Section<'a>>);
+
+impl<'a> Part<'a> {
+    fn of(top: &mut Section<'a>, out: &mut Findings<'_>, key: &'static str) -> Self {
+        Self(top.section(out, key))
+    }
+
+    fn address(&mut self, out: &mut Findings<'_>, key: &'static str) -> Option<Said<SocketAddr>> {
+        address(self.0.as_mut()?, out, key)
+    }
+
+    fn path(&mut self, out: &mut Findings<'_>, key: &'static str, absent: &str) -> PathBuf {
+        let said = self.0.as_mut().and_then(|section| section.text(out, key));
+        if let Some(empty) = said.as_ref().filter(|said| said.value.trim().is_empty()) {
+            let help = format!("name a path, or take the line out for {absent}");
+            out.add(&codes::EMPTY_TEXT, &empty.at, format!("{key} is empty"), help);
+        }
+        PathBuf::from(said.map_or(absent, |said| said.value))
+    }
+
+    fn bytes(
+        &mut self,
+        out: &mut Findings<'_>,
+        key: &'static str,
+        (least, most): (u64, u64),
+        absent: u64,
+    ) -> u64 {
+        self.0.as_mut().map_or(absent, |section| section.bytes(out, key, least..=most, absent))
+    }
+
+    fn end(self, out: &mut Findings<'_>) {
+        if let Some(section) = self.0 {
+            section.end(out);
+        }
+    }
+}
+
+/// An address and a port.
+pub(super) fn address(
+    section: &mut Section<'_>,
+    out: &mut Findings<'_>,
+    key: &'static str,
+) -> Option<Said<SocketAddr>> {
+    let said = section.text(out, key)?;
+    match said.value.parse() {
+        Ok(value) => Some(Said { value, at: said.at }),
+        Err(_) => {
+            let message = format!("{key} is no address with a port: {:?}", said.value);
+            let help = "write it as \"127.0.0.1:7580\" or \"0.0.0.0:1883\"";
+            out.add(&codes::BAD_ADDRESS, &said.at, message, help);
+            None
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The config directory: raw texts → everything that is wrong with them, at once → settings.
+//!
+//! [`read`] does the I/O and nothing else; [`check`] is pure and goes on after every problem, so
+//! that a technician corrects ten mistakes after one run. Each problem has a code that is never
+//! renamed ([`codes`]), a place and a line that says what to do; a warning leaves the config usable.
+//! A file that cannot be understood whole is not held against the others, since half of "unknown
+//! line" messages would only repeat its syntax error. Keys that nobody knows are problems: a
+//! misspelt `wait` would otherwise be a ladder with other waits than the one that was proven.
+//! The set that last passed is kept in the state directory ([`accepted`]); a start with a broken
+//! directory runs on it. Secrets stand elsewhere and are looked up by name ([`Secrets`]).
+
+pub mod accepted;
+pub mod codes;
+mod cross;
+mod devices;
+mod files;
+mod gateway;
+mod ladders;
+mod links;
+mod notify;
+mod problem;
+mod registry_files;
+mod render;
+mod roster;
+mod secrets;
+mod section;
+pub mod settings;
+mod values;
+
+pub use files::{FILE_MAX_BYTES, FileText, Files, read};
+pub use problem::{Problem, Severity};
+pub use render::{Look, SHOWN_MAX, one_line, render};
+pub use secrets::{SECRET_MAX_BYTES, SecretError, SecretUse, Secrets};
+pub use settings::Settings;
+
+use crate::incident::{Policy, Who};
+use problem::Findings;
+use section::{Document, Section};
+
+/// The TOML files, in the order in which [`check`] names them.
+const TOML_NAMES: [&str; 7] = [
+    "gateway.toml",
+    "links.toml",
+    "devices.toml",
+    "ladders.toml",
+    "notify.toml",
+    "roster.toml",
+    "district.toml",
+];
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// The settings; `None` when anything is a [`Severity::Problem`].
+    pub settings: Option<Settings>,
+    /// Everything that is not right, in the order of files and lines.
+    pub problems: Vec<Problem>,
+    /// Where secrets are named: see [`Secrets::check`].
+    pub secrets: Vec<SecretUse>,
+}
+
+/// Checks a whole directory. Pure: the same texts always give the same answer.
+pub fn check(files: &Files) -> Checked {
+    let mut out = Findings::new(files);
+    files.report(&mut out);
+    let [gateway, links, devices, ladders, notify, roster, district] =
+        TOML_NAMES.map(|name| Document::parse(name, files.text(name).unwrap_or(""), &mut out));
+    let mut secrets = Vec::new();
+    let gateway = gateway::read(gateway.top(), &mut out);
+    let links = links::read(links.top(), &mut out, &mut secrets);
+    let types = devices::read(devices.top(), &mut out);
+    let ladders = ladders::read(ladders.top(), &mut out);
+    let notify = notify::read(notify.top(), &mut out, &mut secrets);
+    let roster = roster::read(roster.top(), &mut out);
+    read_district(district.top(), &mut out);
+    let rows = registry_files::read(files, &mut out);
+    let read = cross::Read {
+        links: &links,
+        types: &types,
+        ladders: &ladders,
+        notify: &notify.notify,
+        roster: &roster,
+        rows: &rows,
+    };
+    registry_files::check_types(&rows, &types, files, &mut out);
+    cross::check(&read, &mut out);
+    let settings = gateway.map(|gateway| Settings {
+        gateway,
+        policy: policy(ladders, &notify),
+        broker: links.broker,
+        device_types: types,
+        notify: notify.notify,
+        roster: roster.roster,
+        rows: rows.rows.into_iter().map(|said| said.value).collect(),
+        hash: files.hash(),
+    });
+    let problems = out.into_problems();
+    let usable = problems.iter().all(|problem| problem.severity == Severity::Warning);
+    Checked { settings: settings.filter(|_| usable), problems, secrets }
+}
+
+/// The policy: what the file leaves open is everybody, by everything that is set up.
+fn policy(ladders: ladders::Ladders, notify: &notify::NotifyRead) -> Policy {
+    let everybody = || vec![Who::Everyone];
+    let (lead, lead_by) = ladders.lead.unwrap_or_else(|| (everybody(), notify.notify.carriers()));
+    Policy {
+        ladders: ladders.ladders,
+        waits: ladders.waits,
+        lead,
+        lead_by,
+        second: ladders.second.unwrap_or_else(everybody),
+        endpoints: notify.endpoints.clone(),
+    }
+}
+
+/// `district.toml` is read by a later version; until then it may be absent or say nothing.
+fn read_district(mut top: Section<'_>, out: &mut Findings<'_>) {
+    top.later(out, "platform", "district platforms come");
+    top.later(out, "mapping", "district platforms come");
+    top.end(out);
+}

@@ -1,0 +1,197 @@
+//! The settings that no other room owns yet: plain data, checked, ready to be handed on.
+//!
+//! Links, carriers and pages take their own types; the desk turns these into them, so that a room
+//! can change its insides without the config files noticing. Secrets stand here by name only.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::incident::{Carrier, Policy};
+use crate::registry::{DeviceTypes, Row};
+use crate::roster::Roster;
+use crate::terms::{DeviceId, EndpointId, HubId, Wait};
+
+/// Everything a hub runs on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// `gateway.toml`.
+    pub gateway: Gateway,
+    /// `[link.broker]` of `links.toml`; `None` when no broker is to run.
+    pub broker: Option<Broker>,
+    /// `devices.toml`.
+    pub device_types: DeviceTypes,
+    /// `ladders.toml`, with the webhooks' subscriptions as its endpoints.
+    pub policy: Policy,
+    /// `notify.toml`.
+    pub notify: Notify,
+    /// `roster.toml`.
+    pub roster: Roster,
+    /// The registry's files in their order: residents, homes, devices, people.
+    pub rows: Vec<Row>,
+    /// The name of the whole set of files: see [`super::Files::hash`].
+    pub hash: String,
+}
+
+/// What the hub is and where its things lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// The hub's id, one level of an MQTT topic.
+    pub hub: HubId,
+    /// The centre's name as it stands in messages, at most [`SITE_MAX_UNITS`] UTF-16 units.
+    pub site: String,
+    /// Where pages and the HTTP API listen; loopback. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where one-tap pages and health answers listen for the local network, if they do.
+    pub lan: Option<SocketAddr>,
+    /// What links in messages begin with, without a `/` at the end; `None` puts no links into them.
+    pub public_url: Option<String>,
+    /// How long such a link works: 1 min to 24 h, default 30 min.
+    pub link_valid: Wait,
+    /// The state directory.
+    pub state_dir: PathBuf,
+    /// The Unix socket of commands.
+    pub socket: PathBuf,
+    /// Size of one journal segment in bytes: 1 MiB to 1 GiB, default 16 MiB.
+    pub segment_bytes: u64,
+    /// Size of the really written ballast file: 4 MiB to 1 GiB, default 32 MiB.
+    pub ballast_bytes: u64,
+    /// Below this much free space a fault is raised: 16 MiB to 64 GiB, default 64 MiB.
+    pub min_free_bytes: u64,
+    /// Whether the box has a battery clock.
+    pub battery_clock: bool,
+}
+
+/// Longest name of a centre in UTF-16 units. Own choice: it stands in messages of 70.
+pub const SITE_MAX_UNITS: usize = 20;
+
+/// Longest label of a device type in UTF-16 units: see [`crate::registry::DeviceType::label`].
+pub const LABEL_MAX_UNITS: usize = 10;
+
+/// The built-in broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broker {
+    /// Where it listens. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Connections at once: 1 to 20,000, default 9,000 (three times the largest centre's devices).
+    pub max_connections: usize,
+    /// First levels of the topics of Zigbee2MQTT; `None` where there is none.
+    pub zigbee_base_topic: Option<String>,
+    /// Who may sign in, in the order of the file.
+    pub accounts: Vec<Account>,
+}
+
+/// An MQTT user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The user name.
+    pub name: String,
+    /// What it may say and hear.
+    pub reach: Reach,
+    /// The password's name: see [`super::Secrets`].
+    pub secret: String,
+}
+
+/// What an account may say and hear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// One native device's own topics.
+    Device(DeviceId),
+    /// Lists of topic filters, for software that speaks for many devices.
+    Bridge {
+        /// What it may publish to.
+        publish: Vec<String>,
+        /// What it may subscribe to.
+        subscribe: Vec<String>,
+    },
+    /// Any native device of this hub: `anling press`.
+    Local,
+}
+
+/// The ways out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notify {
+    /// `[screen]`.
+    pub screen: Option<Screen>,
+    /// `[mail]`.
+    pub mail: Option<Mail>,
+    /// `[webhook.NAME]` by name.
+    pub webhooks: BTreeMap<EndpointId, Webhook>,
+}
+
+impl Notify {
+    /// The carriers that are set up.
+    pub fn carriers(&self) -> Vec<Carrier> {
+        let set_up = |carrier: &Carrier| match carrier {
+            Carrier::Screen => self.screen.is_some(),
+            Carrier::Mail => self.mail.is_some(),
+        };
+        Carrier::ALL.into_iter().filter(set_up).collect()
+    }
+}
+
+/// The screen in the duty room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Screen {
+    /// `-` for standard output, else a file or a terminal.
+    pub path: String,
+}
+
+/// Mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The sender's address.
+    pub from: String,
+    /// The servers, tried in the order of the file; at least one.
+    pub relays: Vec<Relay>,
+}
+
+/// A mail server that takes our mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    /// Its name in the file.
+    pub name: String,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub tls: Tls,
+    /// User and the password's name, if it asks for them.
+    pub login: Option<Login>,
+    /// A file of further CA certificates in PEM.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How a connection to a mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// Plain at first, TLS demanded before anything is said. Default port 587.
+    Starttls,
+    /// TLS from the first byte. Default port 465.
+    Implicit,
+    /// None: this machine only. Default port 25.
+    None,
+}
+
+/// A user and a password's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// User.
+    pub user: String,
+    /// The password's name.
+    pub secret: String,
+}
+
+/// A machine that is told the story. What it asks for stands in [`Policy::endpoints`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// Where to, http or https.
+    pub url: String,
+    /// The name of the bearer token, if it wants one.
+    pub secret: Option<String>,
+    /// Whether residents' names may be told.
+    pub names: bool,
+    /// How long one request may take: 1 s to 60 s, default 10 s.
+    pub time_limit: Wait,
+}

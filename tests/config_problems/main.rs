@@ -1,0 +1,188 @@
+//! Problems of the config directory: each code once, as people see it; many at once; none in the
+//! directory that is shipped; and no text that stops the check.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what should not be")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anling::config::{Checked, Files, Look, Secrets, Severity, check, codes, read, render};
+use anling::incident::{Ladder, Who};
+use anling::registry::Row;
+use anling::terms::{Class, LineId, Wait};
+use serde::Deserialize;
+
+mod many;
+mod shipped;
+
+/// Columns of the snapshots.
+const WIDTH: usize = 90;
+
+#[derive(Deserialize)]
+struct Cases {
+    case: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    code: String,
+    /// File, text to find (`*` is all of it), text to put there.
+    edits: Vec<(String, String, String)>,
+}
+
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config_problems").join(path)
+}
+
+/// The small good directory that the cases start from.
+fn base() -> Files {
+    read(&here("base"))
+}
+
+/// A set with some texts replaced; an edit that finds nothing fails the test.
+fn edited(files: &Files, edits: &[(String, String, String)]) -> Files {
+    let mut texts: Vec<(&str, String)> =
+        files.texts().map(|(name, text)| (name, text.to_owned())).collect();
+    for (file, find, put) in edits {
+        let (_, text) = texts.iter_mut().find(|(name, _)| name == file).expect("a known file");
+        if find == "*" {
+            *text = put.clone();
+        } else {
+            assert!(text.contains(find), "{file} does not hold {find}");
+            *text = text.replacen(find, put, 1);
+        }
+    }
+    Files::of("test", texts.iter().map(|(name, text)| (*name, text.as_str())))
+}
+
+fn cases() -> Vec<Case> {
+    let text = fs::read_to_string(here("cases.toml")).unwrap();
+    toml::from_str::<Cases>(&text).unwrap().case
+}
+
+/// What people see, with the name of the snapshot.
+fn shown(name: &str, checked: &Checked, files: &Files) {
+    let text = render(&checked.problems, files, Look::Plain, WIDTH);
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(name, text);
+    });
+}
+
+fn codes_of(checked: &Checked) -> Vec<&'static str> {
+    checked.problems.iter().map(|problem| problem.code).collect()
+}
+
+#[test]
+fn the_directory_the_cases_start_from_has_no_problem() {
+    let checked = check(&base());
+    assert_eq!(codes_of(&checked), [""; 0]);
+    assert!(checked.settings.is_some());
+}
+
+#[test]
+fn each_problem_reads_as_its_snapshot() {
+    for case in cases() {
+        let files = edited(&base(), &case.edits);
+        let checked = check(&files);
+        assert!(
+            checked.problems.iter().any(|problem| problem.code == case.code),
+            "{} is not found, but {:?}",
+            case.code,
+            codes_of(&checked)
+        );
+        let graves = checked.problems.iter().any(|p| p.severity == Severity::Problem);
+        assert_eq!(checked.settings.is_none(), graves, "{}", case.code);
+        for problem in &checked.problems {
+            assert!(!problem.help.is_empty() && !problem.message.is_empty(), "{problem:?}");
+        }
+        shown(&case.code, &checked, &files);
+    }
+}
+
+/// A copy of the base directory that a test may damage.
+fn copy() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("registry")).unwrap();
+    for (name, text) in base().texts() {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+fn damaged(name: &str, damage: impl FnOnce(&Path)) {
+    let dir = copy();
+    damage(dir.path());
+    let files = read(dir.path());
+    let checked = check(&files);
+    assert!(codes_of(&checked).contains(&name), "{name}: {:?}", codes_of(&checked));
+    shown(name, &checked, &files);
+}
+
+#[test]
+fn files_that_are_none_read_as_their_snapshots() {
+    damaged("file-missing", |dir| fs::remove_file(dir.join("ladders.toml")).unwrap());
+    damaged("registry-file-missing", |dir| {
+        fs::remove_file(dir.join("registry/people.csv")).unwrap();
+    });
+    damaged("file-unreadable", |dir| {
+        fs::remove_file(dir.join("notify.toml")).unwrap();
+        fs::create_dir(dir.join("notify.toml")).unwrap();
+    });
+    damaged("file-not-utf8", |dir| {
+        let row = b"id,name,role\nzhangmin,\xd5\xc5\xc3\xf4,lead\n";
+        fs::write(dir.join("registry/people.csv"), row).unwrap();
+    });
+    damaged("file-too-large", |dir| {
+        let film = fs::File::create(dir.join("roster.toml")).unwrap();
+        film.set_len(anling::config::FILE_MAX_BYTES + 1).unwrap();
+    });
+    damaged("unknown-file", |dir| fs::write(dir.join("ladder.toml"), "").unwrap());
+    let files = read(Path::new("no/such/directory"));
+    shown("no-config-dir", &check(&files), &files);
+}
+
+#[test]
+fn secrets_read_as_their_snapshots() {
+    let files = base();
+    let checked = check(&files);
+    // In a place of its own name, so that the message is the same on every machine.
+    let nowhere = Secrets { credentials: None, dirs: vec![PathBuf::from("state/secrets")] };
+    let problems = nowhere.check(&checked.secrets, &files);
+    shown("secret-missing", &Checked { problems, ..checked.clone() }, &files);
+    let dir = tempfile::tempdir().unwrap();
+    for wanted in &checked.secrets {
+        let path = dir.path().join(&wanted.name);
+        fs::write(&path, "x").unwrap();
+        let mode = if wanted.name == "hall" { 0o644 } else { 0o600 };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let open = Secrets { credentials: None, dirs: vec![dir.path().to_owned()] };
+    let mut problems = open.check(&checked.secrets, &files);
+    for problem in &mut problems {
+        let place = dir.path().display().to_string();
+        problem.message = problem.message.replace(&place, "state/secrets");
+    }
+    shown("secret-mode", &Checked { problems, ..checked }, &files);
+}
+
+#[test]
+fn every_code_has_a_snapshot_and_every_snapshot_a_code() {
+    let snapshots: BTreeSet<String> = fs::read_dir(here("snapshots"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|name| name.strip_suffix(".snap").map(str::to_owned))
+        .collect();
+    for code in codes::ALL {
+        assert!(snapshots.contains(code.word), "{} has no snapshot", code.word);
+    }
+    let registry = anling::registry::csv::CODES.map(|(code, ..)| code);
+    for name in snapshots.iter().filter(|name| *name != "ten-mistakes") {
+        let ours = codes::ALL.iter().any(|code| code.word == name);
+        assert!(ours || registry.contains(&name.as_str()), "{name} is no code");
+    }
+    for code in registry {
+        assert!(codes::ALL.iter().all(|ours| ours.word != code), "{code} means two things");
+    }
+}

@@ -1,0 +1,149 @@
+//! Many problems at once, and texts nobody would write.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn edit(file: &str, find: &str, put: &str) -> (String, String, String) {
+    (file.to_owned(), find.to_owned(), put.to_owned())
+}
+
+/// Ten slips of one afternoon, in seven files.
+fn ten() -> Files {
+    edited(
+        &base(),
+        &[
+            edit("gateway.toml", "\"127.0.0.1:0\"", "\"0.0.0.0:7580\""),
+            edit("links.toml", "device = \"B-14\"", "device = \"B-41\""),
+            edit("devices.toml", "family = \"zigbee2mqtt\"", "family = \"zigbee\""),
+            edit("ladders.toml", "wait = \"60s\"", "wiat = \"60s\""),
+            edit("ladders.toml", "\"line:lead\"", "\"line:laed\""),
+            edit("ladders.toml", "wait = \"90s\"", "wait = \"9min\""),
+            edit("notify.toml", "\"starttls\"", "\"none\""),
+            edit("roster.toml", "\"Asia/Shanghai\"", "\"Asia/Shanghia\""),
+            edit("roster.toml", "\"08:00-20:00\"", "\"8-20\""),
+            edit("registry/people.csv", ",staff,", ",stuff,"),
+        ],
+    )
+}
+
+#[test]
+fn ten_mistakes_are_told_at_once_each_on_its_line() {
+    let files = ten();
+    let checked = check(&files);
+    assert!(checked.settings.is_none());
+    let told: BTreeSet<(&str, &str, usize)> = checked
+        .problems
+        .iter()
+        .map(|problem| (problem.code, problem.file.as_str(), problem.line.unwrap()))
+        .collect();
+    for expected in [
+        ("address-not-loopback", "gateway.toml", 6),
+        ("unknown-device", "links.toml", 18),
+        ("bad-word", "devices.toml", 8),
+        ("unknown-key", "ladders.toml", 3),
+        ("unknown-line", "ladders.toml", 4),
+        ("step-too-long", "ladders.toml", 4),
+        ("plain-mail", "notify.toml", 8),
+        ("unknown-zone", "roster.toml", 1),
+        ("bad-hours", "roster.toml", 15),
+        ("role-unknown", "registry/people.csv", 3),
+    ] {
+        assert!(told.contains(&expected), "{expected:?} is not among {told:#?}");
+    }
+    shown("ten-mistakes", &checked, &files);
+}
+
+#[test]
+fn a_syntax_error_in_one_file_hides_nothing_in_the_others() {
+    let mut edits = vec![edit("roster.toml", "[line.first]", "[line.first")];
+    edits.push(edit("ladders.toml", "wait = \"90s\"", "wait = \"9min\""));
+    edits.push(edit("links.toml", "local = true", "locl = true"));
+    let codes = codes_of(&check(&edited(&base(), &edits)));
+    for code in ["toml-syntax", "step-too-long", "unknown-key"] {
+        assert!(codes.contains(&code), "{code} is not among {codes:?}");
+    }
+    assert!(!codes.contains(&"unknown-line"), "lines of a broken roster are not missed: {codes:?}");
+}
+
+#[test]
+fn files_saved_on_windows_are_read_and_their_lines_counted_alike() {
+    let windows = |files: &Files| {
+        let text = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        let texts: Vec<_> = files.texts().map(|(name, unix)| (name, text(unix))).collect();
+        Files::of("test", texts.iter().map(|(name, text)| (*name, text.as_str())))
+    };
+    assert_eq!(codes_of(&check(&windows(&base()))), [""; 0]);
+    let lines = |checked: Checked| -> Vec<_> {
+        checked.problems.into_iter().map(|problem| (problem.code, problem.line)).collect()
+    };
+    assert_eq!(lines(check(&windows(&ten()))), lines(check(&ten())));
+}
+
+#[test]
+fn problems_as_json_keep_their_form() {
+    let checked = check(&ten());
+    let first = serde_json::to_value(&checked.problems[0]).unwrap();
+    let expected = serde_json::json!({
+        "severity": "problem",
+        "code": "address-not-loopback",
+        "file": "gateway.toml",
+        "line": 6,
+        "column": 10,
+        "message": "the console would listen on 0.0.0.0:7580",
+        "help": "use 127.0.0.1: there is no sign-in yet; `lan` opens the one-tap pages to the network",
+    });
+    assert_eq!(first, expected);
+}
+
+#[test]
+fn nothing_is_coloured_unless_asked_for() {
+    let files = ten();
+    let problems = check(&files).problems;
+    assert!(!render(&problems, &files, Look::Plain, WIDTH).contains('\u{1b}'));
+    assert!(render(&problems, &files, Look::Colour, WIDTH).contains('\u{1b}'));
+}
+
+/// Whatever a check says must also be tellable, and it says why there are no settings.
+fn survives(files: &Files) {
+    let checked = check(files);
+    let graves = checked.problems.iter().any(|problem| problem.severity == Severity::Problem);
+    assert_eq!(checked.settings.is_none(), graves, "settings exactly when nothing forbids them");
+    let _ = render(&checked.problems, files, Look::Plain, 40);
+    for problem in &checked.problems {
+        let _ = anling::config::one_line(problem);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_in_any_file_is_answered(
+        at in 0..Files::NAMES.len(),
+        text in prop_oneof!["\\PC{0,200}", "[a-z0-9 \\[\\]{}=\".,#\n-]{0,300}", any::<String>()],
+    ) {
+        let base = base();
+        let texts = base.texts().filter(|(name, _)| *name != Files::NAMES[at]);
+        let texts: Vec<_> = texts.chain([(Files::NAMES[at], text.as_str())]).collect();
+        survives(&Files::of("test", texts));
+    }
+
+    #[test]
+    fn a_good_file_with_bytes_cut_out_or_put_in_is_answered(
+        at in 0..Files::NAMES.len(),
+        place in any::<prop::sample::Index>(),
+        gone in 0usize..40,
+        put in "[\\PC\n]{0,5}",
+    ) {
+        let base = base();
+        let name = Files::NAMES[at];
+        let text = base.text(name).unwrap_or_default();
+        let start = text.floor_char_boundary(place.index(text.len() + 1));
+        let end = text.ceil_char_boundary((start + gone).min(text.len()));
+        let changed = format!("{}{put}{}", &text[..start], &text[end..]);
+        let texts = base.texts().filter(|(other, _)| *other != name);
+        let texts: Vec<_> = texts.chain([(name, changed.as_str())]).collect();
+        survives(&Files::of("test", texts));
+    }
+}

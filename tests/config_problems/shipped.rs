@@ -1,0 +1,95 @@
+//! The directory that is shipped: a small centre that could open tomorrow.
+
+use anling::config::accepted;
+use anling::registry::{Change, Registry};
+use anling::roster::DutyBy;
+use anling::terms::Wall;
+
+use super::*;
+
+fn shipped() -> Files {
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config"))
+}
+
+#[test]
+fn the_shipped_directory_has_nothing_to_say_about() {
+    let checked = check(&shipped());
+    assert_eq!(render(&checked.problems, &shipped(), Look::Plain, WIDTH), "");
+}
+
+#[test]
+fn the_shipped_directory_is_a_small_centre() {
+    let settings = check(&shipped()).settings.unwrap();
+    let count = |is: fn(&Row) -> bool| settings.rows.iter().filter(|row| is(row)).count();
+    assert_eq!(count(|row| matches!(row, Row::Resident(_))), 8);
+    assert_eq!(count(|row| matches!(row, Row::Device(_))), 12);
+    assert_eq!(count(|row| matches!(row, Row::Person(_))), 5);
+    assert_eq!(settings.gateway.hub.as_str(), "zs-yunjian");
+    assert_eq!(settings.policy.ladders.len(), Class::ALL.len());
+    let broker = settings.broker.unwrap();
+    assert_eq!(broker.accounts.len(), 8);
+    assert_eq!(broker.zigbee_base_topic.as_deref(), Some("zigbee2mqtt"));
+}
+
+#[test]
+fn what_the_shipped_ladders_say_is_what_the_engine_gets() {
+    let settings = check(&shipped()).settings.unwrap();
+    let emergency = &settings.policy.ladders[&Class::Emergency];
+    assert_eq!(emergency.rungs.len(), 3);
+    assert_eq!(emergency.rungs[0].who, [Who::Line(LineId::new("first").unwrap())]);
+    assert_eq!(emergency.rungs[0].wait, Wait::secs(60));
+    assert_eq!(emergency.lap, Wait::secs(120));
+    // What the file does not say is the engine's own default.
+    let hazard = &settings.policy.ladders[&Class::Hazard];
+    let expected = Ladder { rungs: hazard.rungs.clone(), ..Ladder::with_defaults(Class::Hazard) };
+    assert_eq!(*hazard, expected);
+    assert_eq!(settings.policy.ladders[&Class::Coverage].night.len(), 1);
+}
+
+#[test]
+fn every_hour_of_the_shipped_plan_is_somebodys() {
+    let settings = check(&shipped()).settings.unwrap();
+    let mut registry = Registry::default();
+    settings.rows.iter().for_each(|row| registry.apply(&Change::Set(row.clone())));
+    // Monday, 5 January 2026, 00:00 in Shanghai.
+    let monday = Wall(1_767_542_400_000);
+    let shifts = settings.roster.plan(&registry, monday, 7);
+    for line in ["first", "second", "lead"] {
+        let mut shifts = shifts.iter().filter(|shift| shift.line.as_str() == line).peekable();
+        assert!(shifts.peek().is_some(), "{line} stands in no plan");
+        assert!(shifts.all(|shift| shift.duty.by == DutyBy::Rule), "{line} has a gap");
+    }
+}
+
+#[test]
+fn a_kept_copy_of_the_shipped_directory_can_be_started_on() {
+    let state = tempfile::tempdir().unwrap();
+    accepted::save(state.path(), &shipped()).unwrap();
+    let checked = check(&accepted::load(state.path()).unwrap().unwrap());
+    assert_eq!(codes_of(&checked), ["registry-file-missing"; 4]);
+    let settings = checked.settings.unwrap();
+    let whole = check(&shipped()).settings.unwrap();
+    assert_eq!((settings.policy, settings.roster), (whole.policy, whole.roster));
+}
+
+#[test]
+fn what_is_commented_out_for_the_technician_can_be_turned_on() {
+    let shipped = shipped();
+    let text = shipped.text("notify.toml").unwrap();
+    let on: Vec<String> = text
+        .lines()
+        .map(|line| {
+            let key = line.strip_prefix("# ").filter(|rest| {
+                rest.starts_with('[')
+                    || rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+            });
+            key.unwrap_or(line).to_owned()
+        })
+        .collect();
+    let files = edited(&shipped, &[("notify.toml".into(), "*".into(), on.join("\n"))]);
+    let checked = check(&files);
+    assert_eq!(render(&checked.problems, &files, Look::Plain, WIDTH), "");
+    let notify = checked.settings.unwrap().notify;
+    assert_eq!(notify.mail.unwrap().relays.len(), 1);
+    assert_eq!(notify.webhooks.len(), 1);
+}
