@@ -4,4 +4,5 @@
 //! The rooms, and which may import which, are listed in the README and held by `tests/layering.rs`.
 //! The eight laws stand at the head of [`desk`].
 
+pub mod journal;
 pub mod terms;
