@@ -249,15 +249,20 @@ impl Scripted {
     pub(super) fn tamper(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         self.with(|s| {
             let inode = s.names[path];
-            change(&mut s.inodes[inode].data);
-            s.inodes[inode].forced = s.inodes[inode].data.clone();
+            let mut data = s.inodes[inode].data.clone();
+            change(&mut data);
+            s.apply(Op::Cut(inode, 0));
+            s.apply(Op::Append(inode, data.clone()));
+            s.inodes[inode].forced = data;
+            s.forced_ops = s.done.len();
         });
     }
 
     pub(super) fn delete(&self, path: &Path) {
         self.with(|s| {
-            s.names.remove(path);
+            s.apply(Op::Remove(path.to_owned()));
             s.forced_names.remove(path);
+            s.forced_ops = s.done.len();
         });
     }
 }
