@@ -183,6 +183,12 @@ pub(super) fn write_whole(
 /// The end of a name that a file has only while it is being written.
 pub(super) const PASSING: &str = ".new";
 
+/// Does something a second time if it fails once. For reading only: a disk may stumble over a read
+/// and give it at the next try, but what a failed write or force has done is unknown.
+pub(super) fn twice<T>(mut read: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    read().or_else(|_| read())
+}
+
 /// Reads a whole file of at most `most` bytes.
 pub(super) fn read_whole(disk: &dyn Disk, path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = disk.open_read(path)?;

@@ -104,6 +104,7 @@ impl Writing<'_> {
             begin(self.out, self.done.before)?;
         }
         let (first, count, hash) = (frame.first, frame.count, placed.head.hash);
+        let settled = frame.settled;
         let kind = match frame.kind {
             FrameKind::Batch => r#""batch""#.to_owned(),
             FrameKind::Closing { at, wall } => {
@@ -113,7 +114,7 @@ impl Writing<'_> {
         };
         writeln!(
             self.out,
-            r#"{{"frame":{{"first":{first},"entries":{count},"hash":"{hash}","kind":{kind}}}}}"#
+            r#"{{"frame":{{"first":{first},"entries":{count},"settled":{settled},"hash":"{hash}","kind":{kind}}}}}"#
         )?;
         for entry in frame.entries() {
             write_entry(self.out, entry)?;
@@ -173,6 +174,7 @@ enum Marked {
     Frame {
         first: u64,
         entries: usize,
+        settled: bool,
         hash: String,
         kind: String,
         at: Option<u64>,
@@ -210,7 +212,7 @@ pub fn check_export(lines: &mut dyn BufRead) -> Result<Exported, JournalError> {
     let mut done = Exported { before, head: before, frames: 0, entries: 0, findings: vec![] };
     loop {
         match check.marked()? {
-            Some(Marked::Frame { first, entries, hash, kind, at, wall, last }) => {
+            Some(Marked::Frame { first, entries, settled, hash, kind, at, wall, last }) => {
                 if first != done.head.seq.next().0 {
                     return Err(check.wrong("frames are missing before this one"));
                 }
@@ -219,10 +221,10 @@ pub fn check_export(lines: &mut dyn BufRead) -> Result<Exported, JournalError> {
                 let head = match kind.as_str() {
                     "batch" => {
                         let drafts = check.entries(first, entries)?;
-                        encode_batch(&mut bytes, done.head, drafts.iter())
+                        encode_batch(&mut bytes, done.head, settled, drafts.iter())
                     }
-                    "closing" => encode_closing(&mut bytes, done.head, at, wall),
-                    "gap" => encode_gap(&mut bytes, done.head, Seq(last.unwrap_or(first))),
+                    "closing" => encode_closing(&mut bytes, done.head, settled, at, wall),
+                    "gap" => encode_gap(&mut bytes, done.head, settled, Seq(last.unwrap_or(first))),
                     _ => return Err(check.wrong("no such kind of frame")),
                 };
                 if head.hash.to_string() != hash {

@@ -57,7 +57,7 @@ pub enum Finding {
         /// Its first sequence.
         seq: Seq,
     },
-    /// Bytes from a time when the disk failed; what they held was written again behind them.
+    /// Bytes that may never have reached the disk; what they held stands again in a later file.
     Superseded {
         /// The file.
         segment: String,
@@ -203,7 +203,7 @@ impl fmt::Display for Finding {
             Self::Superseded { segment, offset, bytes } => {
                 write!(
                     f,
-                    "{segment} at {offset}: {bytes} bytes from a failed write; their entries were written again in a later file"
+                    "{segment} at {offset}: {bytes} bytes count no more; what they held stands again in a later file"
                 )
             }
             Self::Gap { lost } => {

@@ -5,7 +5,7 @@
 //! | 0 | 8 | magic; its first byte is no UTF-8, so no JSON text can hold it |
 //! | 8 | 4 | length of the body |
 //! | 12 | 1 | kind: 1 batch, 2 closing, 3 gap |
-//! | 13 | 1 | 0 |
+//! | 13 | 1 | 1 when everything before was forced as this was begun, else 0 |
 //! | 14 | 2 | entries in the body |
 //! | 16 | 8 | first sequence; for closing and gap the next one that would have been written |
 //! | 24 | 32 | SHA-256 of the whole frame before |
@@ -56,6 +56,7 @@ pub(super) struct FrameHead {
     count: u16,
     first: Seq,
     pub prev: Hash,
+    settled: bool,
 }
 
 impl FrameHead {
@@ -92,6 +93,8 @@ pub(super) struct Frame<'a> {
     pub first: Seq,
     pub count: u16,
     pub prev: Hash,
+    /// Everything before this frame was forced when it was begun: what a start may rely on.
+    pub settled: bool,
     pub bytes: &'a [u8],
 }
 
@@ -123,14 +126,20 @@ fn hash_of(bytes: &[u8]) -> Hash {
     Hash(Sha256::digest(bytes).into())
 }
 
-fn begin(out: &mut Vec<u8>, kind: u8, count: u16, first: Seq, prev: Hash, body_length: usize) {
+/// What goes before a frame's body.
+struct Before {
+    head: Head,
+    settled: bool,
+}
+
+fn begin(out: &mut Vec<u8>, kind: u8, count: u16, before: Before, body_length: usize) {
     out.clear();
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&(body_length as u32).to_le_bytes());
-    out.extend_from_slice(&[kind, 0]);
+    out.extend_from_slice(&[kind, u8::from(before.settled)]);
     out.extend_from_slice(&count.to_le_bytes());
-    out.extend_from_slice(&first.0.to_le_bytes());
-    out.extend_from_slice(&prev.0);
+    out.extend_from_slice(&before.head.seq.next().0.to_le_bytes());
+    out.extend_from_slice(&before.head.hash.0);
     let crc = crc32c::crc32c(out);
     out.extend_from_slice(&crc.to_le_bytes());
 }
@@ -143,16 +152,17 @@ fn end(out: &mut Vec<u8>, last: Seq) -> Head {
 }
 
 /// Puts a batch of 1 to [`FRAME_ENTRIES_MAX`] drafts after `head` into `out` (emptied first) and
-/// says what the chain's head is once it is written.
+/// says what the chain's head is once it is written. `settled`: everything up to `head` was forced.
 pub(super) fn encode_batch<'d>(
     out: &mut Vec<u8>,
     head: Head,
+    settled: bool,
     drafts: impl ExactSizeIterator<Item = &'d Draft> + Clone,
 ) -> Head {
     let count = drafts.len();
     assert!((1..=FRAME_ENTRIES_MAX).contains(&count), "a batch frame holds 1 to 512 entries");
     let body_length = drafts.clone().map(Draft::length).sum();
-    begin(out, 1, count as u16, head.seq.next(), head.hash, body_length);
+    begin(out, 1, count as u16, Before { head, settled }, body_length);
     for draft in drafts {
         draft.write_to(out);
     }
@@ -160,16 +170,22 @@ pub(super) fn encode_batch<'d>(
 }
 
 /// Puts the closing record after `head` into `out`.
-pub(super) fn encode_closing(out: &mut Vec<u8>, head: Head, at: At, wall: Wall) -> Head {
-    begin(out, 2, 0, head.seq.next(), head.hash, 16);
+pub(super) fn encode_closing(
+    out: &mut Vec<u8>,
+    head: Head,
+    settled: bool,
+    at: At,
+    wall: Wall,
+) -> Head {
+    begin(out, 2, 0, Before { head, settled }, 16);
     out.extend_from_slice(&at.0.to_le_bytes());
     out.extend_from_slice(&wall.0.to_le_bytes());
     end(out, head.seq)
 }
 
 /// Puts the word that the sequences after `head` up to `last` are not in the journal into `out`.
-pub(super) fn encode_gap(out: &mut Vec<u8>, head: Head, last: Seq) -> Head {
-    begin(out, 3, 0, head.seq.next(), head.hash, 8);
+pub(super) fn encode_gap(out: &mut Vec<u8>, head: Head, settled: bool, last: Seq) -> Head {
+    begin(out, 3, 0, Before { head, settled }, 8);
     out.extend_from_slice(&last.0.to_le_bytes());
     end(out, last)
 }
@@ -194,12 +210,12 @@ pub(super) fn read_head(bytes: &[u8]) -> Result<FrameHead, FrameFault> {
         3 => count == 0 && body_length == 8,
         _ => false,
     };
-    if !fits || head[13] != 0 || first.0 == 0 || first.0 > SEQ_MAX {
+    if !fits || head[13] > 1 || first.0 == 0 || first.0 > SEQ_MAX {
         return Err(FrameFault::Head);
     }
     let mut prev = Hash::NONE;
     prev.0.copy_from_slice(&head[24..56]);
-    Ok(FrameHead { body_length, kind, count, first, prev })
+    Ok(FrameHead { body_length, kind, count, first, prev, settled: head[13] == 1 })
 }
 
 /// Checks the frame that `head` was read from; `bytes` begin with it and may go on behind it.
@@ -227,7 +243,8 @@ pub(super) fn read_frame<'a>(head: &FrameHead, bytes: &'a [u8]) -> Result<Frame<
             .map(|last| FrameKind::Gap { last: Seq(last) }),
     };
     let kind = kind.ok_or(FrameFault::Entries)?;
-    Ok(Frame { kind, first: head.first, count: head.count, prev: head.prev, bytes })
+    let FrameHead { first, count, prev, settled, .. } = *head;
+    Ok(Frame { kind, first, count, prev, settled, bytes })
 }
 
 #[cfg(test)]
@@ -254,7 +271,7 @@ mod tests {
         ) {
             let before = Head { seq: Seq(seq), hash: Hash(hash) };
             let mut bytes = Vec::new();
-            let after = encode_batch(&mut bytes, before, drafts.iter());
+            let after = encode_batch(&mut bytes, before, true, drafts.iter());
             let frame = read(&bytes).unwrap();
             prop_assert_eq!(frame.head(), after);
             prop_assert_eq!(frame.prev, before.hash);
@@ -268,7 +285,7 @@ mod tests {
             drafts in drafts(), place in any::<prop::sample::Index>(), bit in 0..8u8,
         ) {
             let mut bytes = Vec::new();
-            encode_batch(&mut bytes, Head::START, drafts.iter());
+            encode_batch(&mut bytes, Head::START, true, drafts.iter());
             let place = place.index(bytes.len());
             bytes[place] ^= 1 << bit;
             prop_assert!(read(&bytes).is_err());
@@ -279,7 +296,7 @@ mod tests {
             drafts in drafts(), place in any::<prop::sample::Index>(),
         ) {
             let mut bytes = Vec::new();
-            encode_batch(&mut bytes, Head::START, drafts.iter());
+            encode_batch(&mut bytes, Head::START, true, drafts.iter());
             bytes.truncate(place.index(bytes.len()));
             prop_assert_eq!(read(&bytes).unwrap_err(), FrameFault::Short);
         }
@@ -300,10 +317,10 @@ mod tests {
     fn closing_and_gap_frames_say_what_they_are() {
         let before = Head { seq: Seq(7), hash: Hash([3; 32]) };
         let mut bytes = Vec::new();
-        assert_eq!(encode_closing(&mut bytes, before, At(5), Wall(-6)).seq, Seq(7));
+        assert_eq!(encode_closing(&mut bytes, before, true, At(5), Wall(-6)).seq, Seq(7));
         let kind = read(&bytes).unwrap().kind;
         assert_eq!(kind, FrameKind::Closing { at: At(5), wall: Wall(-6) });
-        assert_eq!(encode_gap(&mut bytes, before, Seq(20)).seq, Seq(20));
+        assert_eq!(encode_gap(&mut bytes, before, false, Seq(20)).seq, Seq(20));
         let gap = read(&bytes).unwrap();
         assert_eq!(
             (gap.kind, gap.first, gap.last()),
@@ -315,7 +332,7 @@ mod tests {
     fn a_frame_whose_length_came_before_its_contents_is_unfinished() {
         let draft = Draft::new(At(1), Wall(1), b"{}".to_vec()).unwrap();
         let mut bytes = Vec::new();
-        encode_batch(&mut bytes, Head::START, [draft].iter());
+        encode_batch(&mut bytes, Head::START, true, [draft].iter());
         let length = bytes.len();
         bytes[length - 4..].fill(0);
         assert_eq!(read(&bytes).unwrap_err(), FrameFault::Unended);

@@ -29,6 +29,8 @@ const BUFFER_KEPT: usize = 1024 * 1024;
 /// The segment that is open for writing.
 pub(super) struct Writing {
     pub name: String,
+    /// From which segment on one begun again at its end passes by.
+    pub since: u64,
     pub file: Box<dyn DiskFile>,
     pub length: u64,
 }
@@ -51,6 +53,8 @@ pub(super) struct Begun {
     pub held: VecDeque<Draft>,
     /// The highest sequence that was ever given out, as far as is known.
     pub highest: Seq,
+    /// From which segment on one begun again passes by, if none can be begun now.
+    pub since: u64,
     pub next_number: u64,
     pub newest: At,
     pub ballast: Arc<Ballast>,
@@ -78,6 +82,8 @@ pub struct Journal {
     /// Entries that a snapshot must stand for.
     gap: Option<Gap>,
     next: Seq,
+    /// From which segment on one begun again passes by: the newest that was written safely.
+    since: u64,
     next_number: u64,
     newest: At,
     buffer: Vec<u8>,
@@ -86,6 +92,7 @@ pub struct Journal {
 
 impl Journal {
     pub(super) fn new(begun: Begun, started: Result<Writing, String>) -> Self {
+        let since = started.as_ref().map_or(begun.since, |writing| writing.since);
         let mode = match started {
             Ok(writing) => Mode::Safe(writing),
             Err(error) => Mode::Volatile { since: begun.newest, error: error.into() },
@@ -105,6 +112,7 @@ impl Journal {
             dropped: None,
             gap: None,
             next: begun.highest.next(),
+            since,
             next_number: begun.next_number,
             newest: begun.newest,
             buffer: Vec::new(),
@@ -175,7 +183,7 @@ impl Journal {
     /// Forces everything appended; what was answered after this survives a power cut. While volatile
     /// it does nothing: see [`Journal::retry`].
     pub fn force(&mut self) {
-        if self.head == self.durable {
+        if self.settled() {
             return;
         }
         if let Mode::Safe(writing) = &mut self.mode {
@@ -213,13 +221,17 @@ impl Journal {
         self.force();
         if self.retry() {
             let mut buffer = std::mem::take(&mut self.buffer);
-            let head = encode_closing(&mut buffer, self.head, at, wall);
+            let head = encode_closing(&mut buffer, self.head, self.settled(), at, wall);
             match self.write(&buffer, head) {
                 Ok(()) => self.force(),
                 Err(error) => self.fail(&error),
             }
         }
         self.durable()
+    }
+
+    fn settled(&self) -> bool {
+        self.head == self.durable
     }
 
     fn is_safe(&self) -> bool {
@@ -270,7 +282,8 @@ impl Journal {
         let mut written = Ok(());
         while from < self.held.len() && written.is_ok() {
             let to = self.held.len().min(from + FRAME_ENTRIES_MAX);
-            let head = encode_batch(&mut buffer, self.head, self.held.range(from..to));
+            let head =
+                encode_batch(&mut buffer, self.head, self.settled(), self.held.range(from..to));
             written = self.write(&buffer, head);
             from = to;
         }
@@ -286,7 +299,7 @@ impl Journal {
             return Ok(());
         }
         let mut buffer = Vec::new();
-        let head = encode_gap(&mut buffer, self.head, self.skip);
+        let head = encode_gap(&mut buffer, self.head, self.settled(), self.skip);
         self.write(&buffer, head)
     }
 
@@ -308,6 +321,7 @@ impl Journal {
 
     fn roll(&mut self) -> io::Result<()> {
         let writing = self.begin(Reason::Next)?;
+        self.since = writing.since;
         self.mode = Mode::Safe(writing);
         Ok(())
     }
@@ -317,7 +331,8 @@ impl Journal {
         self.next_number += 1;
         let head = SegmentHead { number, reason, anchor: self.durable };
         let (name, file) = begin_segment(self.disk.as_ref(), &self.dir, &head)?;
-        Ok(Writing { file, length: SEGMENT_HEAD as u64, name })
+        let since = if let Reason::Again { since } = reason { since } else { number };
+        Ok(Writing { name, since, file, length: SEGMENT_HEAD as u64 })
     }
 
     /// Lets the segment go for good. On a full disk the ballast makes room at once.
@@ -339,7 +354,7 @@ impl Journal {
 
     fn recover(&mut self) -> io::Result<()> {
         self.take_folder()?;
-        let writing = self.begin(Reason::AfterFailure)?;
+        let writing = self.begin(Reason::Again { since: self.since })?;
         let path = self.dir.join(&writing.name);
         let since = match &self.mode {
             Mode::Safe(_) => self.newest,
@@ -370,7 +385,7 @@ impl Journal {
         self.write_held(0)?;
         if let Some(dropped) = self.dropped {
             let mut buffer = Vec::new();
-            let head = encode_gap(&mut buffer, self.head, dropped.last);
+            let head = encode_gap(&mut buffer, self.head, self.settled(), dropped.last);
             self.write(&buffer, head)?;
         }
         match &mut self.mode {

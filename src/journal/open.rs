@@ -2,34 +2,38 @@
 //! the last segment is, and opens the journal for writing. It succeeds on an unwritable, full or
 //! damaged disk; the one refusal is a folder that another process holds.
 //!
-//! - A torn tail is kept in a `torn-…` file, then cut off; a new segment follows it.
-//! - Damage stays where it is; a new segment follows it, and sequences go on behind the highest that
-//!   may have been given out, so that no event id is ever used twice. What lies between is written
-//!   down as a gap.
-//! - A whole tail is gone on with in the same file, after forcing it: a killed process may have left
-//!   frames there that only the system's memory holds. If that force fails, the file's entries are
-//!   held in memory and written again, as after any failed force. Where the file cannot even be
-//!   opened for writing, what was read from it counts as stored.
+//! - A torn tail is kept in a `torn-…` file.
+//! - Damage stays where it is; sequences go on behind the highest that may have been given out, so
+//!   that no event id is ever used twice. What lies between is written down as a gap.
+//! - Frames at the end that nothing proves to be on disk (the last run may have failed to force them,
+//!   and the system's memory shows them all the same) are copied, byte for byte, into a new segment
+//!   that is forced under a passing name before it counts. Forcing the old file instead would prove
+//!   nothing: after a failed force, Linux lets the next one succeed. If the copy fails, the entries
+//!   are held in memory and written again when the disk is well.
 
 use std::collections::VecDeque;
 use std::io;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::terms::Seq;
 
 use super::ballast::Ballast;
-use super::disk::{DirLock, Disk, write_whole};
+use super::chain::Head;
+use super::disk::{DirLock, Disk, PASSING, twice, write_whole};
 use super::durable::Limits;
 use super::entry::{Draft, Lying, Record};
 use super::error::JournalError;
-use super::finding::{Finding, Lost};
+use super::finding::{Finding, Lost, Why};
 use super::log::{Begun, Journal, Writing};
 use super::scrub::Unread;
-use super::segment::{Listed, Reason, SegmentHead, begin_segment, list_segments};
+use super::segment::{
+    HeadFault, Listed, Reason, SEGMENT_HEAD, SegmentHead, begin_segment, encode_segment_head,
+    list_segments, segment_name,
+};
 use super::snapshot::{Snapshot, list_snapshots, read_snapshot, remove_passing, set_aside};
-use super::walk::{Outcome, Placed, Reader, Tail, walk};
+use super::walk::{Outcome, Placed, Reader, Tail, Unsettled, walk};
 
 /// A journal whose folder is taken and whose snapshot is read; its records come next.
 pub struct Opening {
@@ -40,6 +44,9 @@ pub struct Opening {
     /// What stood in the way of reading the folder.
     unread: Option<io::Error>,
     segments: Vec<Listed>,
+    /// Segments at the end whose header was never finished: nothing ever stood in them.
+    unbegun: Vec<Listed>,
+    next_number: u64,
     snapshot: Option<Snapshot>,
     older: VecDeque<Seq>,
     findings: Vec<Finding>,
@@ -70,21 +77,25 @@ impl Journal {
             lock: None,
             unread: None,
             segments: Vec::new(),
+            unbegun: Vec::new(),
+            next_number: 1,
             snapshot: None,
             older: VecDeque::new(),
             findings: Vec::new(),
         };
-        let made = opening.disk.make_dir(dir);
-        match opening.disk.lock_dir(dir) {
-            Ok(Some(lock)) => opening.lock = Some(lock),
-            Ok(None) => return Err(JournalError::Held),
-            Err(error) if made.is_ok() => {
+        // A folder that stands but may not be made is one that can be read.
+        let _ = opening.disk.make_dir(dir);
+        let locked = opening.disk.lock_dir(dir);
+        if matches!(locked, Ok(None)) {
+            return Err(JournalError::Held);
+        }
+        opening.unread = opening.look().err();
+        match locked {
+            Ok(lock) => opening.lock = lock,
+            Err(error) if opening.unread.is_none() => {
                 opening.findings.push(Finding::Unlocked { error: error.to_string() });
             }
             Err(_) => {}
-        }
-        if let Err(error) = made.and_then(|()| opening.look()) {
-            opening.unread = Some(error);
         }
         opening.reject_snapshot();
         Ok(opening)
@@ -94,10 +105,24 @@ impl Journal {
 impl Opening {
     fn look(&mut self) -> io::Result<()> {
         let (disk, dir) = (self.disk.as_ref(), self.dir.as_path());
-        remove_passing(disk, dir, &disk.list(dir)?);
-        self.segments = list_segments(disk, dir)?;
+        remove_passing(disk, dir, &twice(|| disk.list(dir))?);
+        let mut segments = list_segments(disk, dir)?;
+        self.next_number = segments.last().map_or(1, |segment| segment.number + 1);
+        while let Some(unbegun) = segments.pop_if(|segment| self.is_unbegun(segment)) {
+            self.unbegun.push(unbegun);
+        }
+        self.segments = segments;
         self.older = list_snapshots(disk, dir)?.into();
         Ok(())
+    }
+
+    fn is_unbegun(&self, segment: &Listed) -> bool {
+        segment.head == Err(HeadFault::Unfinished)
+            && self.length(segment).is_ok_and(|length| length <= SEGMENT_HEAD as u64)
+    }
+
+    fn length(&self, segment: &Listed) -> io::Result<u64> {
+        self.disk.open_read(&self.dir.join(&segment.name))?.length()
     }
 
     /// What stands for the entries before the first one that [`Opening::replay`] gives; `None` when
@@ -116,8 +141,11 @@ impl Opening {
                     return;
                 }
                 Err(finding) => {
+                    if !matches!(&finding, Finding::SnapshotDamaged { why: Why::Unreadable(_), .. })
+                    {
+                        set_aside(self.disk.as_ref(), &self.dir, seq);
+                    }
                     self.findings.push(finding);
-                    set_aside(self.disk.as_ref(), &self.dir, seq);
                 }
             }
         }
@@ -183,7 +211,8 @@ impl Opening {
             },
             held: VecDeque::new(),
             highest: end.highest.max(covered),
-            next_number: self.segments.last().map_or(1, |segment| segment.number + 1),
+            since: self.segments.last().map_or(1, Listed::since),
+            next_number: self.next_number,
             newest: end.newest,
         };
         let started = match self.unread.take() {
@@ -192,81 +221,131 @@ impl Opening {
         };
         if let Err(error) = &started {
             self.findings.push(Finding::Unwritable { error: error.to_string() });
+            if begun.read && end.tail != Tail::Damaged {
+                self.hold_unsettled(end, &mut begun);
+            }
         }
         let journal = Journal::new(begun, started.map_err(|error| error.to_string()));
         (journal, self.findings)
     }
 
     fn writing(&mut self, end: &Outcome, begun: &mut Begun) -> io::Result<Writing> {
-        let last = self.segments.last().cloned();
-        let Some(last) = last else { return self.fresh(begun, Reason::Next) };
-        match end.tail {
-            Tail::Whole if begun.highest == end.head.seq && last.head.is_ok() => {
-                self.go_on(&last, begun)
-            }
-            Tail::Whole | Tail::Damaged => {
-                self.disk.open_append(&self.dir.join(&last.name))?.force()?;
-                self.fresh(begun, Reason::AfterDamage)
-            }
+        for unbegun in std::mem::take(&mut self.unbegun) {
+            self.clear_away(&unbegun);
+        }
+        let Some(last) = self.segments.last().cloned() else {
+            return self.fresh(begun, Reason::Next);
+        };
+        let mut flawed = end.last_is_flawed;
+        let good_end = match end.tail {
+            Tail::Whole => self.length(&last)?,
             Tail::Torn { offset, bytes } => {
-                let kept_in = self.cut(&last, offset, bytes);
+                let kept_in = self.keep_aside(&last, offset, bytes).ok();
+                flawed |= kept_in.is_none();
                 let segment = last.name.clone();
                 self.findings.push(Finding::TornTail { segment, offset, bytes, kept_in });
-                self.disk.open_append(&self.dir.join(&last.name))?.force()?;
-                self.fresh(begun, Reason::AfterTear)
+                offset
             }
-            Tail::Unbegun { bytes } => {
-                let kept_in = self.keep_aside(&last, 0, bytes).ok();
-                let removed =
-                    kept_in.is_some() && self.disk.remove(&self.dir.join(&last.name)).is_ok();
-                let kept_in = kept_in.filter(|_| removed);
-                let segment = last.name.clone();
-                self.findings.push(Finding::TornTail { segment, offset: 0, bytes, kept_in });
-                self.fresh(begun, Reason::AfterTear)
+            Tail::Damaged | Tail::Unbegun { .. } => {
+                self.disk.open_append(&self.dir.join(&last.name))?.force()?;
+                return self.fresh(begun, Reason::AfterDamage);
+            }
+        };
+        match last.head {
+            Ok(SegmentHead { anchor, .. }) if !flawed && good_end <= MOVED_MAX => {
+                let writing = self.copy(&last, SEGMENT_HEAD as u64..good_end, anchor, begun)?;
+                // If it stays, the copy's anchor passes it by.
+                let _ = self.disk.remove(&self.dir.join(&last.name));
+                Ok(writing)
+            }
+            _ => {
+                let Unsettled { offset, before } = end.unsettled;
+                let writing = self.copy(&last, offset..good_end, before, begun)?;
+                if !flawed {
+                    // What stays is passed by as well.
+                    let _ =
+                        self.disk.open_append(&self.dir.join(&last.name)).and_then(|mut file| {
+                            file.cut(offset)?;
+                            file.force()
+                        });
+                }
+                Ok(writing)
             }
         }
     }
 
-    /// Goes on in the last segment.
-    fn go_on(&mut self, last: &Listed, begun: &mut Begun) -> io::Result<Writing> {
-        let mut file = self.disk.open_append(&self.dir.join(&last.name))?;
-        let length = file.length()?;
-        if let Err(error) = file.force() {
-            self.hold_again(last, begun);
+    /// Keeps aside what a cut left of a segment's beginning.
+    fn clear_away(&mut self, unbegun: &Listed) {
+        let bytes = self.length(unbegun).unwrap_or(0);
+        let kept_in = self.keep_aside(unbegun, 0, bytes).ok();
+        let removed = kept_in.is_some() && self.disk.remove(&self.dir.join(&unbegun.name)).is_ok();
+        let kept_in = kept_in.filter(|_| removed);
+        let segment = unbegun.name.clone();
+        self.findings.push(Finding::TornTail { segment, offset: 0, bytes, kept_in });
+    }
+
+    /// Begins a segment after `anchor` with the frames of `range`, so that it stands whole or not at
+    /// all.
+    fn copy(
+        &self,
+        last: &Listed,
+        range: Range<u64>,
+        anchor: Head,
+        begun: &mut Begun,
+    ) -> io::Result<Writing> {
+        let number = begun.next_number;
+        begun.next_number += 1;
+        let since = last.since();
+        let head = SegmentHead { number, reason: Reason::Again { since }, anchor };
+        let name = segment_name(number, anchor.seq.next());
+        let passing = self.dir.join(format!("{name}{PASSING}"));
+        let from = self.disk.open_read(&self.dir.join(&last.name))?;
+        let mut file = self.disk.create(&passing)?;
+        let mut frames = || {
+            file.append(&encode_segment_head(&head))?;
+            let mut at = range.start;
+            while at < range.end {
+                let mut piece = vec![0; (range.end - at).min(PIECE) as usize];
+                let got = twice(|| from.read_at(at, &mut piece))?;
+                if got < piece.len() {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                file.append(&piece)?;
+                at += got as u64;
+            }
+            file.force()?;
+            self.disk.rename(&passing, &self.dir.join(&name))?;
+            self.disk.sync_dir(&self.dir)
+        };
+        if let Err(error) = frames() {
+            // Under a passing name it means nothing, and the next start removes it.
+            let _ = self.disk.remove(&passing);
             return Err(error);
         }
-        Ok(Writing { name: last.name.clone(), file, length })
+        let length = SEGMENT_HEAD as u64 + (range.end - range.start);
+        Ok(Writing { name, since, file, length })
     }
 
-    /// The last segment could not be forced: its entries go into memory, and the journal stands
-    /// where it began.
-    fn hold_again(&self, last: &Listed, begun: &mut Begun) {
-        let Ok(SegmentHead { anchor, .. }) = last.head else { return };
-        let mut held = Held(VecDeque::new());
-        let from = self.segments.len() - 1;
+    /// What may not be on disk could not be copied: it goes into memory, and the journal stands
+    /// where it is known to be safe.
+    fn hold_unsettled(&self, end: &Outcome, begun: &mut Begun) {
+        let before = end.unsettled.before;
+        let Some(from) = self.segments.len().checked_sub(1) else { return };
+        let mut held = Held { after: before.seq, drafts: VecDeque::new() };
         walk(self.disk.as_ref(), &self.dir, &self.segments, from..from + 1, &mut held);
-        if anchor.seq.0 + held.0.len() as u64 == begun.head.seq.0 {
-            begun.head = anchor;
-            begun.held = held.0;
+        if before.seq.0 + held.drafts.len() as u64 == begun.highest.0 {
+            begun.head = before;
+            begun.held = held.drafts;
         }
     }
 
     fn fresh(&self, begun: &mut Begun, reason: Reason) -> io::Result<Writing> {
-        let head = SegmentHead { number: begun.next_number, reason, anchor: begun.head };
+        let number = begun.next_number;
         begun.next_number += 1;
+        let head = SegmentHead { number, reason, anchor: begun.head };
         let (name, file) = begin_segment(self.disk.as_ref(), &self.dir, &head)?;
         let length = file.length()?;
-        Ok(Writing { name, file, length })
-    }
-
-    /// Keeps torn bytes aside and cuts them off; they stay where they are if either fails.
-    fn cut(&self, last: &Listed, offset: u64, bytes: u64) -> Option<String> {
-        let kept = self.keep_aside(last, offset, bytes).ok()?;
-        let cut = self.disk.open_append(&self.dir.join(&last.name)).and_then(|mut file| {
-            file.cut(offset)?;
-            file.force()
-        });
-        cut.ok().map(|()| kept)
+        Ok(Writing { name, since: number, file, length })
     }
 
     fn keep_aside(&self, last: &Listed, offset: u64, bytes: u64) -> io::Result<String> {
@@ -278,6 +357,13 @@ impl Opening {
         Ok(name)
     }
 }
+
+/// A last segment up to this length is moved whole into the new one, so that a hub that restarts
+/// again and again does not fill the folder with small files. Own choice: copied in milliseconds.
+const MOVED_MAX: u64 = 256 * 1024;
+
+/// How much is copied at a time.
+const PIECE: u64 = 1024 * 1024;
 
 /// Most torn bytes that are kept; zeros behind them are not. Own choice: above the longest frame.
 const TORN_MAX: u64 = 9 * 1024 * 1024;
@@ -301,11 +387,15 @@ impl<F: FnMut(Record)> Reader for Replay<'_, F> {
     }
 }
 
-struct Held(VecDeque<Draft>);
+struct Held {
+    after: Seq,
+    drafts: VecDeque<Draft>,
+}
 
 impl Reader for Held {
     fn frame(&mut self, placed: &Placed<'_>) -> ControlFlow<()> {
-        self.0.extend(placed.entries().map(Lying::to_draft));
+        let behind = placed.entries().filter(|entry| entry.seq > self.after);
+        self.drafts.extend(behind.map(Lying::to_draft));
         ControlFlow::Continue(())
     }
 

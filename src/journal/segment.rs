@@ -6,13 +6,14 @@
 //! |---|---|---|
 //! | 0 | 8 | magic |
 //! | 8 | 2 | format version, 1 |
-//! | 10 | 1 | reason: 0 next, 1 after a tear, 2 after damage, 3 after a failed disk |
+//! | 10 | 1 | reason: 0 next, 1 again, 2 after damage |
 //! | 11 | 5 | 0 |
 //! | 16 | 8 | number |
 //! | 24 | 8 | newest sequence before it |
 //! | 32 | 32 | SHA-256 of the frame before it |
-//! | 64 | 4 | CRC-32C of bytes 0–63 |
-//! | 68 | 12 | 0 |
+//! | 64 | 8 | for *again*: the number of the oldest segment that it passes by, else 0 |
+//! | 72 | 4 | CRC-32C of bytes 0–71 |
+//! | 76 | 4 | 0 |
 
 use std::io;
 use std::path::Path;
@@ -20,12 +21,13 @@ use std::path::Path;
 use crate::terms::Seq;
 
 use super::chain::{Hash, Head};
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, twice};
 
 /// The newest format this program writes and reads.
 pub const SEGMENT_VERSION: u16 = 1;
 
 pub(super) const SEGMENT_HEAD: usize = 80;
+const CRC_AT: usize = 72;
 const MAGIC: [u8; 8] = [0xA7, b'A', b'n', b'l', b'S', b'e', 0x0D, 0x0A];
 const NAME_END: &str = ".segment";
 
@@ -37,13 +39,11 @@ const SEQ_MAX: u64 = u64::MAX / 4;
 pub(super) enum Reason {
     /// The one before was full, or there was none.
     Next,
-    /// The one before ended in the middle of a frame.
-    AfterTear,
     /// The one before was damaged; both sides are kept.
     AfterDamage,
-    /// The disk failed: what stands in the segments before it behind its anchor was never answered
-    /// and is written again here.
-    AfterFailure,
+    /// What stands behind its anchor in the segments from number `since` on may not be on disk and
+    /// was never relied on, or stands again here, byte for byte: it is passed by.
+    Again { since: u64 },
 }
 
 /// What a segment's header says.
@@ -52,6 +52,17 @@ pub(super) struct SegmentHead {
     pub number: u64,
     pub reason: Reason,
     pub anchor: Head,
+}
+
+impl Listed {
+    /// From which segment on one begun again at this one's end must pass by: this one, or, where it
+    /// was itself begun again, as far back as it does.
+    pub(super) fn since(&self) -> u64 {
+        match self.head {
+            Ok(SegmentHead { reason: Reason::Again { since }, .. }) => since.min(self.number),
+            _ => self.number,
+        }
+    }
 }
 
 /// Why a header cannot be used.
@@ -84,22 +95,32 @@ fn parse_name(name: &str) -> Option<(u64, Seq)> {
     Some((number.parse().ok()?, Seq(first.parse().ok().filter(|seq| (1..=SEQ_MAX).contains(seq))?)))
 }
 
-fn encode(head: &SegmentHead) -> [u8; SEGMENT_HEAD] {
+pub(super) fn encode_segment_head(head: &SegmentHead) -> [u8; SEGMENT_HEAD] {
     let mut bytes = [0; SEGMENT_HEAD];
     bytes[..8].copy_from_slice(&MAGIC);
     bytes[8..10].copy_from_slice(&SEGMENT_VERSION.to_le_bytes());
     bytes[10] = match head.reason {
         Reason::Next => 0,
-        Reason::AfterTear => 1,
+        Reason::Again { .. } => 1,
         Reason::AfterDamage => 2,
-        Reason::AfterFailure => 3,
     };
     bytes[16..24].copy_from_slice(&head.number.to_le_bytes());
     bytes[24..32].copy_from_slice(&head.anchor.seq.0.to_le_bytes());
     bytes[32..64].copy_from_slice(&head.anchor.hash.0);
-    let crc = crc32c::crc32c(&bytes[..64]);
-    bytes[64..68].copy_from_slice(&crc.to_le_bytes());
+    if let Reason::Again { since } = head.reason {
+        bytes[64..72].copy_from_slice(&since.to_le_bytes());
+    }
+    let crc = crc32c::crc32c(&bytes[..CRC_AT]);
+    bytes[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
     bytes
+}
+
+fn crc_of(head: &[u8; SEGMENT_HEAD]) -> u32 {
+    crc32c::crc32c(&head[..CRC_AT])
+}
+
+fn crc_said(head: &[u8; SEGMENT_HEAD]) -> u32 {
+    u32::from_le_bytes([head[CRC_AT], head[CRC_AT + 1], head[CRC_AT + 2], head[CRC_AT + 3]])
 }
 
 /// Reads a header from the first bytes of a file; `bytes` are shorter only if the file is.
@@ -107,27 +128,25 @@ pub(super) fn read_segment_head(bytes: &[u8]) -> Result<SegmentHead, HeadFault> 
     let Some(head) = bytes.first_chunk::<SEGMENT_HEAD>() else {
         return Err(HeadFault::Unfinished);
     };
-    if head[40..].iter().all(|byte| *byte == 0) && head[64..68] == [0; 4] {
+    if head[CRC_AT + 3..].iter().all(|byte| *byte == 0) && crc_said(head) != crc_of(head) {
         return Err(HeadFault::Unfinished);
     }
-    let crc = u32::from_le_bytes([head[64], head[65], head[66], head[67]]);
-    if head[..8] != MAGIC || crc32c::crc32c(&head[..64]) != crc {
+    if head[..8] != MAGIC || crc_of(head) != crc_said(head) {
         return Err(HeadFault::Wrong);
     }
     if u16::from_le_bytes([head[8], head[9]]) > SEGMENT_VERSION {
         return Err(HeadFault::Newer);
     }
-    let reason = match head[10] {
-        0 => Reason::Next,
-        1 => Reason::AfterTear,
-        2 => Reason::AfterDamage,
-        3 => Reason::AfterFailure,
-        _ => return Err(HeadFault::Wrong),
-    };
     let number_at = |at: usize| {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&head[at..at + 8]);
         u64::from_le_bytes(bytes)
+    };
+    let reason = match head[10] {
+        0 => Reason::Next,
+        1 => Reason::Again { since: number_at(64) },
+        2 => Reason::AfterDamage,
+        _ => return Err(HeadFault::Wrong),
     };
     let mut hash = Hash::NONE;
     hash.0.copy_from_slice(&head[32..64]);
@@ -148,8 +167,10 @@ pub(super) fn begin_segment(
     let name = segment_name(head.number, head.anchor.seq.next());
     let path = dir.join(&name);
     let mut file = disk.create(&path)?;
-    let stands =
-        file.append(&encode(head)).and_then(|()| file.force()).and_then(|()| disk.sync_dir(dir));
+    let stands = file
+        .append(&encode_segment_head(head))
+        .and_then(|()| file.force())
+        .and_then(|()| disk.sync_dir(dir));
     match stands {
         Ok(()) => Ok((name, file)),
         Err(error) => {
@@ -163,8 +184,7 @@ pub(super) fn begin_segment(
 /// The segments in the folder in the order in which they were begun, each with what its header says.
 /// A header that cannot be read counts as wrong: the frames behind it are looked at all the same.
 pub(super) fn list_segments(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<Listed>> {
-    let mut segments: Vec<Listed> = disk
-        .list(dir)?
+    let mut segments: Vec<Listed> = twice(|| disk.list(dir))?
         .into_iter()
         .filter_map(|name| {
             let (number, first) = parse_name(&name)?;
@@ -174,7 +194,8 @@ pub(super) fn list_segments(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<Liste
     segments.sort_by_key(|segment| segment.number);
     for segment in &mut segments {
         let mut bytes = [0; SEGMENT_HEAD];
-        let read = disk.open_read(&dir.join(&segment.name)).and_then(|f| f.read_at(0, &mut bytes));
+        let path = dir.join(&segment.name);
+        let read = twice(|| disk.open_read(&path).and_then(|file| file.read_at(0, &mut bytes)));
         if let Ok(read) = read {
             segment.head = read_segment_head(&bytes[..read]);
         }
@@ -190,13 +211,13 @@ mod tests {
 
     const HEAD: SegmentHead = SegmentHead {
         number: 12,
-        reason: Reason::AfterTear,
+        reason: Reason::Again { since: 9 },
         anchor: Head { seq: Seq(900), hash: Hash([7; 32]) },
     };
 
     #[test]
     fn a_header_is_read_back_and_a_cut_one_was_being_begun() {
-        let bytes = encode(&HEAD);
+        let bytes = encode_segment_head(&HEAD);
         assert_eq!(read_segment_head(&bytes), Ok(HEAD));
         for cut in 0..SEGMENT_HEAD {
             assert_eq!(read_segment_head(&bytes[..cut]), Err(HeadFault::Unfinished));
@@ -206,10 +227,10 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_said_to_be_newer_and_not_taken_for_damage() {
-        let mut bytes = encode(&HEAD);
+        let mut bytes = encode_segment_head(&HEAD);
         bytes[8] = 2;
-        let crc = crc32c::crc32c(&bytes[..64]);
-        bytes[64..68].copy_from_slice(&crc.to_le_bytes());
+        let crc = crc_of(&bytes);
+        bytes[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
         assert_eq!(read_segment_head(&bytes), Err(HeadFault::Newer));
     }
 
@@ -224,8 +245,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_flipped_bit_in_what_the_checksum_covers_is_noticed(byte in 0..68usize, bit in 0..8u8) {
-            let mut bytes = encode(&HEAD);
+        fn one_flipped_bit_in_what_the_checksum_covers_is_noticed(byte in 0..76usize, bit in 0..8u8) {
+            let mut bytes = encode_segment_head(&HEAD);
             bytes[byte] ^= 1 << bit;
             prop_assert!(read_segment_head(&bytes).is_err());
         }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::terms::Seq;
 
 use super::chain::{Hash, Head};
-use super::disk::{Disk, PASSING, read_whole, write_whole};
+use super::disk::{Disk, PASSING, read_whole, twice, write_whole};
 use super::finding::{Finding, Why};
 
 /// The newest snapshot format this program writes and reads; what the body means is the writer's.
@@ -101,7 +101,8 @@ fn decode(mut bytes: Vec<u8>) -> Result<Snapshot, Why> {
 
 /// The snapshots in the folder, newest first.
 pub(super) fn list_snapshots(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<Seq>> {
-    let mut seqs: Vec<Seq> = disk.list(dir)?.iter().filter_map(|name| parse_name(name)).collect();
+    let mut seqs: Vec<Seq> =
+        twice(|| disk.list(dir))?.iter().filter_map(|name| parse_name(name)).collect();
     seqs.sort_unstable_by(|a, b| b.cmp(a));
     Ok(seqs)
 }
@@ -109,7 +110,8 @@ pub(super) fn list_snapshots(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<Seq>
 /// Reads one snapshot.
 pub(super) fn read_snapshot(disk: &dyn Disk, dir: &Path, seq: Seq) -> Result<Snapshot, Finding> {
     let file = snapshot_name(seq);
-    let read = read_whole(disk, &dir.join(&file), SNAPSHOT_MAX + HEAD as u64);
+    let path = dir.join(&file);
+    let read = twice(|| read_whole(disk, &path, SNAPSHOT_MAX + HEAD as u64));
     match read.map_err(|error| Why::Unreadable(error.to_string())).and_then(decode) {
         Ok(snapshot) if snapshot.seq == seq => Ok(snapshot),
         Ok(_) => Err(Finding::SnapshotDamaged { file, why: Why::Header }),

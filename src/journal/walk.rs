@@ -2,9 +2,9 @@
 //! what was left over by a failing disk. Start, scrub, verify, export and tail all read through it,
 //! so they cannot disagree about what stands in the journal.
 //!
-//! A segment begun after a failed disk is anchored at the last frame that was forced. What stands
-//! behind that frame in the segments before it was never answered and was written again: it is
-//! skipped. Everything else that does not follow is reported, and reading goes on behind it.
+//! A segment begun *again* is anchored at the last frame that is known to be on disk. What stands
+//! behind that frame in the segments before it was never answered, or stands again in the new one:
+//! it is passed by. Everything else that does not follow is reported, and reading goes on behind it.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -13,7 +13,7 @@ use std::path::Path;
 use crate::terms::{At, Seq};
 
 use super::chain::{Hash, Head};
-use super::disk::Disk;
+use super::disk::{Disk, twice};
 use super::entry::Lying;
 use super::finding::{Finding, Lost, Why};
 use super::frame::{Frame, FrameKind};
@@ -71,7 +71,24 @@ pub(super) struct Outcome {
     pub tail: Tail,
     /// Hub time of the newest entry, as far as it was read.
     pub newest: At,
+    /// From where on the last segment may not be on disk.
+    pub unsettled: Unsettled,
+    /// Whether anything in the last segment is not as it should be.
+    pub last_is_flawed: bool,
 }
+
+/// A place in the last segment behind which nothing proves that it was forced: the start of the
+/// newest frame that says that everything before it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unsettled {
+    pub offset: u64,
+    /// Where the chain stands before it.
+    pub before: Head,
+}
+
+/// How many sequences are passed over for a file that cannot even be opened. Own choice: more than
+/// the largest segment can hold.
+const UNKNOWN_LEAP: u64 = 1 << 26;
 
 struct Pending {
     segment: String,
@@ -90,8 +107,11 @@ struct Walk<'r, R> {
     closed: bool,
     tail: Tail,
     newest: At,
-    /// For each anchor of a segment begun after a failure, the last such segment.
-    restarts: BTreeMap<Hash, usize>,
+    unsettled: Unsettled,
+    flawed: bool,
+    /// For each anchor of a segment begun again, the last such segment, and the number of the oldest
+    /// one that it passes by.
+    restarts: BTreeMap<(Seq, Hash), (usize, u64)>,
 }
 
 /// How many damaged places may wait for a good frame that tells what was lost. Own choice: a whole
@@ -109,7 +129,7 @@ pub(super) fn walk<R: Reader>(
     let mut walk = Walk::begin(segments, range.start, reader);
     let mut index = range.start;
     while index < range.end {
-        if let Some(restart) = walk.restart_after(index) {
+        if let Some(restart) = walk.restart_after(index, segments[index].number) {
             for skipped in &segments[index..restart.min(range.end)] {
                 let bytes = length_of(disk, dir, skipped);
                 walk.superseded(&skipped.name, 0, bytes);
@@ -140,8 +160,8 @@ impl<'r, R: Reader> Walk<'r, R> {
             .iter()
             .enumerate()
             .filter_map(|(index, segment)| match segment.head {
-                Ok(SegmentHead { reason: Reason::AfterFailure, anchor, .. }) => {
-                    Some((anchor.hash, index))
+                Ok(SegmentHead { reason: Reason::Again { since }, anchor, .. }) => {
+                    Some(((anchor.seq, anchor.hash), (index, since)))
                 }
                 _ => None,
             })
@@ -161,12 +181,16 @@ impl<'r, R: Reader> Walk<'r, R> {
             closed: false,
             tail: Tail::Whole,
             newest: At(0),
+            unsettled: Unsettled { offset: SEGMENT_HEAD as u64, before: start },
+            flawed: false,
             restarts,
         }
     }
 
-    fn restart_after(&self, index: usize) -> Option<usize> {
-        self.restarts.get(&self.hash?).copied().filter(|restart| *restart > index)
+    /// The segment to go on with instead of what is left of this one.
+    fn restart_after(&self, index: usize, number: u64) -> Option<usize> {
+        let (restart, since) = *self.restarts.get(&(self.seq, self.hash?))?;
+        (restart > index && number >= since).then_some(restart)
     }
 
     fn superseded(&mut self, segment: &str, offset: u64, bytes: u64) {
@@ -174,18 +198,6 @@ impl<'r, R: Reader> Walk<'r, R> {
             let segment = segment.to_owned();
             self.reader.finding(Finding::Superseded { segment, offset, bytes });
         }
-    }
-
-    /// Whether `next` was begun by a start that saw the tear just met and could not cut it off.
-    fn is_after_tear(&self, next: &Listed) -> bool {
-        next.head.is_ok_and(|head| {
-            head.reason == Reason::AfterTear && Some(head.anchor.hash) == self.hash
-        })
-    }
-
-    fn old_tear(&mut self, segment: &str, offset: u64, bytes: u64) {
-        let segment = segment.to_owned();
-        self.reader.finding(Finding::TornTail { segment, offset, bytes, kept_in: None });
     }
 
     fn segment(
@@ -197,11 +209,14 @@ impl<'r, R: Reader> Walk<'r, R> {
     ) -> ControlFlow<()> {
         let (segment, next) = (&segments[index], segments.get(index + 1));
         self.tail = Tail::Whole;
-        let opened = disk.open_read(&dir.join(&segment.name));
-        let mut scan = match opened.and_then(|file| Scan::new(file, SEGMENT_HEAD as u64)) {
+        self.flawed = false;
+        let path = dir.join(&segment.name);
+        let opened = twice(|| Scan::new(disk.open_read(&path)?, SEGMENT_HEAD as u64));
+        let mut scan = match opened {
             Ok(scan) => scan,
             Err(error) => {
                 self.damaged(&segment.name, 0, 0, Why::Unreadable(error.to_string()));
+                self.highest = Seq(self.highest.0 + UNKNOWN_LEAP);
                 return ControlFlow::Continue(());
             }
         };
@@ -211,9 +226,6 @@ impl<'r, R: Reader> Walk<'r, R> {
                 let bytes = scan.length();
                 match next {
                     None => self.tail = Tail::Unbegun { bytes },
-                    Some(next) if self.is_after_tear(next) => {
-                        self.old_tear(&segment.name, 0, bytes)
-                    }
                     Some(_) => self.damaged(&segment.name, 0, bytes, Why::Header),
                 }
                 return ControlFlow::Continue(());
@@ -225,6 +237,7 @@ impl<'r, R: Reader> Walk<'r, R> {
             }
             Err(_) => self.damaged(&segment.name, 0, SEGMENT_HEAD as u64, Why::Header),
         }
+        self.unsettled = Unsettled { offset: SEGMENT_HEAD as u64, before: self.head() };
         self.pieces(&mut scan, segment, index, next)
     }
 
@@ -253,7 +266,7 @@ impl<'r, R: Reader> Walk<'r, R> {
         next: Option<&Listed>,
     ) -> ControlFlow<()> {
         loop {
-            if self.restart_after(index).is_some() {
+            if self.restart_after(index, segment.number).is_some() {
                 self.superseded(&segment.name, scan.offset(), scan.length() - scan.offset());
                 return ControlFlow::Continue(());
             }
@@ -263,9 +276,6 @@ impl<'r, R: Reader> Walk<'r, R> {
                     None => {
                         self.tail = Tail::Torn { offset, bytes };
                         self.closed = false;
-                    }
-                    Some(next) if self.is_after_tear(next) => {
-                        self.old_tear(&segment.name, offset, bytes);
                     }
                     Some(_) => self.damaged(&segment.name, offset, bytes, Why::CutShort),
                 },
@@ -291,6 +301,7 @@ impl<'r, R: Reader> Walk<'r, R> {
         if frame.last() <= self.seq && frame.kind == FrameKind::Batch {
             let finding = Finding::Repeated { segment: named(), offset, seq: frame.first };
             self.reader.finding(finding);
+            self.flawed = true;
             return ControlFlow::Continue(());
         }
         if frame.first > self.seq.next() {
@@ -302,8 +313,12 @@ impl<'r, R: Reader> Walk<'r, R> {
         } else if !follows || frame.first <= self.seq {
             let finding = Finding::ChainBroken { segment: named(), offset, seq: frame.first };
             self.reader.finding(finding);
+            self.flawed = true;
         }
         let known = self.seq;
+        if frame.settled {
+            self.unsettled = Unsettled { offset, before: self.head() };
+        }
         let head = frame.head();
         self.hash = Some(head.hash);
         self.seq = self.seq.max(head.seq);
@@ -326,6 +341,7 @@ impl<'r, R: Reader> Walk<'r, R> {
 
     fn damaged(&mut self, segment: &str, offset: u64, bytes: u64, why: Why) {
         self.tail = Tail::Damaged;
+        self.flawed = true;
         self.closed = false;
         let pending = Pending { segment: segment.to_owned(), offset, bytes, why };
         if self.pending.len() < PENDING_MAX {
@@ -354,6 +370,10 @@ impl<'r, R: Reader> Walk<'r, R> {
         self.seq = self.seq.max(last);
     }
 
+    fn head(&self) -> Head {
+        Head { seq: self.seq, hash: self.hash.unwrap_or(Hash::NONE) }
+    }
+
     fn finish(mut self) -> Outcome {
         let lost = Lost { first: self.seq.next(), last: None };
         let lost = (self.highest > self.seq).then_some(lost);
@@ -361,11 +381,13 @@ impl<'r, R: Reader> Walk<'r, R> {
             self.report(pending, lost);
         }
         Outcome {
-            head: Head { seq: self.seq, hash: self.hash.unwrap_or(Hash::NONE) },
+            head: self.head(),
             highest: self.highest.max(self.seq),
             closed: self.closed,
             tail: self.tail,
             newest: self.newest,
+            unsettled: self.unsettled,
+            last_is_flawed: self.flawed,
         }
     }
 }

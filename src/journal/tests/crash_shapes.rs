@@ -218,10 +218,38 @@ fn a_cut_at_any_step_of_closing_loses_nothing_and_is_no_clean_stop_unless_it_is_
 }
 
 #[test]
-fn a_torn_tail_that_cannot_be_cut_off_stays_and_is_passed_by() {
+fn a_torn_tail_that_cannot_be_kept_aside_stays_where_it_is_and_is_passed_by() {
     let disk = cut_in_the_fourth(40);
-    disk.fail_next(Call::Cut, 1, ErrorKind::Other);
+    disk.fail_next(Call::Create, 1, ErrorKind::Other);
     let findings = reads_and_goes_on(&disk, limits(), &[1, 2, 3]);
     assert!(matches!(&findings[..], [Finding::TornTail { kept_in: None, .. }]), "{findings:?}");
-    assert!(verify(&disk, dir()).unwrap().is_sound());
+    let report = verify(&disk, dir()).unwrap();
+    assert!(matches!(&report.findings[..], [Finding::Superseded { .. }]), "{report}");
+}
+
+#[test]
+fn a_hub_that_starts_again_and_again_does_not_fill_the_folder() {
+    let disk = disk_with(2, limits());
+    for n in 3..40 {
+        let (mut opened, records) = open(&disk, limits());
+        assert_eq!(records.len() as u64, n - 1);
+        write(&mut opened.journal, n, n);
+    }
+    assert_eq!(disk.files().len(), 1);
+    assert_eq!(verify(&disk, dir()).unwrap().findings, []);
+}
+
+#[test]
+fn what_the_last_run_could_not_force_is_not_believed_because_memory_shows_it() {
+    let disk = disk_with(3, limits());
+    let (mut opened, _) = open(&disk, limits());
+    disk.fail_next(Call::Force, 1, ErrorKind::Other);
+    opened.journal.append(&mut vec![draft(4)]);
+    opened.journal.force();
+    drop(opened);
+    let (opened, records) = open(&disk, limits());
+    assert_eq!(seqs(&records), [1, 2, 3, 4]);
+    assert!(opened.journal.durable().covers(Seq(4)));
+    let (_, records) = open(&disk.reboot(Model::Strict), limits());
+    assert_eq!(seqs(&records), [1, 2, 3, 4]);
 }

@@ -60,7 +60,7 @@ fn a_wrong_last_frame_is_damage_and_its_sequence_is_never_given_again() {
 #[test]
 fn a_flipped_byte_in_an_anchor_costs_no_entry() {
     let disk = disk_with(12, small_segments());
-    for place in 0..68 {
+    for place in 0..76 {
         let disk = disk.reboot(scripted::Model::Lenient);
         disk.tamper(&disk.segment(1), |bytes| bytes[place] ^= 4);
         let (opened, records) = open(&disk, small_segments());
@@ -196,8 +196,8 @@ fn a_segment_of_a_newer_program_is_left_alone_and_passed_by() {
     let disk = disk_with(3, limits());
     disk.tamper(&disk.segment(0), |bytes| {
         bytes[8] = 2;
-        let crc = crc32c::crc32c(&bytes[..64]);
-        bytes[64..68].copy_from_slice(&crc.to_le_bytes());
+        let crc = crc32c::crc32c(&bytes[..72]);
+        bytes[72..76].copy_from_slice(&crc.to_le_bytes());
     });
     let before = disk.contents(&disk.segment(0));
     let (mut opened, records) = open(&disk, limits());

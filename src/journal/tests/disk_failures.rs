@@ -277,7 +277,8 @@ fn beyond_the_limit_the_newest_are_counted_as_a_gap_that_a_snapshot_closes() {
     let (opened, records) = open(&disk, few);
     assert_eq!(seqs(&records), [1, 2, 3, 4, 8]);
     let lost = Lost { first: Seq(5), last: Some(Seq(7)) };
-    assert_eq!(opened.findings, [Finding::Gap { lost }]);
+    assert!(opened.findings.contains(&Finding::Gap { lost }));
+    assert!(!opened.findings.iter().any(Finding::is_damage));
     assert!(verify(&disk, dir()).unwrap().is_sound());
 }
 
