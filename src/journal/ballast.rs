@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::disk::Disk;
 
-/// Free space that must remain once the ballast lies, in bytes (`facts/store.md` rule 5: below this
+/// Free space that must remain once the ballast lies, in bytes (below this
 /// a fault is raised).
 pub const FREE_FLOOR: u64 = 64 * 1024 * 1024;
 

@@ -19,9 +19,9 @@ pub struct Limits {
     /// Most bytes kept in memory while the disk fails. Default 64 MiB.
     pub backlog_max_bytes: usize,
     /// Size of the ballast file that is given up when the disk is full; 0 for none. Default 32 MiB
-    /// (`facts/store.md` rule 5).
+    /// (own choice: what is open in the worst storm, ten times over).
     pub ballast_bytes: u64,
-    /// How often a fresh segment is tried while the disk fails. Default 10 s (`design.md`).
+    /// How often a fresh segment is tried while the disk fails. Default 10 s (own choice: a disk that comes back is used soon, one that does not is left in peace).
     pub retry_every: Wait,
     /// How long an unhurried batch may wait to be forced. Default 100 ms (own choice).
     pub force_within: Wait,

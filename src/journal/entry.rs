@@ -6,7 +6,7 @@ use crate::terms::{At, Seq, Wall};
 
 use super::error::JournalError;
 
-/// Longest body of an entry in bytes (16 KiB, `facts/store.md` rule 1). Own choice: the largest
+/// Longest body of an entry in bytes (16 KiB). Own choice: the largest
 /// fact, a policy's text, fits with room to spare.
 pub const ENTRY_MAX: usize = 16 * 1024;
 

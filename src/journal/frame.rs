@@ -25,7 +25,7 @@ use crate::terms::{At, Seq, Wall};
 use super::chain::{Hash, Head};
 use super::entry::{Draft, ENTRY_HEAD, ENTRY_MAX, Lying, take_entry};
 
-/// Most entries in one frame (`facts/store.md` rule 2).
+/// Most entries in one frame.
 pub const FRAME_ENTRIES_MAX: usize = 512;
 
 pub(super) const MAGIC: [u8; 8] = [0xA7, b'A', b'n', b'l', b'F', b'r', 0x0D, 0x0A];
