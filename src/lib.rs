@@ -4,6 +4,7 @@
 //! The rooms, and which may import which, are listed in the README and held by `tests/layering.rs`.
 
 pub mod incident;
+pub mod notify;
 pub mod registry;
 pub mod roster;
 pub mod terms;
