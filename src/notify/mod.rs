@@ -15,9 +15,11 @@
 pub mod cloud_event;
 mod contained;
 mod fit;
+mod lanes;
 mod letter;
 pub mod mail;
 pub mod post;
+mod relay;
 pub mod screen;
 pub mod text;
 pub mod webhook;
