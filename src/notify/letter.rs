@@ -138,3 +138,61 @@ pub struct Letter {
     /// The one-tap page for this incident, epoch and person, where the site has a public address.
     pub link: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::Carrier;
+    use crate::terms::{IncidentId, Seq};
+
+    impl Letter {
+        /// The first call for a press in 3号楼2单元501.
+        pub(in crate::notify) fn sample(class: Class, incident: u64) -> Self {
+            let to = PersonId::new("P001").unwrap();
+            Self {
+                id: OrderId {
+                    cause: Seq(41),
+                    incident: IncidentId(incident),
+                    person: to.clone(),
+                    carrier: Carrier::Mail,
+                    attempt: 1,
+                },
+                still: Still::new(),
+                notice: Notice::Called,
+                class,
+                kind: Kind::Sos,
+                code: Code::new(class.letter(), 17).unwrap(),
+                epoch: 1,
+                test: false,
+                resent: false,
+                to: Addressee {
+                    id: to,
+                    name: "李建国".into(),
+                    email: "lijianguo@example.org".into(),
+                    phone: String::new(),
+                },
+                site: Site { name: "幸福里驿站".into(), duty_phone: "010-55550117".into() },
+                place: "3号楼2单元501".into(),
+                place_short: "3-2-501".into(),
+                residents: vec!["王桂芳".into()],
+                age: Some(82),
+                device: "呼叫器B-14".into(),
+                unregistered: false,
+                time: "16:05".into(),
+                date: "8月22日".into(),
+                clock_trusted: true,
+                presses: 3,
+                minutes: 12,
+                about: Some(Named { id: PersonId::new("P002").unwrap(), name: "张敏".into() }),
+                arrive_within: Some(10),
+                closing: Some(Closing {
+                    raised: "16:05".into(),
+                    on_scene: Some("16:13".into()),
+                    closed: "16:25".into(),
+                    outcome: "误报".into(),
+                }),
+                link: None,
+            }
+        }
+    }
+}

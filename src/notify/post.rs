@@ -87,10 +87,21 @@ pub fn open(
     parallel: usize,
     ends: mpsc::Sender<(OrderId, Ended)>,
 ) -> CarrierHandle {
+    open_within(SEND_LIMIT, carrier, carry, parallel, ends)
+}
+
+fn open_within(
+    limit: Duration,
+    carrier: Carrier,
+    carry: impl Carry,
+    parallel: usize,
+    ends: mpsc::Sender<(OrderId, Ended)>,
+) -> CarrierHandle {
     let (urgent, urgent_letters) = mpsc::channel(URGENT_MAX);
     let (quiet, quiet_letters) = mpsc::channel(QUIET_MAX);
     let (stop, stopped) = oneshot::channel();
     let post = Post {
+        limit,
         carry: Arc::new(carry),
         parallel: parallel.max(1),
         urgent: urgent_letters,
@@ -103,6 +114,7 @@ pub fn open(
 }
 
 struct Post<C> {
+    limit: Duration,
     carry: Arc<C>,
     parallel: usize,
     urgent: mpsc::Receiver<Letter>,
@@ -141,9 +153,10 @@ impl<C: Carry> Post<C> {
     fn send(&mut self, letter: Letter) {
         let carry = self.carry.clone();
         let ends = self.ends.clone();
+        let limit = self.limit;
         self.under_way.spawn(async move {
             let end = if letter.still.applies() {
-                Ended::Tried(attempt(&*carry, &letter).await)
+                Ended::Tried(attempt(limit, &*carry, &letter).await)
             } else {
                 Ended::Superseded
             };
@@ -153,13 +166,45 @@ impl<C: Carry> Post<C> {
     }
 }
 
-async fn attempt(carry: &impl Carry, letter: &Letter) -> Outcome {
-    match timeout(SEND_LIMIT, contained(carry.carry(letter))).await {
+async fn attempt(limit: Duration, carry: &impl Carry, letter: &Letter) -> Outcome {
+    match timeout(limit, contained(carry.carry(letter))).await {
         Ok(Some(outcome)) => outcome,
         Ok(None) => {
             tracing::error!(order = %letter.id, "carrier broke down on a letter: report this bug");
             Outcome::Unknown { why: "the carrier broke down".to_owned() }
         }
         Err(_) => Outcome::Unknown { why: "the carrier gave no answer in time".to_owned() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terms::{Class, IncidentId};
+
+    /// Hangs on the first letter.
+    struct Hanging;
+
+    impl Carry for Hanging {
+        async fn carry(&self, letter: &Letter) -> Outcome {
+            if letter.id.incident == IncidentId(1) {
+                std::future::pending::<()>().await;
+            }
+            Outcome::HandedOver
+        }
+    }
+
+    #[tokio::test]
+    async fn a_carrier_that_hangs_still_gives_an_end_and_the_next_goes_out() {
+        let (sender, mut ends) = mpsc::channel(8);
+        let limit = Duration::from_millis(50);
+        let handle = open_within(limit, Carrier::Mail, Hanging, 1, sender);
+        for n in 1..=2 {
+            handle.urgent.send(Letter::sample(Class::Emergency, n)).await.unwrap();
+        }
+        let (order, end) = ends.recv().await.unwrap();
+        assert_eq!(order.incident, IncidentId(1));
+        assert!(matches!(end, Ended::Tried(Outcome::Unknown { .. })), "{end:?}");
+        assert_eq!(ends.recv().await.unwrap().1, Ended::Tried(Outcome::HandedOver));
     }
 }

@@ -3,60 +3,15 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::incident::OrderId;
-use crate::notify::{Addressee, Closing, Site, Still};
-use crate::terms::{Code, IncidentId, PersonId, Seq};
+use crate::terms::{Code, PersonId};
 
 fn person(id: &str, name: &str) -> Named {
     Named { id: PersonId::new(id).unwrap(), name: name.to_owned() }
 }
 
 fn letter(notice: Notice, class: Class, kind: Kind) -> Letter {
-    let to = PersonId::new("P001").unwrap();
-    Letter {
-        id: OrderId {
-            cause: Seq(41),
-            incident: IncidentId(7),
-            person: to.clone(),
-            carrier: Carrier::Mail,
-            attempt: 1,
-        },
-        still: Still::new(),
-        notice,
-        class,
-        kind,
-        code: Code::new(class.letter(), 17).unwrap(),
-        epoch: 1,
-        test: false,
-        resent: false,
-        to: Addressee {
-            id: to,
-            name: "李建国".into(),
-            email: "lijianguo@example.org".into(),
-            phone: String::new(),
-        },
-        site: Site { name: "幸福里驿站".into(), duty_phone: "010-55550117".into() },
-        place: "3号楼2单元501".into(),
-        place_short: "3-2-501".into(),
-        residents: vec!["王桂芳".into()],
-        age: Some(82),
-        device: "呼叫器B-14".into(),
-        unregistered: false,
-        time: "16:05".into(),
-        date: "8月22日".into(),
-        clock_trusted: true,
-        presses: 3,
-        minutes: 12,
-        about: Some(person("P002", "张敏")),
-        arrive_within: Some(10),
-        closing: Some(Closing {
-            raised: "16:05".into(),
-            on_scene: Some("16:13".into()),
-            closed: "16:25".into(),
-            outcome: "误报".into(),
-        }),
-        link: None,
-    }
+    let letter = Letter::sample(class, 7);
+    Letter { notice, kind, ..letter }
 }
 
 fn notices() -> Vec<Notice> {

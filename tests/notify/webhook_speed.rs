@@ -1,0 +1,66 @@
+//! How many events a second one endpoint takes; run by hand with `--release --ignored --nocapture`.
+
+use std::time::Duration;
+
+use anling::notify::webhook::{StoryLetter, TIME_LIMIT, WebhookSettings, open};
+use anling::terms::{EndpointId, IncidentId, Seq};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::post;
+use tokio::sync::mpsc;
+
+const EVENTS: u64 = 10_000;
+
+/// The size of an ordinary event with all names.
+const BYTES: usize = 900;
+
+#[test]
+#[ignore = "a measurement"]
+#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+fn a_storm_of_ten_thousand_events() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (told, port) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            told.send(listener.local_addr().unwrap().port()).unwrap();
+            let take = post(|_: bytes::Bytes| async { StatusCode::NO_CONTENT });
+            axum::serve(listener, Router::new().route("/", take)).await.unwrap();
+        });
+    });
+    let url = format!("http://127.0.0.1:{}/", port.recv().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for _ in 0..3 {
+            let (sender, mut reports) = mpsc::channel(16);
+            let settings = WebhookSettings {
+                endpoint: EndpointId::new("fast").unwrap(),
+                url: url.clone(),
+                bearer: None,
+                time_limit: TIME_LIMIT,
+                ca_file: None,
+            };
+            let handle = open(settings, sender).unwrap();
+            let offer = handle.offer.clone();
+            let body = bytes::Bytes::from(vec![b'x'; BYTES]);
+            let began = std::time::Instant::now();
+            tokio::spawn(async move {
+                for n in 1..=EVENTS {
+                    let letter =
+                        StoryLetter { seq: Seq(n), incident: IncidentId(n), body: body.clone() };
+                    offer.send(letter).await.unwrap();
+                }
+            });
+            let (mut settled, mut batches) = (0, 0_u64);
+            while settled < EVENTS {
+                settled += reports.recv().await.unwrap().settled.len() as u64;
+                batches += 1;
+            }
+            let took = began.elapsed();
+            let rate = EVENTS as f64 / took.as_secs_f64();
+            println!("{EVENTS} events in {took:?}: {rate:.0}/s, {batches} reports");
+            handle.stop(Duration::from_secs(1)).await;
+        }
+    });
+}
