@@ -45,6 +45,10 @@ pub const DOWN_AFTER: usize = 2;
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 
+/// Limit of connecting, TLS included. Short against a request's limit, so that a line that swallows
+/// packets is found to be back soon after it is.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
 /// Idle connections are closed by many servers after a minute: leave first.
 const IDLE_LIMIT: Duration = Duration::from_secs(50);
 
@@ -177,6 +181,7 @@ pub fn open(
         settled: Vec::new(),
         health: None,
         said_down: false,
+        refusing: None,
         reports,
     };
     let task = tokio::spawn(serving.serve(offers, stopped));
@@ -229,6 +234,7 @@ impl Wire {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_LIMIT)
             .pool_max_idle_per_host(WINDOW)
             .pool_idle_timeout(IDLE_LIMIT);
         if url.scheme() == "http" {
@@ -298,6 +304,7 @@ struct Endpoint {
     settled: Vec<(Seq, Settled)>,
     health: Option<Health>,
     said_down: bool,
+    refusing: Option<String>,
     reports: mpsc::Sender<EndpointReport>,
 }
 
@@ -377,9 +384,7 @@ impl Endpoint {
     fn land(&mut self, incident: IncidentId, seq: Seq, answer: Answer) {
         let (by_status, why, after) = match answer {
             Answer::Settled(settled) => {
-                if let Settled::DeadLetter { why } = &settled {
-                    tracing::warn!(endpoint = %self.endpoint, %seq, why, "event refused for good");
-                }
+                self.note_refusal(&settled);
                 self.lanes.settled(incident);
                 self.settled.push((seq, settled));
                 self.probe = None;
@@ -408,6 +413,22 @@ impl Endpoint {
             self.said_down = true;
             self.health = Some(Health::Down { why });
         }
+    }
+
+    /// Logs when refusing begins, changes or ends, and not every event.
+    fn note_refusal(&mut self, settled: &Settled) {
+        let now = match settled {
+            Settled::HandedOver => None,
+            Settled::DeadLetter { why } => Some(why),
+        };
+        if now == self.refusing.as_ref() {
+            return;
+        }
+        match now {
+            Some(why) => tracing::warn!(endpoint = %self.endpoint, why, "events refused for good"),
+            None => tracing::info!(endpoint = %self.endpoint, "events taken again"),
+        }
+        self.refusing = now.cloned();
     }
 
     /// Waits for what is under way and reports it; whoever stops this sets the limit.

@@ -9,6 +9,8 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use tokio::sync::mpsc;
 
+use super::receiver::{Receiver, Reply};
+
 const EVENTS: u64 = 10_000;
 
 /// The size of an ordinary event with all names.
@@ -63,4 +65,37 @@ fn a_storm_of_ten_thousand_events() {
             handle.stop(Duration::from_secs(1)).await;
         }
     });
+}
+
+#[tokio::test]
+#[ignore = "a measurement of 30 s"]
+#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+async fn a_receiver_that_refuses_for_30_s_and_is_back() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let away = Receiver::start(|_| Reply::ok()).await;
+    let (port, url) = (away.port, away.url());
+    drop(away);
+    let (sender, mut reports) = mpsc::channel(16);
+    let endpoint = EndpointId::new("away").unwrap();
+    let settings =
+        WebhookSettings { endpoint, url, bearer: None, time_limit: TIME_LIMIT, ca_file: None };
+    let handle = open(settings, sender).unwrap();
+    let owed = 1000;
+    for n in 1..=owed {
+        let body = format!("{n}").into();
+        let letter = StoryLetter { seq: Seq(n), incident: IncidentId(n % 300), body };
+        handle.offer.send(letter).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let back = Receiver::start_at(port, None, |_| Reply::ok()).await;
+    let began = std::time::Instant::now();
+    let mut settled = 0;
+    while settled < owed {
+        settled += reports.recv().await.unwrap().settled.len() as u64;
+    }
+    let heard = back.heard().len();
+    println!(
+        "{owed} owed, the last one settled {:?} after it was back, heard {heard}",
+        began.elapsed()
+    );
 }
