@@ -1,0 +1,28 @@
+//! Carries orders to people and the story to endpoints.
+//!
+//! - People: one [`post`] per carrier takes [`Letter`]s in two lanes, urgent before quiet, and says
+//!   exactly once what became of each. [`mail`] and [`screen`] are carriers; [`text`] is what they
+//!   say.
+//! - Machines: one [`webhook`] task per endpoint takes events that [`cloud_event`] wrote, keeps the
+//!   order within an incident, and repeats until the receiver has taken each or refused it for good.
+//!
+//! Nothing here decides who is told what, and nothing here remembers: the desk owns what is owed and
+//! hands it out again after a restart under the same name. So everything is sent at least once, and
+//! a receiver throws repeats away by the event's id or the message's Message-ID. A slow or dead
+//! receiver fills its own bounded queue and nobody else's. Chosen over one shared sender with
+//! time limits, where a single hanging server delays every other for the length of its limit.
+
+pub mod cloud_event;
+mod contained;
+mod fit;
+mod lanes;
+mod letter;
+pub mod mail;
+pub mod post;
+mod relay;
+pub mod screen;
+pub mod text;
+pub mod webhook;
+mod wording;
+
+pub use letter::{Addressee, Closing, Letter, Named, Site, Still};

@@ -1,0 +1,478 @@
+//! Tells one endpoint the story over HTTP: one task per endpoint, so a slow one delays no other.
+//!
+//! - Taken (2xx) is settled. An answer that will not change by asking again (3xx, 4xx) is settled as
+//!   refused and never blocks. Everything else (no connection, no answer in time, 408, 425, 429,
+//!   5xx) stays owed and is sent again under the same id: nothing is given up.
+//! - Nothing is followed: a redirect could carry residents' data to a place nobody configured.
+//! - The desk owns what is owed. This task holds at most [`HELD_MAX`] beside the [`OFFERS_MAX`] of
+//!   its channel; when both are full the desk keeps the rest, and offers it as reports come back.
+//!   Reports are sent in batches and never block the sending, so the two cannot wait for each other.
+//! - Repeating is done here and not in the desk, because only here is it known that the line is
+//!   back; a journaled attempt per event and try would write the disk full in a long outage.
+//!
+//! Which event may leave when is decided in `lanes`.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Sleep, sleep, timeout};
+
+use super::contained::contained;
+use super::lanes::Lanes;
+pub use super::lanes::{PROBE_WAITS, RETRY_AFTER_MAX, WINDOW};
+use crate::terms::{EndpointId, IncidentId, Secret, Seq, Wait};
+
+/// Events waiting in the channel to one endpoint.
+pub const OFFERS_MAX: usize = 1024;
+
+/// Events one endpoint's task holds beside its channel, those settled and not yet reported included.
+pub const HELD_MAX: usize = 1024;
+
+/// Time limit of one request where the config names none.
+pub const TIME_LIMIT: Wait = Wait::secs(10);
+
+/// Failures in a row after which an endpoint is reported as down: one alone is an ordinary hiccup.
+pub const DOWN_AFTER: usize = 2;
+
+/// How much of an answer is read so that the connection can be used again, and for how long.
+const ANSWER_BYTES_MAX: usize = 16 * 1024;
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
+
+/// Limit of connecting, TLS included. Short against a request's limit, so that a line that swallows
+/// packets is found to be back soon after it is.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// Idle connections are closed by many servers after a minute: leave first.
+const IDLE_LIMIT: Duration = Duration::from_secs(50);
+
+/// Why an endpoint cannot be opened. All are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// Not a URL this can send to.
+    #[error("the webhook's url cannot be used: give an http:// or https:// address with a host")]
+    Url,
+    /// The bearer token holds characters that no header can.
+    #[error("the webhook's secret holds characters that no HTTP header can carry: replace it")]
+    Secret,
+    /// The extra CA file cannot be read.
+    #[error("the webhook's CA file {path} cannot be read: check its path and mode")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// TLS or its certificates cannot be set up.
+    #[error("HTTPS cannot be set up: check the CA file and the system's certificates")]
+    Tls(#[source] reqwest::Error),
+    /// No TLS provider was installed for the process.
+    #[error("no TLS provider is installed: install rustls' ring provider before any endpoint")]
+    NoProvider,
+}
+
+/// One endpoint, from the config.
+#[derive(Debug, Clone)]
+pub struct WebhookSettings {
+    /// Its name.
+    pub endpoint: EndpointId,
+    /// Where to, `http://` or `https://`.
+    pub url: String,
+    /// Sent as `Authorization: Bearer …`.
+    pub bearer: Option<Secret>,
+    /// How long one request may take, [`TIME_LIMIT`] unless told.
+    pub time_limit: Wait,
+    /// Certificates to trust beside the system's, PEM.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// One event for one endpoint.
+#[derive(Debug, Clone)]
+pub struct StoryLetter {
+    /// The fact's sequence.
+    pub seq: Seq,
+    /// Its incident: events of one incident keep their order.
+    pub incident: IncidentId,
+    /// The CloudEvent.
+    pub body: Bytes,
+}
+
+/// How an event was settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// The endpoint took it.
+    HandedOver,
+    /// The endpoint will never take it.
+    DeadLetter {
+        /// Why, in a few words.
+        why: String,
+    },
+}
+
+/// Whether an endpoint can be told anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It answers.
+    Up,
+    /// It does not; what is owed waits here.
+    Down {
+        /// Why, in a few words.
+        why: String,
+    },
+}
+
+/// What an endpoint has to say to the desk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointReport {
+    /// Which one.
+    pub endpoint: EndpointId,
+    /// What was settled since the last report, in the order of the answers.
+    pub settled: Vec<(Seq, Settled)>,
+    /// Its health, only when that changed.
+    pub health: Option<Health>,
+}
+
+/// The desk's end of an endpoint.
+#[derive(Debug)]
+pub struct EndpointHandle {
+    /// Which one.
+    pub endpoint: EndpointId,
+    /// Takes events; full when the endpoint is behind, and then the desk keeps them.
+    pub offer: mpsc::Sender<StoryLetter>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl EndpointHandle {
+    /// Sends nothing more, waits at most `limit` for the answers to what is under way, and ends.
+    /// What is not settled by then stays owed.
+    pub async fn stop(self, limit: Duration) {
+        let _ = self.stop.send(());
+        let mut task = self.task;
+        if timeout(limit, &mut task).await.is_err() {
+            task.abort();
+        }
+    }
+}
+
+/// Opens an endpoint and begins to serve it. Call it on the runtime.
+pub fn open(
+    settings: WebhookSettings,
+    reports: mpsc::Sender<EndpointReport>,
+) -> Result<EndpointHandle, WebhookError> {
+    let (offer, offers) = mpsc::channel(OFFERS_MAX);
+    let (stop, stopped) = oneshot::channel();
+    let endpoint = settings.endpoint.clone();
+    let wire = Arc::new(Wire::new(&settings)?);
+    let serving = Endpoint {
+        endpoint: settings.endpoint,
+        wire,
+        lanes: Lanes::new(),
+        flights: JoinSet::new(),
+        rests: JoinSet::new(),
+        probe: None,
+        settled: Vec::new(),
+        health: None,
+        said_down: false,
+        refusing: None,
+        reports,
+    };
+    let task = tokio::spawn(serving.serve(offers, stopped));
+    Ok(EndpointHandle { endpoint, offer, stop, task })
+}
+
+/// What came of one request.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Settled(Settled),
+    /// The endpoint answered that it cannot now.
+    Later {
+        why: String,
+        after: Option<Duration>,
+    },
+    /// No answer: whether it was taken nobody knows.
+    Lost {
+        why: &'static str,
+    },
+}
+
+/// One endpoint's connections.
+struct Wire {
+    client: Client,
+    url: Url,
+    headers: HeaderMap,
+    limit: Duration,
+}
+
+impl Wire {
+    fn new(settings: &WebhookSettings) -> Result<Self, WebhookError> {
+        let url = Url::parse(&settings.url).map_err(|_| WebhookError::Url)?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(WebhookError::Url);
+        }
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            return Err(WebhookError::NoProvider);
+        }
+        let mut headers = HeaderMap::new();
+        let json = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
+        headers.insert(CONTENT_TYPE, json);
+        if let Some(secret) = &settings.bearer {
+            let line = [b"Bearer ", secret.expose()].concat();
+            let mut bearer = HeaderValue::from_bytes(&line).map_err(|_| WebhookError::Secret)?;
+            bearer.set_sensitive(true);
+            headers.insert(AUTHORIZATION, bearer);
+        }
+        let mut client = Client::builder()
+            .user_agent(concat!("anling/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_LIMIT)
+            .pool_max_idle_per_host(WINDOW)
+            .pool_idle_timeout(IDLE_LIMIT);
+        if url.scheme() == "http" {
+            client = client.tls_certs_only([]);
+        } else if let Some(path) = &settings.ca_file {
+            let pem = std::fs::read(path)
+                .map_err(|source| WebhookError::CaFile { path: path.clone(), source })?;
+            let extra = reqwest::Certificate::from_pem_bundle(&pem).map_err(WebhookError::Tls)?;
+            client = client.tls_certs_merge(extra);
+        }
+        let client = client.build().map_err(WebhookError::Tls)?;
+        Ok(Self { client, url, headers, limit: settings.time_limit.std() })
+    }
+
+    async fn send(&self, body: Bytes) -> Answer {
+        let request =
+            self.client.post(self.url.clone()).headers(self.headers.clone()).body(body).send();
+        match timeout(self.limit, request).await {
+            Err(_) => Answer::Lost { why: "no answer in time" },
+            Ok(Err(error)) if error.is_connect() => Answer::Lost { why: "no connection" },
+            Ok(Err(_)) => Answer::Lost { why: "the connection broke" },
+            Ok(Ok(response)) => {
+                let answer = judge(&response);
+                let _ = timeout(ANSWER_LIMIT, read_through(response)).await;
+                answer
+            }
+        }
+    }
+}
+
+fn judge(response: &Response) -> Answer {
+    let status = response.status();
+    if status.is_success() {
+        return Answer::Settled(Settled::HandedOver);
+    }
+    let why = format!("answered {}", status.as_u16());
+    let again = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+    if status.is_server_error() || again.contains(&status) {
+        // The form with a date would need a clock that both sides agree on.
+        let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let after = seconds.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+        return Answer::Later { why, after };
+    }
+    Answer::Settled(Settled::DeadLetter { why })
+}
+
+/// Reads what is left of an answer, so that its connection serves the next request; a long answer
+/// is dropped with its connection.
+async fn read_through(mut response: Response) {
+    let mut read = 0;
+    while let Ok(Some(chunk)) = response.chunk().await {
+        read += chunk.len();
+        if read > ANSWER_BYTES_MAX {
+            return;
+        }
+    }
+}
+
+/// One endpoint being served.
+struct Endpoint {
+    endpoint: EndpointId,
+    wire: Arc<Wire>,
+    lanes: Lanes<StoryLetter>,
+    flights: JoinSet<(IncidentId, Seq, Answer)>,
+    rests: JoinSet<IncidentId>,
+    probe: Option<Pin<Box<Sleep>>>,
+    settled: Vec<(Seq, Settled)>,
+    health: Option<Health>,
+    said_down: bool,
+    refusing: Option<String>,
+    reports: mpsc::Sender<EndpointReport>,
+}
+
+/// Waits for a sleep that may not be running.
+async fn ring(alarm: &mut Option<Pin<Box<Sleep>>>) {
+    match alarm {
+        Some(alarm) => alarm.await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Endpoint {
+    async fn serve(
+        mut self,
+        mut offers: mpsc::Receiver<StoryLetter>,
+        mut stopped: oneshot::Receiver<()>,
+    ) {
+        let reports = self.reports.clone();
+        let mut batch = Vec::new();
+        let mut open = true;
+        while open || self.lanes.held() > 0 || self.has_news() {
+            self.take_off();
+            let room = HELD_MAX.saturating_sub(self.lanes.held() + self.settled.len());
+            tokio::select! {
+                biased;
+                _ = &mut stopped => break,
+                Some(done) = self.flights.join_next() => self.land_all(done),
+                Some(Ok(incident)) = self.rests.join_next() => self.lanes.rested(incident),
+                () = ring(&mut self.probe) => {
+                    self.probe = None;
+                    self.lanes.probe_due();
+                }
+                permit = reports.reserve(), if self.has_news() => {
+                    let Ok(permit) = permit else { return };
+                    permit.send(EndpointReport {
+                        endpoint: self.endpoint.clone(),
+                        settled: std::mem::take(&mut self.settled),
+                        health: self.health.take(),
+                    });
+                }
+                taken = offers.recv_many(&mut batch, room), if open && room > 0 => {
+                    open = taken > 0;
+                    for letter in batch.drain(..) {
+                        self.lanes.add(letter.incident, letter);
+                    }
+                }
+            }
+        }
+        self.finish().await;
+    }
+
+    fn has_news(&self) -> bool {
+        !self.settled.is_empty() || self.health.is_some()
+    }
+
+    fn take_off(&mut self) {
+        while let Some((incident, letter)) = self.lanes.next() {
+            let wire = self.wire.clone();
+            self.flights.spawn(async move {
+                let answer = contained(wire.send(letter.body)).await;
+                let broken = Answer::Lost { why: "the request could not be made" };
+                (incident, letter.seq, answer.unwrap_or(broken))
+            });
+        }
+    }
+
+    fn land_all(&mut self, first: Result<(IncidentId, Seq, Answer), tokio::task::JoinError>) {
+        let mut next = Some(first);
+        while let Some(done) = next {
+            if let Ok((incident, seq, answer)) = done {
+                self.land(incident, seq, answer);
+            }
+            next = self.flights.try_join_next();
+        }
+    }
+
+    fn land(&mut self, incident: IncidentId, seq: Seq, answer: Answer) {
+        let (by_status, why, after) = match answer {
+            Answer::Settled(settled) => {
+                self.note_refusal(&settled);
+                self.lanes.settled(incident);
+                self.settled.push((seq, settled));
+                self.probe = None;
+                if std::mem::take(&mut self.said_down) {
+                    tracing::info!(endpoint = %self.endpoint, "endpoint is back");
+                    self.health = Some(Health::Up);
+                }
+                return;
+            }
+            Answer::Later { why, after } => (true, why, after),
+            Answer::Lost { why } => (false, why.to_owned(), None),
+        };
+        tracing::debug!(endpoint = %self.endpoint, %seq, why, "event stays owed");
+        let setback = self.lanes.failed(incident, by_status, after);
+        if let Some(wait) = setback.probe_after {
+            self.probe = Some(Box::pin(sleep(wait)));
+        }
+        if let Some(rest) = setback.rest {
+            self.rests.spawn(async move {
+                sleep(rest).await;
+                incident
+            });
+        }
+        if self.lanes.failures() >= DOWN_AFTER && !self.said_down {
+            tracing::warn!(endpoint = %self.endpoint, why, "endpoint is down");
+            self.said_down = true;
+            self.health = Some(Health::Down { why });
+        }
+    }
+
+    /// Logs when refusing begins, changes or ends, and not every event.
+    fn note_refusal(&mut self, settled: &Settled) {
+        let now = match settled {
+            Settled::HandedOver => None,
+            Settled::DeadLetter { why } => Some(why),
+        };
+        if now == self.refusing.as_ref() {
+            return;
+        }
+        match now {
+            Some(why) => tracing::warn!(endpoint = %self.endpoint, why, "events refused for good"),
+            None => tracing::info!(endpoint = %self.endpoint, "events taken again"),
+        }
+        self.refusing = now.cloned();
+    }
+
+    /// Waits for what is under way and reports it; whoever stops this sets the limit.
+    async fn finish(mut self) {
+        while let Some(done) = self.flights.join_next().await {
+            self.land_all(done);
+        }
+        if self.has_news() {
+            let report = EndpointReport {
+                endpoint: self.endpoint,
+                settled: self.settled,
+                health: self.health,
+            };
+            let _ = self.reports.send(report).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(url: &str) -> WebhookSettings {
+        WebhookSettings {
+            endpoint: EndpointId::new("county").unwrap(),
+            url: url.to_owned(),
+            bearer: None,
+            time_limit: TIME_LIMIT,
+            ca_file: None,
+        }
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_sent_to_is_told_before_anything_is_owed() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        for wrong in ["", "county", "ftp://county/", "file:///etc/passwd", "http://"] {
+            let refused = Wire::new(&settings(wrong));
+            assert!(matches!(refused, Err(WebhookError::Url)), "{wrong}");
+        }
+        let mut broken = settings("https://county.example.org/events");
+        broken.bearer = Some(Secret::new("two\nlines"));
+        assert!(matches!(Wire::new(&broken), Err(WebhookError::Secret)));
+        broken.bearer = None;
+        broken.ca_file = Some("/nowhere/ca.pem".into());
+        assert!(matches!(Wire::new(&broken), Err(WebhookError::CaFile { .. })));
+    }
+}

@@ -1,0 +1,186 @@
+//! The words: what is said of each kind, and how a person is told to answer.
+//!
+//! A text may only promise a way to answer that exists. Which ways exist is [`Reply`], and
+//! [`ASKS`] holds the words for each of them: a carrier that can take digits turns its
+//! column on, and no other line changes.
+
+use crate::incident::Carrier;
+use crate::terms::{Class, Kind};
+
+use super::Letter;
+
+/// How the addressee can answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reply {
+    /// By the one-tap link in the mail.
+    Link,
+    /// At the computer in the duty room, where the screen stands.
+    Screen,
+    /// By ringing the duty room, where somebody answers for them.
+    Phone,
+    /// By a digit, over a carrier that hears answers. No carrier does yet.
+    Digits,
+}
+
+impl Reply {
+    /// All ways.
+    pub const ALL: [Self; 4] = [Self::Link, Self::Screen, Self::Phone, Self::Digits];
+
+    /// The way that is open to the addressee of this letter.
+    pub fn of(letter: &Letter) -> Self {
+        match (letter.id.carrier, &letter.link) {
+            (Carrier::Screen, _) => Self::Screen,
+            (Carrier::Mail, Some(_)) => Self::Link,
+            (Carrier::Mail, None) => Self::Phone,
+        }
+    }
+}
+
+/// What the addressee is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Accept; the first message explains all digits.
+    Accept,
+    /// Accept, in a message that has little room.
+    AcceptNow,
+    /// Take a task of the work list.
+    Take,
+    /// Say that one has arrived.
+    Arrive,
+    /// Say that one cannot come.
+    Decline,
+    /// Say what the verification found.
+    Verify,
+    /// Say that it is done.
+    Finish,
+    /// Say that the test message was received.
+    Confirm,
+    /// Record the follow-up.
+    FollowUp,
+}
+
+/// One row per ask: the words by link, at the screen, by telephone, by digit.
+const ASKS: [(Ask, [&str; 4]); 9] = [
+    (
+        Ask::Accept,
+        ["点邮件内链接接警", "请在值班电脑接警", "请致电值班室接警", "已接警回复1，到场2，完成3"],
+    ),
+    (Ask::AcceptNow, ["请点邮件内链接接警", "请在值班电脑接警", "请致电值班室接警", "请回1接警"]),
+    (Ask::Take, ["点邮件内链接接单", "请在值班电脑接单", "请致电值班室接单", "回1接单"]),
+    (Ask::Arrive, ["到场后点链接登记", "到场后请登记", "到场后致电值班室", "到场回2"]),
+    (Ask::Decline, ["去不了也请点链接", "去不了请登记转派", "去不了也请致电", "去不了回0"]),
+    (
+        Ask::Verify,
+        ["核实后点链接登记", "核实后请登记", "核实后致电值班室登记", "核实后回3，误报回4"],
+    ),
+    (Ask::Finish, ["完成后点链接登记", "完成后请登记", "完成后致电值班室登记", "完成回3"]),
+    (
+        Ask::Confirm,
+        ["请点邮件内链接确认", "请在值班电脑确认", "请致电值班室确认", "请回1确认手机可收到"],
+    ),
+    (
+        Ask::FollowUp,
+        ["联系后点链接登记", "联系后请登记", "联系后致电值班室登记", "联系后致电值班室登记"],
+    ),
+];
+
+impl Ask {
+    /// The words for one way of answering.
+    pub(super) fn words(self, reply: Reply) -> &'static str {
+        let column = match reply {
+            Reply::Link => 0,
+            Reply::Screen => 1,
+            Reply::Phone => 2,
+            Reply::Digits => 3,
+        };
+        ASKS.iter().find(|(ask, _)| *ask == self).map_or("", |(_, words)| words[column])
+    }
+}
+
+/// What a message is about, so that it names the right thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// A home and who lives there.
+    Home,
+    /// A device and where it hangs.
+    Device,
+    /// The site as a whole.
+    Site,
+}
+
+/// What is said of a kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Saying {
+    /// The title between 【】.
+    pub(super) title: &'static str,
+    /// What happened; stands right after the time.
+    pub(super) event: &'static str,
+    /// What to do at once; may be empty.
+    pub(super) advice: &'static str,
+    /// What it is about.
+    pub(super) subject: Subject,
+}
+
+const fn say(
+    title: &'static str,
+    event: &'static str,
+    advice: &'static str,
+    subject: Subject,
+) -> Saying {
+    Saying { title, event, advice, subject }
+}
+
+/// What is said of a kind in a class: a device that is silent is a repair, many are a site that
+/// cannot be heard.
+pub(super) fn saying(class: Class, kind: Kind) -> Saying {
+    use Subject::{Device, Home, Site};
+    match kind {
+        Kind::Sos => say("紧急求助", "按下呼救键", "", Home),
+        Kind::Fall => say("跌倒", "跌倒报警", "", Home),
+        Kind::Unreadable => say("紧急求助", "报警信号无法识别", "按紧急处理", Home),
+        Kind::Smoke => say("火警", "烟感报警", "立即疏散并打119", Home),
+        Kind::Gas => say("燃气", "燃气报警", "勿开关电器，关阀开窗撤离，打燃气抢修", Home),
+        Kind::Co => say("一氧化碳", "一氧化碳报警", "开窗撤离，有人不适打120", Home),
+        Kind::Water => say("漏水", "漏水报警", "请上门查看", Home),
+        Kind::Inactivity => say("未报平安", "仍未报平安", "请电话或上门查看", Home),
+        Kind::BedExit => say("离床", "离床未归", "请上门查看", Home),
+        Kind::Service => say("服务", "点单", "请联系老人", Home),
+        Kind::Tamper => say("设备", "被拆动", "请检修", Device),
+        Kind::LowBattery => say("设备", "电量不足", "请换电池", Device),
+        Kind::Silent if class == Class::Coverage => {
+            say("系统", "起多台设备失联", "可能收不到呼叫，请留守值班室", Site)
+        }
+        Kind::Silent => say("设备", "起失联", "请检修", Device),
+        Kind::Garbage => say("设备", "数据无法识别", "请检修", Device),
+        Kind::Memory => say("系统", "起主机不能存盘", "断电会丢记录，请留守值班室并报修", Site),
+        Kind::Record => say("系统", "发现部分记录损坏", "请报修", Site),
+        Kind::Link => say("系统", "起设备线路中断", "可能收不到呼叫，请留守值班室并报修", Site),
+        Kind::Carrier => say("系统", "起通知或上报通道不通", "请报修", Site),
+        Kind::NobodyOnDuty => say("系统", "起无人值班", "请立即安排人员", Site),
+        Kind::Clock => say("系统", "主机时间不准", "请报修", Site),
+        Kind::Config => say("系统", "新配置有误", "仍按原配置运行，请改正", Site),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_ask_has_words_for_every_way_of_answering() {
+        for (ask, _) in ASKS {
+            for reply in Reply::ALL {
+                assert!(!ask.words(reply).is_empty(), "{ask:?} {reply:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_digits_column_speaks_of_replying() {
+        for (ask, words) in ASKS {
+            for promised in &words[..3] {
+                assert!(!promised.contains('回'), "{ask:?}: {promised}");
+            }
+        }
+    }
+}
