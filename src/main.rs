@@ -1,3 +1,5 @@
-//! The command.
+//! The command: everything is in the library, so that tests can start it in-process.
 
-fn main() {}
+fn main() {
+    std::process::exit(anling::cli::main());
+}

@@ -5,7 +5,9 @@
 //! after the fact is on disk, and say so.
 
 mod ask;
+mod pass;
 mod view;
 
 pub use ask::{ASKS_MAX, About, Ask, Asked, Moved, NOTE_MAX_BYTES, Reply};
+pub use pass::{PASS_MAX_CHARS, Pass};
 pub use view::{CarrierView, EndpointView, IncidentView, LineView, PersonView, RecordView, Status};

@@ -65,7 +65,8 @@ impl IncidentBook {
             | Fact::RosterTaken { .. }
             | Fact::SignalRefused { .. }
             | Fact::DeadlineCame { .. }
-            | Fact::HubTrouble { .. } => {}
+            | Fact::HubTrouble { .. }
+            | Fact::Found { .. } => {}
             about_an_incident => self.apply_to_incident(entry, about_an_incident, &mut effects),
         }
         effects

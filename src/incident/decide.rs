@@ -39,6 +39,7 @@ impl IncidentBook {
                 vec![Fact::Delivered { endpoint: endpoint.clone(), took, refused }]
             }
             Stimulus::Trouble(trouble) => self.on_trouble(at, standing, trouble),
+            Stimulus::Found(finding) => vec![Fact::Found { finding: finding.clone() }],
             Stimulus::Due => self.on_deadline(at, standing),
         }
     }

@@ -167,6 +167,11 @@ pub enum Fact {
         /// What.
         trouble: Trouble,
     },
+    /// The journal found something about itself when it was read.
+    Found {
+        /// One sentence.
+        finding: String,
+    },
     /// An incident began.
     Raised {
         /// Its number.

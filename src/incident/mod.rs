@@ -17,6 +17,7 @@ mod deadline;
 mod decide;
 mod effects;
 mod fact;
+mod fact_name;
 mod ladder;
 mod order;
 mod outcome;

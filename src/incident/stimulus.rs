@@ -60,6 +60,8 @@ pub enum Stimulus {
     },
     /// Something of the hub's own broke or works again.
     Trouble(Trouble),
+    /// The journal found something about itself.
+    Found(String),
     /// The earliest deadline has passed; decides about that one only.
     Due,
 }

@@ -1,0 +1,59 @@
+//! `anling check`: every problem of the config directory at once.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use super::{Failure, Outcome, print_json, print_text};
+use crate::config::{self, Look, Secrets, Settings, Severity, render};
+use crate::exit;
+use crate::registry::Row;
+
+/// Columns where the terminal does not say.
+const WIDTH: usize = 100;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print problems as JSON
+    #[arg(long)]
+    json: bool,
+    /// Where the hub keeps its state, and secrets under it
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+pub(super) fn check(dir: &Path, args: &Args) -> Outcome {
+    let files = config::read(dir);
+    let checked = config::check(&files);
+    let mut problems = checked.problems;
+    if let Some(settings) = &checked.settings {
+        let state = args.state.clone().unwrap_or_else(|| settings.gateway.state_dir.clone());
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        problems.extend(Secrets::of(credentials, &state, dir).check(&checked.secrets, &files));
+    }
+    let wrong = problems.iter().any(|p| p.severity == Severity::Problem);
+    if args.json {
+        print_json(&problems)?;
+    } else {
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let look = if colour { Look::Colour } else { Look::Plain };
+        print_text(&render(&problems, &files, look, WIDTH))?;
+        if let (false, Some(settings)) = (wrong, &checked.settings) {
+            print_text(&format!("{}\n", summary(settings, dir)))?;
+        }
+    }
+    if wrong { Err(Failure::new(exit::NOT_RIGHT, "")) } else { Ok(()) }
+}
+
+fn summary(settings: &Settings, dir: &Path) -> String {
+    let count = |wanted: fn(&Row) -> bool| settings.rows.iter().filter(|r| wanted(r)).count();
+    format!(
+        "{} can be used: hub {}, {} residents, {} devices, {} people, {} lines, {} ladders",
+        dir.display(),
+        settings.gateway.hub,
+        count(|row| matches!(row, Row::Resident(_))),
+        count(|row| matches!(row, Row::Device(_))),
+        count(|row| matches!(row, Row::Person(_))),
+        settings.roster.lines.len(),
+        settings.policy.ladders.len(),
+    )
+}

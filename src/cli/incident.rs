@@ -1,0 +1,267 @@
+//! `anling incidents` and `anling incident CODE …`: see and move incidents, as a named person.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use clap::Subcommand;
+
+use super::loading::{ask, load, odd_answer};
+use super::{Failure, Outcome, print_json, print_text};
+use crate::counter::{About, Ask, IncidentView, Moved, Reply};
+use crate::exit;
+use crate::incident::{Contact, Ending, Move, Responder, Via};
+use crate::terms::{Code, PersonId, Wall};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArgs {
+    /// Those that are over as well, as long as they are in memory
+    #[arg(long)]
+    all: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The incident's code: A17
+    code: String,
+    /// Who is speaking: a person's id
+    #[arg(long = "as", value_name = "PERSON", global = true)]
+    by: Option<String>,
+    /// A note with it
+    #[arg(long, global = true, value_name = "TEXT")]
+    with_note: Option<String>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    says: Option<Says>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Says {
+    /// I am coming
+    Accept,
+    /// I cannot come
+    Decline,
+    /// I have set out
+    OnTheWay,
+    /// I am there
+    Arrive,
+    /// I need one more person
+    NeedHelp,
+    /// It is over
+    Resolve {
+        /// How it ended
+        #[arg(long, default_value = "helped", value_parser = ending)]
+        ending: Ending,
+        /// I spoke with the resident and nobody had to be there
+        #[arg(long)]
+        by_phone: bool,
+    },
+    /// It was nothing
+    FalseAlarm {
+        /// I spoke with the resident
+        #[arg(long)]
+        by_phone: bool,
+        /// I was there
+        #[arg(long)]
+        visit: bool,
+    },
+    /// Afterwards: how the resident is
+    FollowUp {
+        /// The resident's score
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=5))]
+        score: Option<u8>,
+        /// There was a complaint
+        #[arg(long)]
+        complaint: bool,
+    },
+    /// A note and nothing else
+    Note {
+        /// The words
+        text: String,
+    },
+    /// Be quiet in the duty room for two minutes
+    Silence,
+    /// I take it from whoever has it
+    TakeOver,
+}
+
+fn ending(word: &str) -> Result<Ending, String> {
+    Ending::from_word(word).ok_or_else(|| {
+        let words: Vec<&str> = Ending::ALL.iter().map(|e| e.word()).collect();
+        format!("choose one of {}", words.join(", "))
+    })
+}
+
+pub(super) fn list(dir: &Path, args: &ListArgs) -> Outcome {
+    let Reply::Incidents(views) = ask(dir, &Ask::Incidents { all: args.all })? else {
+        return Err(odd_answer());
+    };
+    if args.json {
+        return print_json(&views);
+    }
+    if views.is_empty() {
+        return print_text("no open incidents\n");
+    }
+    let lines: String = views.iter().map(line).collect();
+    print_text(&lines)
+}
+
+fn line(view: &IncidentView) -> String {
+    let mut line = format!(
+        "{:<5} {:<11} {:<10} {:>7}  {}",
+        view.code,
+        view.kind,
+        view.stage.word().replace('_', " "),
+        ago(view.age_ms),
+        view.place,
+    );
+    if !view.residents.is_empty() {
+        let _ = write!(line, " {}", view.residents);
+    }
+    let active = view.people.iter().filter(|p| p.is.is_active());
+    let coming: Vec<&str> = active.map(|p| p.name.as_str()).collect();
+    if !coming.is_empty() {
+        let _ = write!(line, "  ← {}", coming.join(", "));
+    }
+    line.push('\n');
+    line
+}
+
+pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
+    let Some(code) = Code::parse(&args.code) else {
+        let says = format!("{} is no incident code: write it like A17", args.code);
+        return Err(Failure::new(exit::USAGE, says));
+    };
+    let Some(says) = &args.says else {
+        let Reply::Incident(view) = ask(dir, &Ask::Incident { code })? else {
+            return Err(odd_answer());
+        };
+        return if args.json { print_json(&view) } else { print_text(&card(dir, &view)) };
+    };
+    let Some(by) = &args.by else {
+        return Err(Failure::new(exit::USAGE, "say who you are: --as PERSON, an id of people.csv"));
+    };
+    let by = PersonId::new(by).map_err(|error| Failure::of(exit::USAGE, &error))?;
+    let words = match says {
+        Says::Note { text } => Some(text.clone()),
+        _ => args.with_note.clone(),
+    };
+    let about = About::Code(code);
+    let says = moved(says);
+    let asked = Ask::Say { about, by, via: Via::Command, epoch: None, says, words };
+    let Reply::Moved(moved) = ask(dir, &asked)? else { return Err(odd_answer()) };
+    if args.json {
+        print_json(&moved)?;
+    } else if moved.ignored.is_none() {
+        print_text(&taken(&moved))?;
+    }
+    match &moved.ignored {
+        Some(why) => Err(Failure::new(exit::NOT_RIGHT, format!("{code}: nothing changed: {why}"))),
+        None => Ok(()),
+    }
+}
+
+fn moved(says: &Says) -> Move {
+    match says {
+        Says::Accept => Move::Accept,
+        Says::Decline => Move::Decline,
+        Says::OnTheWay => Move::OnTheWay,
+        Says::Arrive => Move::Arrive,
+        Says::NeedHelp => Move::NeedHelp,
+        Says::Resolve { ending, by_phone } => {
+            Move::Resolve { ending: *ending, contact: by_phone.then_some(Contact::Voice) }
+        }
+        Says::FalseAlarm { by_phone, visit } => Move::FalseAlarm {
+            contact: match (by_phone, visit) {
+                (_, true) => Some(Contact::Visit),
+                (true, false) => Some(Contact::Voice),
+                (false, false) => None,
+            },
+        },
+        Says::FollowUp { score, complaint } => {
+            Move::FollowUp { score: *score, complaint: *complaint }
+        }
+        Says::Note { .. } => Move::Note,
+        Says::Silence => Move::Silence,
+        Says::TakeOver => Move::TakeOver,
+    }
+}
+
+fn taken(moved: &Moved) -> String {
+    let (code, stage) = (moved.code, moved.stage.word().replace('_', " "));
+    match moved.stored_at {
+        Some(_) => format!("{code}: {stage}, on disk\n"),
+        None => format!(
+            "{code}: {stage}, held in memory only because the disk fails: see `anling status`\n"
+        ),
+    }
+}
+
+/// One incident as a person reads it.
+fn card(dir: &Path, view: &IncidentView) -> String {
+    let roster = load(dir, None).ok().map(|loaded| loaded.settings.roster);
+    let time = |wall: Option<Wall>| {
+        wall.and_then(|wall| roster.as_ref()?.civil(wall))
+            .map(|c| format!("{:02}:{:02}:{:02}", c.hour(), c.minute(), c.second()))
+    };
+    let stage = view.stage.word().replace('_', " ");
+    let mut card = format!("{} {} ({}), {stage}\n", view.code, view.kind, view.class);
+    let _ = writeln!(card, "  where     {}", view.place);
+    if !view.residents.is_empty() {
+        let _ = writeln!(card, "  who       {}", view.residents);
+    }
+    let _ = writeln!(card, "  device    {}, pressed {} times", view.device, view.presses);
+    let times = &view.times;
+    for (word, at) in [
+        ("raised", times.raised),
+        ("accepted", times.accepted),
+        ("on the way", times.on_the_way),
+        ("on scene", times.on_scene),
+        ("closed", times.resolved),
+        ("followed up", times.followed_up),
+    ] {
+        if let Some(at) = time(at) {
+            let _ = writeln!(card, "  {at}  {word}");
+        }
+    }
+    for person in &view.people {
+        let _ = writeln!(card, "  {:<9} {} ({})", is(person.is), person.name, person.id);
+    }
+    if let Some((what, ms)) = &view.next {
+        let _ = writeln!(card, "  next      {what}, in {}", ago(*ms));
+    }
+    if let Some(ending) = &view.ending {
+        let _ = writeln!(card, "  ended     {ending}");
+    }
+    for note in &view.notes {
+        let _ = writeln!(card, "  note      {note}");
+    }
+    card
+}
+
+fn is(what: Responder) -> &'static str {
+    match what {
+        Responder::Called => "called",
+        Responder::Accepted => "accepted",
+        Responder::OnTheWay => "under way",
+        Responder::OnScene => "on scene",
+        Responder::Declined => "declined",
+        Responder::TimedOut => "late",
+        Responder::Done => "released",
+    }
+}
+
+/// A span as people say it.
+pub(super) fn ago(ms: u64) -> String {
+    let secs = ms / 1000;
+    match secs {
+        0..=99 => format!("{secs} s"),
+        100..=5_999 => format!("{} min", secs / 60),
+        6_000..=172_799 => format!("{} h", secs / 3600),
+        _ => format!("{} d", secs / 86_400),
+    }
+}

@@ -1,0 +1,150 @@
+//! The commands: each reads its arguments, does one thing, and ends with one of the fixed codes.
+//!
+//! Every error is one or two sentences that say what to do next. `--json` is for scripts and stays
+//! stable; everything else is for people and may be worded better at any time. Colours only on a
+//! terminal without `NO_COLOR`.
+
+mod button;
+mod check;
+mod demo;
+mod incident;
+mod journal;
+mod loading;
+mod press;
+mod roster;
+mod run;
+mod status;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit;
+
+/// Where the config is looked for: `config/`, or what a package sets when it is built.
+const CONFIG_DIR: &str = match option_env!("ANLING_CONFIG_DIR") {
+    Some(dir) => dir,
+    None => "config",
+};
+
+/// 安铃 — hears emergency buttons, writes each call to disk, and calls people until one comes.
+#[derive(Debug, Parser)]
+#[command(name = "anling", version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    /// The config directory
+    #[arg(long, global = true, value_name = "DIR", default_value = CONFIG_DIR)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the hub in the foreground
+    Run(run::Args),
+    /// The whole story on this machine: a press, the calls, a person accepting, arriving, closing
+    Demo(demo::Args),
+    /// Every problem of the config directory at once
+    Check(check::Args),
+    /// Pretend to be a device, over MQTT, and wait until the hub has stored it
+    Press(press::Args),
+    /// How the hub is, in ten lines
+    Status(status::Args),
+    /// The incidents
+    Incidents(incident::ListArgs),
+    /// See an incident, or move it as a named person
+    Incident(incident::Args),
+    /// Who is on duty
+    Roster(roster::Args),
+    /// The hash-chained record
+    Journal(journal::Args),
+}
+
+/// Why a command ends otherwise than asked.
+#[derive(Debug)]
+struct Failure {
+    code: i32,
+    says: String,
+}
+
+impl Failure {
+    fn new(code: i32, says: impl Into<String>) -> Self {
+        Self { code, says: says.into() }
+    }
+
+    /// An error with everything behind it, in one line.
+    fn of(code: i32, error: &dyn std::error::Error) -> Self {
+        let mut says = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            says.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        Self { code, says }
+    }
+}
+
+type Outcome = Result<(), Failure>;
+
+/// Runs the command line and gives the exit code.
+pub fn main() -> i32 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, and are no mistake.
+            let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
+            let _ = error.print();
+            return code;
+        }
+    };
+    // A second provider cannot be there yet; if it were, it would serve as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = cli.config.as_path();
+    let outcome = match cli.command {
+        Command::Run(args) => run::run(config, &args),
+        Command::Demo(args) => demo::demo(&args),
+        Command::Check(args) => check::check(config, &args),
+        Command::Press(args) => press::press(config, &args),
+        Command::Status(args) => status::status(config, &args),
+        Command::Incidents(args) => incident::list(config, &args),
+        Command::Incident(args) => incident::incident(config, &args),
+        Command::Roster(args) => roster::roster(config, &args),
+        Command::Journal(args) => journal::journal(config, &args),
+    };
+    match outcome {
+        Ok(()) => exit::OK,
+        Err(Failure { code, says }) => {
+            if !says.is_empty() {
+                eprintln!("anling: {says}");
+            }
+            code
+        }
+    }
+}
+
+/// A runtime for commands that talk to a hub.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::of(exit::BUG, &error))
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &impl serde::Serialize) -> Outcome {
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Failure::of(exit::BUG, &error))?;
+    print_text(&format!("{text}\n"))
+}
+
+/// Prints text; a reader that has gone away (`| head`) is no error.
+fn print_text(text: &str) -> Outcome {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::of(exit::NOT_RIGHT, &error))
+        }
+        _ => Ok(()),
+    }
+}

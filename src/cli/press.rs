@@ -1,0 +1,157 @@
+//! `anling press`: pretend to be a device, and wait until the hub says `stored`.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::Path;
+use std::time::Duration;
+
+use super::button::{ANSWER_WITHIN, Button, ButtonError, Heard};
+use super::loading::{self, Loaded};
+use super::{Failure, Outcome, print_text};
+use crate::clock::{Clock, Stopwatch, Vouch};
+use crate::config::settings::Reach;
+use crate::counter::{Ask, Reply};
+use crate::terms::{FeedbackStage, Mark, Secret};
+use crate::{contract, exit};
+
+/// Most presses of one command; a test bench has its own generator.
+const COUNT_MAX: i64 = 100_000;
+/// Most devices one command pretends to be: a broker's limit of subscriptions for one client.
+const DEVICES_MAX: i64 = 250;
+/// How many presses may be unanswered at once.
+const WINDOW: usize = 64;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The device's id; with --from-devices the beginning of many: B gives B-1, B-2, …
+    device: String,
+    /// What it says: sos, service, cancel, fall, smoke, gas, co, water, …
+    #[arg(long, default_value = "sos")]
+    kind: String,
+    /// How many presses
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=COUNT_MAX))]
+    count: u32,
+    /// From how many devices, one after the other
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=DEVICES_MAX))]
+    from_devices: Option<u32>,
+    /// Presses a second; without it as fast as they are answered
+    #[arg(long)]
+    rate: Option<f64>,
+    /// The broker, HOST:PORT, in place of the hub's own
+    #[arg(long)]
+    broker: Option<String>,
+}
+
+pub(super) fn press(dir: &Path, args: &Args) -> Outcome {
+    if !contract::kinds().any(|kind| kind == args.kind) {
+        let kinds: Vec<&str> = contract::kinds().collect();
+        let says = format!("no device says {}: choose one of {}", args.kind, kinds.join(", "));
+        return Err(Failure::new(exit::USAGE, says));
+    }
+    let loaded = loading::load(dir, None)?;
+    let broker = broker_address(dir, args, &loaded)?;
+    let (user, password) = local_account(&loaded)?;
+    let devices: Vec<String> = match args.from_devices {
+        None => vec![args.device.clone()],
+        Some(many) => (1..=many).map(|n| format!("{}-{n}", args.device)).collect(),
+    };
+    let hub = loaded.settings.gateway.hub.clone();
+    super::runtime()?.block_on(async {
+        let connected = Button::connect(broker, &hub, &user, &password, &devices).await;
+        let mut button = connected.map_err(|error| Failure::of(exit::UNREACHABLE, &error))?;
+        all(&mut button, &devices, args).await
+    })
+}
+
+fn broker_address(dir: &Path, args: &Args, loaded: &Loaded) -> Result<SocketAddr, Failure> {
+    if let Some(named) = &args.broker {
+        let resolved = named.to_socket_addrs().ok().and_then(|mut all| all.next());
+        return resolved.ok_or_else(|| {
+            Failure::new(exit::USAGE, format!("{named} is no address: write HOST:PORT"))
+        });
+    }
+    let Some(configured) = &loaded.settings.broker else {
+        return Err(Failure::new(exit::CONFIG, "links.toml has no broker: name one with --broker"));
+    };
+    let mut address = configured.listen;
+    if address.port() == 0
+        && let Reply::Status(status) = loading::ask(dir, &Ask::Status)?
+        && let Some(known) = status.broker.and_then(|known| known.parse::<SocketAddr>().ok())
+    {
+        address = known;
+    }
+    if address.ip().is_unspecified() {
+        address.set_ip([127, 0, 0, 1].into());
+    }
+    Ok(address)
+}
+
+fn local_account(loaded: &Loaded) -> Result<(String, Secret), Failure> {
+    let mut accounts = loaded.settings.broker.iter().flat_map(|broker| &broker.accounts);
+    let Some(account) = accounts.find(|account| account.reach == Reach::Local) else {
+        let says = "links.toml has no account with `local = true`: add one for `anling press`";
+        return Err(Failure::new(exit::CONFIG, says));
+    };
+    match loaded.secrets.find(&account.secret) {
+        Ok(password) => Ok((account.name.clone(), password)),
+        Err(error) => Err(Failure::of(exit::CONFIG, &error)),
+    }
+}
+
+/// Presses all, at most [`WINDOW`] unanswered, and says how long `stored` took.
+async fn all(button: &mut Button, devices: &[String], args: &Args) -> Outcome {
+    let boot = boot_mark();
+    let gap = args.rate.filter(|r| *r > 0.0).map(|rate| Duration::from_secs_f64(1.0 / rate));
+    let began = Stopwatch::start();
+    let mut waiting: BTreeMap<u32, Stopwatch> = BTreeMap::new();
+    let mut took: Vec<Duration> = Vec::new();
+    let mut sent = 0;
+    while took.len() < args.count as usize {
+        let due = gap.is_none_or(|gap| began.elapsed() >= gap * sent);
+        if sent < args.count && waiting.len() < WINDOW && due {
+            let device = &devices[sent as usize % devices.len()];
+            sent += 1;
+            waiting.insert(sent, Stopwatch::start());
+            button.press(device, &args.kind, Mark { boot, seq: sent });
+            continue;
+        }
+        let next = gap.filter(|_| sent < args.count).map(|gap| gap * sent);
+        let patience = next.map_or(ANSWER_WITHIN, |at| at.saturating_sub(began.elapsed()));
+        match button.hear(patience).await {
+            Ok(Heard::Stage { mark: Some(mark), stage: FeedbackStage::Stored }) => {
+                if let Some(since) = waiting.remove(&mark.seq).filter(|_| mark.boot == boot) {
+                    took.push(since.elapsed());
+                }
+            }
+            Ok(_) => {}
+            Err(ButtonError::Silent)
+                if next.is_some()
+                    && waiting.values().all(|since| since.elapsed() < ANSWER_WITHIN) => {}
+            Err(error) => {
+                let says = format!("{} of {} stored; {error}", took.len(), args.count);
+                return Err(Failure::new(exit::NOT_RIGHT, says));
+            }
+        }
+    }
+    print_text(&summary(&mut took, args))
+}
+
+fn summary(took: &mut [Duration], args: &Args) -> String {
+    took.sort_unstable();
+    let ms = |d: &Duration| format!("{:.1} ms", d.as_secs_f64() * 1000.0);
+    match &*took {
+        [one] => format!("{} {} stored after {}\n", args.device, args.kind, ms(one)),
+        many => {
+            let at = |percent: usize| ms(&many[(many.len() - 1) * percent / 100]);
+            let count = many.len();
+            let (half, most, all) = (at(50), at(99), at(100));
+            format!("{count} presses stored: median {half}, 99 % within {most}, longest {all}\n")
+        }
+    }
+}
+
+/// A boot mark no earlier press used: seconds of the wall clock.
+pub(super) fn boot_mark() -> u32 {
+    let (clock, _) = Clock::resume(None, Vouch::Host);
+    u32::try_from(clock.wall().wall.0.div_euclid(1000)).unwrap_or_default()
+}

@@ -1,0 +1,104 @@
+//! `anling run`: the daemon, as a checklist.
+
+use std::path::{Path, PathBuf};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::loading::{self, Loaded};
+use super::{Failure, Outcome};
+use crate::clock::Vouch;
+use crate::config::accepted;
+use crate::desk::{self, DeskError, Options};
+use crate::exit;
+use crate::journal::JournalError;
+
+/// The log as long as `ANLING_LOG` does not ask for another: the broker's library prints whole
+/// packets below `warn`.
+const LOG: &str = "info,rmqtt=warn,rmqtt_net=warn,rmqtt_codec=warn,rmqtt_utils=warn";
+/// Threads for the desk, carriers and pages. Own choice: the desk is one task, and an edge box has
+/// two to four cores.
+const WORKERS: usize = 2;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where the record and the keys are, in place of `state` in gateway.toml
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Trust this machine's wall clock: the host keeps it (a container, a test bench)
+    #[arg(long)]
+    host_clock: bool,
+}
+
+pub(super) fn run(dir: &Path, args: &Args) -> Outcome {
+    let Loaded { settings, files, secrets, state_dir, old } =
+        loading::load_or_accepted(dir, args.state.as_deref())?;
+    start_log();
+    if !old && let Err(why) = accepted::save(&state_dir, &files) {
+        tracing::warn!(%why, "a later start with a broken config has nothing to fall back on");
+    }
+    let vouch = match (args.host_clock, settings.gateway.battery_clock) {
+        (true, _) => Vouch::Host,
+        (false, true) => Vouch::BatteryClock,
+        (false, false) => Vouch::Kernel,
+    };
+    let options = Options { settings, secrets, state_dir, old_config: old, vouch };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::of(exit::BUG, &error))?;
+    let ended = runtime.block_on(serve(options));
+    runtime.shutdown_background();
+    ended
+}
+
+async fn serve(options: Options) -> Outcome {
+    let (mut term, mut int) = signals()?;
+    let mut house = desk::start(options).await.map_err(|error| failed(&error))?;
+    tokio::select! {
+        error = house.ended() => return Err(failed(&error)),
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tokio::select! {
+        stopped = house.stop() => stopped.map_err(|error| failed(&error)),
+        _ = term.recv() => Err(insisted()),
+        _ = int.recv() => Err(insisted()),
+    }
+}
+
+fn signals() -> Result<(Signal, Signal), Failure> {
+    let of = |kind| signal(kind).map_err(|error| Failure::of(exit::BUG, &error));
+    Ok((of(SignalKind::terminate())?, of(SignalKind::interrupt())?))
+}
+
+/// A second signal: everything acknowledged is on disk, so leaving now is an ordinary crash.
+fn insisted() -> Failure {
+    Failure::new(exit::OK, "stopped at once; the next start goes on from the record")
+}
+
+pub(super) fn failed(error: &DeskError) -> Failure {
+    let code = match error {
+        DeskError::Journal(JournalError::Gone)
+        | DeskError::OutOfStep { .. }
+        | DeskError::Ended
+        | DeskError::Thread(_) => exit::BUG,
+        DeskError::Journal(_) => exit::STORAGE,
+        DeskError::Link(_) | DeskError::Socket { .. } => exit::CONFIG,
+    };
+    Failure::of(code, error)
+}
+
+pub(super) fn start_log() {
+    let filter = EnvFilter::try_from_env("ANLING_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr())
+        && std::env::var_os("NO_COLOR").is_none();
+    // A second start in one process keeps the first log.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_target(false)
+        .try_init();
+}

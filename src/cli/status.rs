@@ -1,0 +1,117 @@
+//! `anling status`: what a duty officer wants to know, in ten lines.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::incident::ago;
+use super::loading::{ask, odd_answer};
+use super::{Outcome, print_json, print_text};
+use crate::counter::{Ask, CarrierView, EndpointView, LineView, RecordView, Reply, Status};
+use crate::roster::DutyBy;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn status(dir: &Path, args: &Args) -> Outcome {
+    let Reply::Status(status) = ask(dir, &Ask::Status)? else { return Err(odd_answer()) };
+    if args.json { print_json(&status) } else { print_text(&ten_lines(&status)) }
+}
+
+/// The hub in about ten lines.
+pub(super) fn ten_lines(status: &Status) -> String {
+    let mut out = String::new();
+    let Status { site, hub, version, up_ms, .. } = status;
+    let _ = writeln!(out, "{site} ({hub}), anling {version}, up {}", ago(*up_ms));
+    let _ = writeln!(out, "open      {}", open(status));
+    let _ = writeln!(out, "record    {}", record(status));
+    let _ = writeln!(out, "on duty   {}", on_duty(status));
+    let _ = writeln!(out, "carriers  {}", carriers(status));
+    if !status.endpoints.is_empty() {
+        let _ = writeln!(out, "webhooks  {}", endpoints(status));
+    }
+    let (devices, heard) = status.devices;
+    let refused = match status.refused {
+        0 => String::new(),
+        many => format!(", {many} signals could not be read"),
+    };
+    let _ = writeln!(out, "devices   {heard} of {devices} heard since the start{refused}");
+    let broker = status.broker.as_deref().unwrap_or("none: see links.toml");
+    let _ = writeln!(out, "broker    {broker}");
+    let clock = match status.clock_trusted {
+        true => "trusted",
+        false => "not trusted: rosters answer with everybody who could be on duty",
+    };
+    let _ = writeln!(out, "clock     {clock}");
+    if status.old_config {
+        out.push_str(
+            "config    the last accepted one; the one on disk is broken: `anling check`\n",
+        );
+    }
+    out
+}
+
+fn open(status: &Status) -> String {
+    let count = |(class, count): &(_, usize)| format!("{count} {class}");
+    let counts: Vec<String> = status.open.iter().map(count).collect();
+    match (counts.is_empty(), status.unanswered) {
+        (true, _) => "nothing".to_owned(),
+        (false, None) => counts.join(", "),
+        (false, Some(code)) => format!("{}; {code} has no answer yet", counts.join(", ")),
+    }
+}
+
+fn record(status: &Status) -> String {
+    let free = status.disk_free.map(|bytes| format!(", {} MiB free", bytes >> 20));
+    let free = free.unwrap_or_default();
+    match &status.record {
+        RecordView::Safe => format!("on disk, {} entries{free}", status.last_seq),
+        RecordView::Volatile { why } => {
+            format!("IN MEMORY ONLY, the disk fails ({why}){free}: look at the disk now")
+        }
+    }
+}
+
+fn on_duty(status: &Status) -> String {
+    let line = |line: &LineView| {
+        let people = line.people.join(" ");
+        let by = match line.by {
+            DutyBy::Rule => "",
+            DutyBy::Fallback => " (fallback)",
+            DutyBy::Everybody => " (NOBODY on the plan: everybody)",
+            DutyBy::Union => " (clock not trusted: all who could be)",
+        };
+        format!("{} {people}{by}", line.line)
+    };
+    status.on_duty.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+fn carriers(status: &Status) -> String {
+    if status.carriers.is_empty() {
+        return "NONE: nobody can be called, see notify.toml".to_owned();
+    }
+    let one = |c: &CarrierView| match (&c.trouble, c.waiting) {
+        (Some(why), waiting) => format!("{} FAILS ({why}), {waiting} waiting", c.carrier),
+        (None, 0) => format!("{} works", c.carrier),
+        (None, waiting) => format!("{} works, {waiting} waiting", c.carrier),
+    };
+    status.carriers.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn endpoints(status: &Status) -> String {
+    let one = |e: &EndpointView| {
+        let state = match &e.trouble {
+            Some(why) => format!("DOWN ({why})"),
+            None => "up".to_owned(),
+        };
+        let dropped = match e.dropped {
+            0 => String::new(),
+            many => format!(", {many} never told"),
+        };
+        format!("{} {state}, {} owed{dropped}", e.name, e.owed)
+    };
+    status.endpoints.iter().map(one).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,248 @@
+//! What people and pages ask, and what they are told.
+
+use std::collections::BTreeMap;
+
+use super::letters::{hub_subject, whereabouts};
+use super::{Desk, Turn};
+use crate::counter::{
+    About, Ask, Asked, CarrierView, EndpointView, IncidentView, LineView, Moved, NOTE_MAX_BYTES,
+    PersonView, RecordView, Reply, Status,
+};
+use crate::incident::{Answer, Fact, Incident, Move, Stage, StageName, Stimulus, Via, Why};
+use crate::terms::{Class, Code, PersonId};
+
+impl Desk {
+    /// Answers a question; what a person says is decided about and answered once it is on disk.
+    pub(super) fn answer(&mut self, turn: &mut Turn, asked: Asked) {
+        let Asked { ask, reply } = asked;
+        let told = match ask {
+            Ask::Status => Reply::Status(Box::new(self.status())),
+            Ask::Incidents { all } => Reply::Incidents(match all {
+                true => self.book.incidents().map(|i| self.view(i)).collect(),
+                false => self.book.open().map(|i| self.view(i)).collect(),
+            }),
+            Ask::Incident { code } => self.one(self.book.by_code(code), &code.to_string()),
+            Ask::IncidentById { id } => self.one(self.book.incident(id), &id.to_string()),
+            Ask::Say { about, by, via, epoch, says, words } => {
+                let told = self.say(turn, about, by, via, epoch, says, words);
+                turn.replies.push((turn.newest(), (reply, told)));
+                return;
+            }
+        };
+        // Nobody may be waiting any more.
+        let _ = reply.send(told);
+    }
+
+    fn one(&self, incident: Option<&Incident>, asked: &str) -> Reply {
+        match incident {
+            Some(incident) => Reply::Incident(Box::new(self.view(incident))),
+            None => Reply::Refused {
+                why: format!("there is no incident {asked}: see `anling incidents`"),
+            },
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one question, named where asked")]
+    fn say(
+        &mut self,
+        turn: &mut Turn,
+        about: About,
+        by: PersonId,
+        via: Via,
+        epoch: Option<u32>,
+        says: Move,
+        words: Option<String>,
+    ) -> Reply {
+        let incident = match about {
+            About::Code(code) => self.book.by_code(code),
+            About::Id(id) => self.book.incident(id),
+        };
+        let Some((id, code)) = incident.map(|i| (i.id, i.code)) else {
+            return self.one(None, &said(about));
+        };
+        let words = words.map(|text| cut(&text, NOTE_MAX_BYTES));
+        let answer = Answer { incident: id, by, via, epoch, says, note: None };
+        let before = turn.entries();
+        self.decide(turn, &Stimulus::Answered(answer, words));
+        let ignored = turn.last_ignored(before);
+        let stage = self.book.incident(id).map_or(StageName::Resolved, |i| i.stage.name());
+        Reply::Moved(Moved {
+            code,
+            ignored: ignored.map(|why| why.advice().to_owned()),
+            stage,
+            stored_at: None,
+        })
+    }
+
+    fn view(&self, incident: &Incident) -> IncidentView {
+        let registry = self.book.registry();
+        let now = self.clock.now();
+        let place = whereabouts(registry, &incident.device, &self.settings);
+        let named = registry.names_of(&place, None);
+        let (lap, ending) = match &incident.stage {
+            Stage::Calling { lap, .. } => (*lap, None),
+            Stage::Resolved { ending, .. } => (0, Some(ending.chinese().to_owned())),
+            _ => (0, None),
+        };
+        let name = |id: &PersonId| {
+            let known = registry.person(id).map(|p| p.name.clone());
+            known.filter(|n| !n.is_empty()).unwrap_or_else(|| id.to_string())
+        };
+        IncidentView {
+            id: incident.id,
+            code: incident.code,
+            class: incident.class,
+            kind: incident.kind,
+            stage: incident.stage.name(),
+            epoch: incident.epoch,
+            rung: incident.rung(),
+            lap,
+            exhausted: incident.exhausted.is_some(),
+            cancelled: incident.cancelled,
+            back_to_normal: incident.back_to_normal,
+            presses: incident.presses,
+            device: incident.device.clone(),
+            place: match hub_subject(&incident.device) {
+                Some(subject) => format!("{}({subject})", place.place),
+                None => place.place,
+            },
+            residents: named.names,
+            times: incident.times,
+            age_ms: (now - incident.raised_at).0,
+            next: incident.next_deadline().map(|(at, why)| (coming(&why), (at - now).0)),
+            ending,
+            people: incident
+                .responders
+                .iter()
+                .map(|(id, is)| PersonView { id: id.clone(), name: name(id), is: *is })
+                .collect(),
+            notes: self.book.notes_of(incident.id).map(str::to_owned).collect(),
+            clock_trusted: incident.clock_trusted,
+        }
+    }
+
+    fn status(&self) -> Status {
+        let wall = self.clock.wall();
+        let mut open: BTreeMap<Class, usize> = BTreeMap::new();
+        for incident in self.book.open() {
+            *open.entry(incident.class).or_default() += 1;
+        }
+        let registered = self.book.registry().devices();
+        let (devices, heard) = registered.fold((0, 0), |(all, heard), device| {
+            (all + 1, heard + usize::from(self.intake.heard.contains_key(&device.id)))
+        });
+        Status {
+            hub: self.settings.gateway.hub.to_string(),
+            site: self.settings.gateway.site.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            up_ms: self.vitals.up(self.clock.now()).0,
+            wall: wall.wall,
+            clock_trusted: wall.trusted,
+            record: match &self.vitals.disk_trouble {
+                None => RecordView::Safe,
+                Some(why) => RecordView::Volatile { why: why.clone() },
+            },
+            last_seq: self.book.last_seq(),
+            open: open.into_iter().collect(),
+            unanswered: self.unanswered(),
+            broker: self.settings.broker.as_ref().and(self.broker_address.as_ref()).cloned(),
+            devices: (devices, heard),
+            refused: self.intake.refused_total,
+            disk_free: self.vitals.disk_free,
+            carriers: self
+                .outbox
+                .carriers
+                .iter()
+                .map(|(carrier, out)| CarrierView {
+                    carrier: *carrier,
+                    last_handed_over: out.last_handed_over,
+                    trouble: out.trouble.clone(),
+                    waiting: out.waiting(),
+                })
+                .collect(),
+            endpoints: self
+                .book
+                .owed_counts()
+                .map(|(endpoint, owed)| EndpointView {
+                    name: endpoint.to_string(),
+                    owed,
+                    dropped: self.book.dropped().get(endpoint).copied().unwrap_or_default(),
+                    trouble: self
+                        .outbox
+                        .endpoints
+                        .get(endpoint)
+                        .and_then(|out| out.trouble.clone()),
+                })
+                .collect(),
+            on_duty: self.on_duty(),
+            old_config: self.old_config,
+        }
+    }
+
+    fn unanswered(&self) -> Option<Code> {
+        let urgent = |i: &&Incident| {
+            i.class.is_urgent() && matches!(i.stage, Stage::Calling { .. } | Stage::Queued { .. })
+        };
+        self.book.open().find(urgent).map(|i| i.code)
+    }
+
+    fn on_duty(&self) -> Vec<LineView> {
+        let wall = self.clock.wall();
+        let registry = self.book.registry();
+        let roster = &self.settings.roster;
+        roster
+            .lines
+            .keys()
+            .map(|line| {
+                let duty = roster.on_duty(registry, line, wall);
+                let name = |id: &PersonId| {
+                    registry.person(id).map_or_else(|| id.to_string(), |p| p.name.clone())
+                };
+                LineView {
+                    line: line.clone(),
+                    people: duty.people.iter().map(name).collect(),
+                    by: duty.by,
+                }
+            })
+            .collect()
+    }
+}
+
+impl Turn {
+    /// Why the answer decided about since `before` changed nothing, if it did not.
+    fn last_ignored(&self, before: usize) -> Option<crate::incident::Ignored> {
+        self.facts_since(before).find_map(|fact| match fact {
+            Fact::AnswerHeard { ignored, .. } => *ignored,
+            _ => None,
+        })
+    }
+}
+
+fn said(about: About) -> String {
+    match about {
+        About::Code(code) => code.to_string(),
+        About::Id(id) => id.to_string(),
+    }
+}
+
+/// What a deadline brings, for people.
+fn coming(why: &Why) -> String {
+    match why {
+        Why::WorkBegins => "working hours begin",
+        Why::NextRung => "next step is called",
+        Why::RemindArrival => "reminder to arrive",
+        Why::MissedArrival => "called again if nobody has arrived",
+        Why::StillOnScene => "asked whether still on scene",
+        Why::Repeat => "called again",
+        Why::SilenceEnds => "sounder comes back",
+        Why::FollowUp => "follow-up is due",
+        Why::File => "leaves memory",
+        Why::Retry(_) => "message is tried again",
+    }
+    .to_owned()
+}
+
+/// At most `limit` bytes, cut at a character.
+fn cut(text: &str, limit: usize) -> String {
+    text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= limit).map(|(_, c)| c).collect()
+}

@@ -1,0 +1,224 @@
+//! What comes in from the wires: bytes become reports, reports become stimuli, receipts wait.
+
+use std::collections::BTreeMap;
+
+use super::{Desk, Turn};
+use crate::config::settings::{Reach, Settings};
+use crate::contract::{Meaning, NativeMqtt, Z2mDevice, Z2mSettings, Zigbee2Mqtt};
+use crate::incident::{Effect, Stimulus};
+use crate::link::broker::SessionNews;
+use crate::registry::{DeviceType, Family, Registry};
+use crate::terms::{
+    At, Command, Decoded, Decoder, DeviceId, FeedbackStage, Inbound, Kind, LinkId, Refusal,
+    RefusalReason, Report, Wait, What,
+};
+
+/// Devices whose last sign of life is remembered; more than a full hub has. When full, strangers
+/// are forgotten first.
+const HEARD_MAX: usize = 8_192;
+/// Sources whose refusals are counted at once; when full, the counts begin anew.
+const REFUSED_MAX: usize = 1_024;
+/// Refusals are counted by the minute.
+const REFUSED_PER: Wait = Wait::mins(1);
+
+/// The readers and what they have heard.
+pub(super) struct Intake {
+    native: NativeMqtt,
+    zigbee: Option<Zigbee2Mqtt>,
+    zigbee_topic: String,
+    /// When each device was last heard since the start.
+    pub(super) heard: BTreeMap<DeviceId, At>,
+    refused: BTreeMap<(LinkId, RefusalReason), (At, u32)>,
+    /// Signals that could not be read since the start.
+    pub(super) refused_total: u64,
+}
+
+impl Intake {
+    pub(super) fn new(settings: &Settings, registry: &Registry) -> Self {
+        let base = settings.broker.as_ref().and_then(|b| b.zigbee_base_topic.clone());
+        let mut intake = Self {
+            native: NativeMqtt::new(settings.gateway.hub.clone()),
+            zigbee: None,
+            zigbee_topic: base.clone().unwrap_or_default(),
+            heard: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            refused_total: 0,
+        };
+        if let Some(base_topic) = base {
+            let names = zigbee_names(settings, registry);
+            intake.zigbee = Some(Zigbee2Mqtt::new(Z2mSettings { base_topic, names }));
+        }
+        intake
+    }
+
+    /// Reads one message; topics decide which contract it speaks.
+    fn read(&mut self, at: At, inbound: &Inbound) -> Vec<Decoded> {
+        let bridge = inbound
+            .topic
+            .strip_prefix(self.zigbee_topic.as_str())
+            .is_some_and(|rest| rest.starts_with('/'));
+        match &mut self.zigbee {
+            Some(zigbee) if bridge => zigbee.take(at, inbound),
+            _ => self.native.take(at, inbound),
+        }
+    }
+
+    fn note_heard(&mut self, device: &DeviceId, at: At) {
+        if self.heard.len() >= HEARD_MAX && !self.heard.contains_key(device) {
+            self.heard.retain(|known, _| !known.is_unregistered());
+        }
+        if self.heard.len() < HEARD_MAX || self.heard.contains_key(device) {
+            self.heard.insert(device.clone(), at);
+        }
+    }
+
+    /// How many like it came in this minute, this one included.
+    fn count_refusal(&mut self, link: &LinkId, refusal: &Refusal) -> u32 {
+        self.refused_total += 1;
+        let key = (link.clone(), refusal.reason);
+        if self.refused.len() >= REFUSED_MAX && !self.refused.contains_key(&key) {
+            self.refused.clear();
+        }
+        let (since, count) = self.refused.entry(key).or_insert((refusal.heard_at, 0));
+        if refusal.heard_at - *since >= REFUSED_PER {
+            (*since, *count) = (refusal.heard_at, 0);
+        }
+        *count = count.saturating_add(1);
+        *count
+    }
+}
+
+/// Friendly names of registered Zigbee devices and what their signals mean.
+fn zigbee_names(settings: &Settings, registry: &Registry) -> BTreeMap<String, Z2mDevice> {
+    let of_zigbee = |device: &&crate::registry::Device| {
+        let family = settings.device_types.get(&device.type_name).map(|t| t.family);
+        family == Some(Family::Zigbee2mqtt)
+    };
+    registry
+        .devices()
+        .filter(of_zigbee)
+        .filter_map(|device| {
+            let kind = settings.device_types.get(&device.type_name)?;
+            let known = Z2mDevice { id: device.id.clone(), meaning: meaning(kind) };
+            Some((device.heard_name().to_owned(), known))
+        })
+        .collect()
+}
+
+fn meaning(kind: &DeviceType) -> Meaning {
+    let mut meaning = Meaning { life_safety: kind.life_safety, ..Meaning::default() };
+    for (word, means) in &kind.actions {
+        let list = match means.as_str() {
+            "cancel" => &mut meaning.cancel,
+            "ignore" => &mut meaning.silent,
+            other => match Kind::from_word(other) {
+                Some(Kind::Sos) => &mut meaning.sos,
+                Some(Kind::Service) => &mut meaning.service,
+                _ => continue,
+            },
+        };
+        list.insert(word.clone());
+    }
+    meaning
+}
+
+impl Desk {
+    /// Takes in one message.
+    pub(super) fn hear(&mut self, turn: &mut Turn, inbound: Inbound) {
+        let at = inbound.received.max(self.book.last_at());
+        let decoded = self.intake.read(at, &inbound);
+        let before = turn.newest();
+        let mut must_wait = false;
+        for decoded in decoded {
+            match decoded {
+                Decoded::Report(report) => {
+                    must_wait |= report.what.must_survive() && !report.retained;
+                    self.hear_report(turn, report);
+                }
+                Decoded::Refusal(refusal) => {
+                    self.hear_refusal(turn, &inbound, refusal);
+                }
+            }
+        }
+        // A repeat makes no new fact, but its first copy may still be on its way to disk: it waits
+        // for the newest fact there is. Signs of life wait for nothing.
+        if must_wait || turn.newest() > before {
+            turn.receipts.push((turn.newest(), inbound.receipt));
+        } else {
+            inbound.receipt.stored();
+        }
+    }
+
+    fn hear_report(&mut self, turn: &mut Turn, mut report: Report) {
+        report.device = self.registered(report.device);
+        self.intake.note_heard(&report.device, report.heard_at);
+        let before = turn.newest();
+        let stimulus = Stimulus::Heard(report);
+        self.decide(turn, &stimulus);
+        let Stimulus::Heard(report) = stimulus else { return };
+        let answered = matches!(report.what, What::Pulse(_) | What::Cancel | What::Level { .. });
+        if turn.newest() == before && answered && !report.retained {
+            let again = Command {
+                device: report.device.clone(),
+                mark: report.mark,
+                stage: FeedbackStage::Stored,
+            };
+            turn.effects.push((before, Effect::Feedback(again)));
+            for stage in self.book.feedback_for(&report.device) {
+                if stage.mark == report.mark && stage.stage > FeedbackStage::Stored {
+                    turn.effects.push((before, Effect::Feedback(stage)));
+                }
+            }
+        }
+    }
+
+    /// The registered device of a native name, or the address it was heard under.
+    fn registered(&self, device: DeviceId) -> DeviceId {
+        if device.is_unregistered() || self.book.registry().device(&device).is_some() {
+            return device;
+        }
+        let family = Family::NativeMqtt;
+        match self.book.registry().by_heard_as(&self.settings.device_types, family, device.as_str())
+        {
+            Some(known) => known.id.clone(),
+            None => DeviceId::unregistered(family.word(), device.as_str()),
+        }
+    }
+
+    /// Records a signal that could not be read: each one of a registered device, else the first of
+    /// a minute and then every tenth power, so that noise fills neither disk nor log. A kept copy
+    /// is no news.
+    fn hear_refusal(&mut self, turn: &mut Turn, inbound: &Inbound, refusal: Refusal) {
+        let count = self.intake.count_refusal(&inbound.link, &refusal);
+        if inbound.retained {
+            return;
+        }
+        let device = refusal.device.clone().map(|d| self.registered(d));
+        let known = device.as_ref().is_some_and(|d| !d.is_unregistered());
+        let power_of_ten = (0..9).any(|n| count == 10_u32.pow(n));
+        if !known && !power_of_ten {
+            return;
+        }
+        let refusal = Refusal { device, ..refusal };
+        self.decide(turn, &Stimulus::Unread { link: inbound.link.clone(), refusal, count });
+    }
+
+    /// A client listens again: its sessions were in memory, so it is told where its calls stand.
+    pub(super) fn tell_again(&mut self, turn: &mut Turn, news: &SessionNews) {
+        let SessionNews::Listening { account, .. } = news else { return };
+        let Some(broker) = &self.settings.broker else { return };
+        let device =
+            broker.accounts.iter().find(|known| known.name == **account).and_then(|known| {
+                match &known.reach {
+                    Reach::Device(device) => Some(device.clone()),
+                    _ => None,
+                }
+            });
+        let Some(device) = device else { return };
+        let device = self.registered(device);
+        let newest = turn.newest();
+        for command in self.book.feedback_for(&device) {
+            turn.effects.push((newest, Effect::Feedback(command)));
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Orders become letters and stories become events: ids are given their names here, at the last
+//! moment before they leave the house.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::DateTime;
+
+use crate::clock::Clock;
+use crate::config::settings::Settings;
+use crate::counter::Pass;
+use crate::incident::{HUB_FAMILY, Incident, IncidentBook, Notice, Order, Responder, Stage, Story};
+use crate::notify::cloud_event::{Names, cloud_event};
+use crate::notify::{Addressee, Closing, Letter, Named, Site, Still};
+use crate::registry::{Registry, Whereabouts};
+use crate::terms::{Class, DeviceId, PersonId, Secret, Wait, Wall};
+
+/// Writes letters and events.
+pub(super) struct Writer {
+    pub(super) page_key: Secret,
+}
+
+impl Writer {
+    /// The letter of an order; none when its incident is no longer in memory.
+    pub(super) fn letter(
+        &self,
+        order: &Order,
+        settings: &Settings,
+        book: &IncidentBook,
+        clock: &Clock,
+        resent: bool,
+    ) -> Option<Letter> {
+        let incident = book.incident(order.id.incident)?;
+        let registry = book.registry();
+        let civil = settings.roster.civil(incident.raised_wall);
+        let place = whereabouts(registry, &incident.device, settings);
+        let named = registry.names_of(&place, civil.map(|c| c.year()));
+        let now = clock.now();
+        Some(Letter {
+            id: order.id.clone(),
+            still: Still::new(),
+            notice: order.notice.clone(),
+            class: order.class,
+            kind: incident.kind,
+            code: incident.code,
+            epoch: incident.epoch,
+            test: incident.class == Class::Test,
+            resent,
+            to: addressee(registry, &order.id.person),
+            site: Site { name: settings.gateway.site.clone(), duty_phone: String::new() },
+            place: place.place.clone(),
+            place_short: place.short.clone(),
+            residents: place
+                .residents
+                .iter()
+                .filter_map(|id| registry.resident(id))
+                .map(|r| r.name.clone())
+                .filter(|name| !name.is_empty())
+                .collect(),
+            age: named.age.and_then(|age| u8::try_from(age).ok()),
+            device: device_label(registry, settings, &incident.device),
+            unregistered: is_stranger(&incident.device),
+            time: civil.map(|c| clock_time(&c)).unwrap_or_default(),
+            date: civil.map(|c| format!("{}月{}日", c.month(), c.day())).unwrap_or_default(),
+            clock_trusted: incident.clock_trusted,
+            presses: incident.presses,
+            minutes: whole_minutes(now - incident.raised_at),
+            about: about(order, incident, registry),
+            arrive_within: match incident.stage {
+                Stage::Accepted { arrive_by, .. } | Stage::OnTheWay { arrive_by, .. } => {
+                    Some(whole_minutes(arrive_by - now).max(1))
+                }
+                _ => None,
+            },
+            closing: closing(incident, settings),
+            link: self.link(order, incident, settings, clock),
+        })
+    }
+
+    fn link(
+        &self,
+        order: &Order,
+        incident: &Incident,
+        settings: &Settings,
+        clock: &Clock,
+    ) -> Option<String> {
+        let url = settings.gateway.public_url.as_deref()?;
+        let valid = i64::try_from(settings.gateway.link_valid.0).ok()?;
+        let pass = Pass {
+            incident: incident.id,
+            epoch: incident.epoch,
+            person: order.id.person.clone(),
+            until: Wall(clock.wall().wall.0.saturating_add(valid)),
+        };
+        Some(format!("{url}/a/{}", pass.sign(&self.page_key)))
+    }
+
+    /// The CloudEvent of a story; `names` says whether the receiver may know the resident's name.
+    pub(super) fn event(
+        &self,
+        story: &Story,
+        names: bool,
+        settings: &Settings,
+        book: &IncidentBook,
+    ) -> Vec<u8> {
+        let registry = book.registry();
+        let place = whereabouts(registry, &story.device, settings);
+        let resident = story.resident.as_ref().filter(|_| names);
+        let device = registry.device(&story.device);
+        let people: BTreeMap<PersonId, String> = story
+            .people
+            .iter()
+            .filter_map(|(id, _)| Some((id.clone(), registry.person(id)?.name.clone())))
+            .collect();
+        let names = Names {
+            device_type: device.map(|d| d.type_name.clone()).unwrap_or_default(),
+            device: device_label(registry, settings, &story.device),
+            resident: resident.and_then(|id| registry.resident(id)).map(|r| r.name.clone()),
+            place: place.place,
+            grid: place.grid,
+            people,
+        };
+        cloud_event(story, &names, &settings.gateway.hub)
+    }
+}
+
+/// Where to go: the hub's own troubles are at the hub.
+pub(super) fn whereabouts(
+    registry: &Registry,
+    device: &DeviceId,
+    settings: &Settings,
+) -> Whereabouts {
+    match hub_subject(device) {
+        Some(_) => Whereabouts {
+            place: settings.gateway.site.clone(),
+            short: "本站主机".to_owned(),
+            residents: Vec::new(),
+            grid: String::new(),
+            on_site: true,
+        },
+        None => registry.whereabouts(device),
+    }
+}
+
+/// What of the hub's own a pretended device stands for: `carrier.mail`.
+pub(super) fn hub_subject(device: &DeviceId) -> Option<&str> {
+    device.as_str().strip_prefix(HUB_FAMILY)?.strip_prefix(':')
+}
+
+fn is_stranger(device: &DeviceId) -> bool {
+    device.is_unregistered() && hub_subject(device).is_none()
+}
+
+fn device_label(registry: &Registry, settings: &Settings, device: &DeviceId) -> String {
+    if let Some(subject) = hub_subject(device) {
+        return subject.to_owned();
+    }
+    let row = registry.device(device);
+    row.and_then(|row| settings.device_types.get(&row.type_name))
+        .map(|kind| kind.label.clone())
+        .filter(|label| !label.is_empty())
+        .unwrap_or_else(|| device.to_string())
+}
+
+fn addressee(registry: &Registry, id: &PersonId) -> Addressee {
+    let row = registry.person(id);
+    let said = |field: fn(&crate::registry::Person) -> &String| {
+        row.map(|row| field(row).clone()).unwrap_or_default()
+    };
+    Addressee {
+        id: id.clone(),
+        name: said(|row| &row.name),
+        email: said(|row| &row.email),
+        phone: said(|row| &row.phone),
+    }
+}
+
+/// The person a notice speaks of.
+fn about(order: &Order, incident: &Incident, registry: &Registry) -> Option<Named> {
+    let last = |wanted: Responder| {
+        incident.responders.iter().rev().find(|(_, is)| *is == wanted).map(|(who, _)| who)
+    };
+    let id = match &order.notice {
+        Notice::Taken { by } => Some(by),
+        Notice::CannotReach { person, .. } => Some(person),
+        Notice::NotArrived => last(Responder::TimedOut),
+        Notice::Declined => last(Responder::Declined),
+        Notice::Closed | Notice::FollowUpDue => match &incident.stage {
+            Stage::Resolved { by, .. } | Stage::FollowedUp { by, .. } => Some(by),
+            _ => None,
+        },
+        _ => last(Responder::OnScene).or_else(|| incident.active().next()),
+    }?;
+    let name = registry.person(id).map(|p| p.name.clone()).unwrap_or_default();
+    Some(Named { id: id.clone(), name })
+}
+
+fn closing(incident: &Incident, settings: &Settings) -> Option<Closing> {
+    let Stage::Resolved { ending, .. } = &incident.stage else { return None };
+    let time = |wall: Option<Wall>| {
+        wall.and_then(|wall| settings.roster.civil(wall)).map(|civil| clock_time(&civil))
+    };
+    Some(Closing {
+        raised: time(incident.times.raised).unwrap_or_default(),
+        on_scene: time(incident.times.on_scene),
+        closed: time(incident.times.resolved).unwrap_or_default(),
+        outcome: ending.chinese().to_owned(),
+    })
+}
+
+fn clock_time(civil: &DateTime) -> String {
+    format!("{:02}:{:02}", civil.hour(), civil.minute())
+}
+
+fn whole_minutes(wait: Wait) -> u32 {
+    u32::try_from(wait.0 / 60_000).unwrap_or(u32::MAX)
+}

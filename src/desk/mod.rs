@@ -1,0 +1,202 @@
+//! The desk: the one loop that hears, decides, writes down and hands out.
+//!
+//! The eight laws:
+//! 1. Nothing leaves the house before it is on disk: no acknowledgement, no message, no event.
+//! 2. State changes only by applying a fact. A restart is a replay: there is no recovery path.
+//! 3. Facts are replayed, decisions are not: a new version never rewrites what happened.
+//! 4. An open incident always has an order outstanding or a deadline with a reason.
+//! 5. Handed over is not heard. Only a person accepts, arrives or closes.
+//! 6. If the disk fails, still alert: say loudly that memory is at risk, and hold receipts back.
+//!    (The one exception to law 1.)
+//! 7. When unsure whether two reports are one press, they are two; what a life-safety signal means
+//!    when unsure is an emergency.
+//! 8. Every queue, retry, file and loop has a stated limit, and a stated behaviour at it.
+//!
+//! One turn: take in a batch; for each: decide, apply in memory; force the batch's facts to disk
+//! once; then release receipts, hand out orders and answer people. Outcomes, answers and deadlines
+//! take the same way as presses. One task owns all state; everything else speaks to it through
+//! bounded channels. Chosen over locks shared by tasks, because two presses in one batch then see
+//! each other and a crash has one shape.
+
+mod answers;
+mod held;
+mod intake;
+mod letters;
+mod outbox;
+mod socket;
+mod start;
+mod turn;
+mod vitals;
+mod wiring;
+
+pub use socket::{SOCKET_LINE_MAX, ask};
+pub use start::{DeskError, House, JOURNAL_DIR, Options, start};
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::config::settings::Settings;
+use crate::counter::Asked;
+use crate::incident::{IncidentBook, OrderId, Standing, Stimulus};
+use crate::journal::{CommitterHandle, Durable, Finding};
+use crate::link::broker::{Broker, SessionNews};
+use crate::notify::post::Ended;
+use crate::notify::webhook::EndpointReport;
+use crate::terms::{At, Inbound, Seq, Wait};
+
+use held::Held;
+use intake::Intake;
+use outbox::Outbox;
+use turn::Turn;
+use vitals::Vitals;
+
+/// How much one turn takes in. The journal forces up to 512 entries as one frame; a press makes
+/// about four.
+const TURN_MAX: usize = 512;
+/// Messages from wires waiting for the desk; beyond it the wire itself is held back.
+pub const INBOX_MAX: usize = 4_096;
+/// Outcomes and endpoint reports waiting for the desk; beyond it carriers wait.
+const ENDS_MAX: usize = 4_096;
+/// Session news waiting for the desk; beyond it a device hears its stages at its next repeat.
+const NEWS_MAX: usize = 1_024;
+/// Deadlines decided about in one turn; the rest come in the next.
+const DUE_MAX: usize = 256;
+/// Longest sleep. The runtime's timers stand still while a box sleeps, hub time does not.
+const NAP_MAX: Wait = Wait::secs(1);
+
+/// The channels into the desk.
+struct Ears {
+    inbox: mpsc::Receiver<Inbound>,
+    asks: mpsc::Receiver<Asked>,
+    ends: mpsc::Receiver<(OrderId, Ended)>,
+    reports: mpsc::Receiver<EndpointReport>,
+    news: mpsc::Receiver<SessionNews>,
+    findings: mpsc::Receiver<Finding>,
+    durable: watch::Receiver<Durable>,
+    stop: oneshot::Receiver<()>,
+}
+
+/// The desk itself.
+struct Desk {
+    clock: Clock,
+    settings: Arc<Settings>,
+    book: IncidentBook,
+    next_seq: Seq,
+    journal: CommitterHandle,
+    ears: Ears,
+    intake: Intake,
+    held: Held,
+    outbox: Outbox,
+    broker: Option<Broker>,
+    broker_address: Option<String>,
+    old_config: bool,
+    vitals: Vitals,
+    /// What the desk has to say to itself in the next turn.
+    own: VecDeque<Stimulus>,
+    /// Hub time of the last completed turn, for the watchdog.
+    beat: Arc<AtomicU64>,
+}
+
+impl Desk {
+    /// Runs until told to stop; returns when everything is written and closed.
+    async fn run(mut self) -> Result<(), DeskError> {
+        loop {
+            let stopping = self.one_turn().await?;
+            self.beat.store(self.clock.now().0, Ordering::Release);
+            if stopping {
+                return self.close().await;
+            }
+        }
+    }
+
+    /// One turn; whether the desk was told to stop.
+    async fn one_turn(&mut self) -> Result<bool, DeskError> {
+        let mut turn = Turn::new(self.next_seq);
+        let mut stopping = false;
+        if self.own.is_empty() {
+            let nap = self.nap();
+            let ears = &mut self.ears;
+            tokio::select! {
+                biased;
+                _ = &mut ears.stop => stopping = true,
+                Ok(()) = ears.durable.changed() => {}
+                Some(inbound) = ears.inbox.recv() => self.hear(&mut turn, inbound),
+                Some(asked) = ears.asks.recv() => self.answer(&mut turn, asked),
+                Some((order, end)) = ears.ends.recv() => self.end_order(&mut turn, &order, end),
+                Some(report) = ears.reports.recv() => self.end_stories(&mut turn, report),
+                Some(news) = ears.news.recv() => self.tell_again(&mut turn, &news),
+                Some(finding) = ears.findings.recv() => self.own_finding(&finding),
+                () = tokio::time::sleep(nap) => {}
+            }
+        }
+        self.gather(&mut turn);
+        self.tick(&mut turn);
+        self.write_down(turn).await?;
+        self.outbox.pump(&self.settings, &self.book, &self.clock);
+        self.snapshot_if_due();
+        Ok(stopping)
+    }
+
+    /// Takes in what else is waiting: calls before answers before outcomes.
+    fn gather(&mut self, turn: &mut Turn) {
+        while let Some(stimulus) = self.own.pop_front() {
+            self.decide(turn, &stimulus);
+        }
+        for _ in 0..TURN_MAX {
+            let Ok(inbound) = self.ears.inbox.try_recv() else { break };
+            self.hear(turn, inbound);
+            if turn.entries() >= TURN_MAX {
+                break;
+            }
+        }
+        for _ in 0..TURN_MAX {
+            let Ok(asked) = self.ears.asks.try_recv() else { break };
+            self.answer(turn, asked);
+        }
+        for _ in 0..TURN_MAX {
+            let Ok((order, end)) = self.ears.ends.try_recv() else { break };
+            self.end_order(turn, &order, end);
+        }
+        for _ in 0..TURN_MAX {
+            let Ok(report) = self.ears.reports.try_recv() else { break };
+            self.end_stories(turn, report);
+        }
+        for _ in 0..DUE_MAX {
+            let now = self.clock.now();
+            if self.book.next_deadline().is_none_or(|(at, _, _)| at > now) {
+                break;
+            }
+            self.decide(turn, &Stimulus::Due);
+        }
+    }
+
+    /// How long nothing is due.
+    fn nap(&self) -> std::time::Duration {
+        let now = self.clock.now();
+        let due = self.book.next_deadline().map(|(at, _, _)| at);
+        let held = self.held.next_limit();
+        let next: Option<At> = [due, held].into_iter().flatten().min();
+        next.map_or(NAP_MAX, |at| (at - now).min(NAP_MAX)).std()
+    }
+
+    /// What decisions may look at.
+    fn decide(&mut self, turn: &mut Turn, stimulus: &Stimulus) {
+        let at = self.clock.now().max(self.book.last_at());
+        let wall = self.clock.wall();
+        let standing = Standing {
+            wall,
+            roster: &self.settings.roster,
+            types: &self.settings.device_types,
+            safe: self.vitals.is_safe(),
+        };
+        for fact in self.book.decide(at, &standing, stimulus) {
+            if let Some(seq) = turn.record(&mut self.book, at, wall, fact) {
+                self.next_seq = seq.next();
+            }
+        }
+    }
+}

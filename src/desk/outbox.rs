@@ -1,0 +1,291 @@
+//! Orders and events on their way out: what waits, what a carrier holds, what it said.
+//!
+//! The book owns what is owed; this is only which part of it has been handed out in this run. A
+//! full carrier keeps nobody waiting: the rest stays here, urgent classes first, and follows as
+//! outcomes come in. After a restart everything outstanding is offered again under its old name.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use tracing::{info, warn};
+
+use super::letters::Writer;
+use super::{Desk, Turn};
+use crate::clock::Clock;
+use crate::config::settings::Settings;
+use crate::incident::{Carrier, IncidentBook, OrderId, Outcome, Stimulus, Trouble};
+use crate::notify::Still;
+use crate::notify::post::{CarrierHandle, Ended};
+use crate::notify::webhook::{EndpointHandle, EndpointReport, Health, Settled, StoryLetter};
+use crate::terms::{Class, EndpointId, Kind, Seq, Wait, Wall};
+
+/// How many events a [`crate::incident::Fact::Delivered`] names, so that it fits an entry.
+const SETTLED_PER_FACT: usize = 512;
+/// How long carriers and endpoints may take to finish what is under way at an orderly stop.
+const STOP_WITHIN: Wait = Wait::secs(3);
+/// Tries in a row that must fail before a carrier is in trouble: one relay's hiccup is none.
+const TROUBLE_AFTER: u32 = 3;
+
+/// One carrier.
+pub(super) struct CarrierOut {
+    handle: Option<CarrierHandle>,
+    /// Not handed out, the highest class first; urgent ones apart, since they have a lane of
+    /// their own.
+    urgent: BTreeSet<(Class, OrderId)>,
+    quiet: BTreeSet<(Class, OrderId)>,
+    held: BTreeMap<OrderId, Still>,
+    resent: BTreeSet<OrderId>,
+    failed: u32,
+    pub(super) last_handed_over: Option<Wall>,
+    pub(super) trouble: Option<String>,
+}
+
+/// One endpoint.
+pub(super) struct EndpointOut {
+    handle: Option<EndpointHandle>,
+    waiting: BTreeSet<Seq>,
+    pub(super) trouble: Option<String>,
+}
+
+/// All ways out.
+pub(super) struct Outbox {
+    pub(super) carriers: BTreeMap<Carrier, CarrierOut>,
+    pub(super) endpoints: BTreeMap<EndpointId, EndpointOut>,
+    pub(super) writer: Writer,
+    /// Orders that nobody can carry, with the reason.
+    dead: VecDeque<(OrderId, String)>,
+}
+
+impl CarrierOut {
+    pub(super) fn waiting(&self) -> usize {
+        self.urgent.len() + self.quiet.len() + self.held.len()
+    }
+}
+
+impl Outbox {
+    pub(super) fn new(
+        carriers: impl IntoIterator<Item = (Carrier, Option<CarrierHandle>)>,
+        endpoints: impl IntoIterator<Item = (EndpointId, Option<EndpointHandle>)>,
+        writer: Writer,
+    ) -> Self {
+        let carriers = carriers.into_iter().map(|(carrier, handle)| {
+            let out = CarrierOut {
+                handle,
+                urgent: BTreeSet::new(),
+                quiet: BTreeSet::new(),
+                held: BTreeMap::new(),
+                resent: BTreeSet::new(),
+                failed: 0,
+                last_handed_over: None,
+                trouble: None,
+            };
+            (carrier, out)
+        });
+        let endpoints = endpoints.into_iter().map(|(endpoint, handle)| {
+            (endpoint, EndpointOut { handle, waiting: BTreeSet::new(), trouble: None })
+        });
+        Self {
+            carriers: carriers.collect(),
+            endpoints: endpoints.collect(),
+            writer,
+            dead: VecDeque::new(),
+        }
+    }
+
+    /// After a restart: everything that was not settled is offered again under its old name.
+    pub(super) fn resume(&mut self, book: &IncidentBook) {
+        for order in book.outstanding() {
+            self.offer_order(book, &order.id, true);
+        }
+        for (endpoint, out) in &mut self.endpoints {
+            out.waiting.extend(book.owed(endpoint).map(|story| story.seq));
+        }
+    }
+
+    pub(super) fn offer_order(&mut self, book: &IncidentBook, id: &OrderId, again: bool) {
+        let Some(order) = book.order(id) else { return };
+        match self.carriers.get_mut(&id.carrier) {
+            Some(out) if out.handle.is_some() => {
+                let lane = if order.class.is_urgent() { &mut out.urgent } else { &mut out.quiet };
+                lane.insert((order.class, id.clone()));
+                if again || id.attempt > 1 {
+                    out.resent.insert(id.clone());
+                }
+            }
+            _ => self.dead.push_back((id.clone(), format!("{} is not set up", id.carrier))),
+        }
+    }
+
+    pub(super) fn offer_story(&mut self, endpoint: &EndpointId, seq: Seq) {
+        if let Some(out) = self.endpoints.get_mut(endpoint) {
+            out.waiting.insert(seq);
+        }
+    }
+
+    /// Takes an order back wherever it is; what is already on the wire cannot be stopped.
+    pub(super) fn withdraw(&mut self, id: &OrderId) {
+        let Some(out) = self.carriers.get_mut(&id.carrier) else { return };
+        for class in Class::ALL {
+            let key = (class, id.clone());
+            out.urgent.remove(&key);
+            out.quiet.remove(&key);
+        }
+        out.resent.remove(id);
+        if let Some(still) = out.held.get(id) {
+            still.take_back();
+        }
+    }
+
+    /// Hands out as much as carriers and endpoints take.
+    pub(super) fn pump(&mut self, settings: &Settings, book: &IncidentBook, clock: &Clock) {
+        for out in self.carriers.values_mut() {
+            out.pump(&self.writer, settings, book, clock);
+        }
+        for (endpoint, out) in &mut self.endpoints {
+            out.pump(endpoint, &self.writer, settings, book);
+        }
+    }
+
+    /// Ends carriers and endpoints; what is not settled stays outstanding.
+    pub(super) async fn stop(&mut self) {
+        let limit = STOP_WITHIN.std();
+        let carriers = self.carriers.values_mut().filter_map(|out| out.handle.take());
+        let endpoints = self.endpoints.values_mut().filter_map(|out| out.handle.take());
+        let mut ending = tokio::task::JoinSet::new();
+        for carrier in carriers {
+            ending.spawn(carrier.stop(limit));
+        }
+        for endpoint in endpoints {
+            ending.spawn(endpoint.stop(limit));
+        }
+        while ending.join_next().await.is_some() {}
+    }
+}
+
+impl CarrierOut {
+    fn pump(&mut self, writer: &Writer, settings: &Settings, book: &IncidentBook, clock: &Clock) {
+        let Some(handle) = &self.handle else { return };
+        for lane in [&mut self.urgent, &mut self.quiet] {
+            while let Some((_, id)) = lane.first() {
+                let again = self.resent.contains(id);
+                let order = book.order(id);
+                let letter = order.and_then(|o| writer.letter(o, settings, book, clock, again));
+                if let Some(letter) = letter {
+                    let still = letter.still.clone();
+                    if handle.lane(&letter).try_send(letter).is_err() {
+                        break;
+                    }
+                    self.held.insert(id.clone(), still);
+                }
+                if let Some((_, id)) = lane.pop_first() {
+                    self.resent.remove(&id);
+                }
+            }
+        }
+    }
+}
+
+impl EndpointOut {
+    fn pump(
+        &mut self,
+        endpoint: &EndpointId,
+        writer: &Writer,
+        settings: &Settings,
+        book: &IncidentBook,
+    ) {
+        let Some(handle) = &self.handle else { return };
+        let names = settings.notify.webhooks.get(endpoint).is_some_and(|w| w.names);
+        while let Some(seq) = self.waiting.first().copied() {
+            let Ok(place) = handle.offer.try_reserve() else { return };
+            self.waiting.pop_first();
+            let Some(story) = book.story(seq).filter(|_| book.owes(endpoint, seq)) else {
+                continue;
+            };
+            let body = writer.event(story, names, settings, book);
+            place.send(StoryLetter { seq, incident: story.incident, body: body.into() });
+        }
+    }
+}
+
+impl Desk {
+    /// A carrier is done with a letter.
+    pub(super) fn end_order(&mut self, turn: &mut Turn, id: &OrderId, end: Ended) {
+        if let Some(out) = self.outbox.carriers.get_mut(&id.carrier) {
+            out.held.remove(id);
+        }
+        let Ended::Tried(outcome) = end else { return };
+        self.note_carrier(turn, id.carrier, &outcome);
+        self.decide(turn, &Stimulus::Outcome(id.clone(), outcome));
+    }
+
+    /// Orders that nobody can carry are refused here, so that the person is reached otherwise.
+    pub(super) fn refuse_dead(&mut self, turn: &mut Turn) {
+        while let Some((id, why)) = self.outbox.dead.pop_front() {
+            self.decide(turn, &Stimulus::Outcome(id, Outcome::Refused { why }));
+        }
+    }
+
+    fn note_carrier(&mut self, turn: &mut Turn, carrier: Carrier, outcome: &Outcome) {
+        let wall = self.clock.wall().wall;
+        let Some(out) = self.outbox.carriers.get_mut(&carrier) else { return };
+        let subject = carrier.word().to_owned();
+        match outcome {
+            Outcome::HandedOver | Outcome::Arrived | Outcome::Seen => {
+                out.failed = 0;
+                out.last_handed_over = Some(wall);
+                if out.trouble.take().is_some() {
+                    info!(%carrier, "the carrier works again");
+                    self.trouble(turn, Kind::Carrier, subject, false);
+                }
+            }
+            Outcome::TryLater { why, .. } | Outcome::Unknown { why } => {
+                out.failed += 1;
+                if out.failed == TROUBLE_AFTER && out.trouble.is_none() {
+                    warn!(%carrier, %why, "the carrier fails");
+                    out.trouble = Some(why.clone());
+                    self.trouble(turn, Kind::Carrier, subject, true);
+                }
+            }
+            // This person, not this carrier: the lead is told about the person.
+            Outcome::Refused { .. } => {}
+        }
+    }
+
+    /// An endpoint settled events, or its health changed.
+    pub(super) fn end_stories(&mut self, turn: &mut Turn, report: EndpointReport) {
+        let EndpointReport { endpoint, settled, health } = report;
+        let name = format!("webhook.{endpoint}");
+        let mut dead = false;
+        for part in settled.chunks(SETTLED_PER_FACT) {
+            let (mut took, mut refused) = (Vec::new(), Vec::new());
+            for (seq, how) in part {
+                match how {
+                    Settled::HandedOver => took.push(*seq),
+                    Settled::DeadLetter { why } => refused.push((*seq, why.clone())),
+                }
+            }
+            dead |= !refused.is_empty();
+            self.decide(turn, &Stimulus::Delivered { endpoint: endpoint.clone(), took, refused });
+        }
+        if dead {
+            warn!(%endpoint, "the endpoint refuses events for good");
+            self.trouble(turn, Kind::Carrier, format!("{name}.refuses"), true);
+        }
+        let Some(health) = health else { return };
+        let trouble = match health {
+            Health::Up => None,
+            Health::Down { why } => Some(why),
+        };
+        let Some(out) = self.outbox.endpoints.get_mut(&endpoint) else { return };
+        let broken = trouble.is_some();
+        match &trouble {
+            Some(why) => warn!(%endpoint, %why, "the endpoint takes nothing"),
+            None => info!(%endpoint, "the endpoint takes events"),
+        }
+        out.trouble = trouble;
+        self.trouble(turn, Kind::Carrier, name, broken);
+    }
+
+    pub(super) fn trouble(&mut self, turn: &mut Turn, kind: Kind, subject: String, broken: bool) {
+        self.decide(turn, &Stimulus::Trouble(Trouble { kind, subject, broken }));
+    }
+}

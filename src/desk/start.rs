@@ -1,0 +1,344 @@
+//! The start, as a checklist: record, state, time, facts of the start, ways out, ways in, people.
+//!
+//! A start succeeds on an unwritable, full or damaged disk, with missing secrets and with a taken
+//! HTTP port; it fails only where going on would be worse: another hub on the same record, or a
+//! broker that cannot listen.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use super::held::Held;
+use super::intake::Intake;
+use super::letters::Writer;
+use super::outbox::Outbox;
+use super::turn::Turn;
+use super::vitals::{self, Vitals};
+use super::{Desk, Ears, INBOX_MAX, socket, wiring};
+use crate::clock::{Clock, Last, Resumption, Vouch};
+use crate::config::{Secrets, Settings};
+use crate::console::{self, Console};
+use crate::counter::{ASKS_MAX, Asked};
+use crate::incident::{Entry, IncidentBook, Stimulus, Trouble};
+use crate::journal::{
+    Committer, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE, Scrub,
+};
+use crate::link::LinkError;
+use crate::registry::csv::Table;
+use crate::registry::{Row, changes};
+use crate::terms::{Kind, Seq};
+
+/// Findings of the journal waiting for the desk; the scrub waits at more.
+const FINDINGS_MAX: usize = 64;
+/// The folder of the record in the state directory.
+pub const JOURNAL_DIR: &str = "journal";
+
+/// Why the desk cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The record cannot be used: another hub holds it, or its writer has ended.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A wire cannot be opened.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The command socket cannot be made.
+    #[error("the command socket {} cannot be made: choose another in gateway.toml", .path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The system gave no thread.
+    #[error("the system gave no thread: raise the service's task limit")]
+    Thread(#[source] std::io::Error),
+    /// The journal and the desk count differently.
+    #[error("the record continues at {next} where the desk did not expect it: restart the hub")]
+    OutOfStep {
+        /// What the journal would give next.
+        next: Seq,
+    },
+    /// The desk's task ended without a word.
+    #[error("the desk ended unexpectedly: restart the hub and report its log")]
+    Ended,
+}
+
+/// What to start with.
+#[derive(Debug)]
+pub struct Options {
+    /// The checked settings.
+    pub settings: Settings,
+    /// Where secrets are looked up.
+    pub secrets: Secrets,
+    /// Where the record and the keys are.
+    pub state_dir: PathBuf,
+    /// The settings are the last accepted ones, because those on disk cannot be used.
+    pub old_config: bool,
+    /// Who vouches for the wall clock.
+    pub vouch: Vouch,
+}
+
+/// A running hub.
+#[derive(Debug)]
+pub struct House {
+    /// Where devices connect.
+    pub broker: Option<SocketAddr>,
+    /// Where pages are.
+    pub console: Option<SocketAddr>,
+    /// Where questions go.
+    pub asks: mpsc::Sender<Asked>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<Result<(), DeskError>>,
+}
+
+impl House {
+    /// Stops in order.
+    ///
+    /// # Errors
+    /// When the last facts could not be written.
+    pub async fn stop(mut self) -> Result<(), DeskError> {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        self.task.await.map_err(|_| DeskError::Ended)?
+    }
+
+    /// Waits until the desk ends by itself, which it only does when it cannot go on.
+    pub async fn ended(&mut self) -> DeskError {
+        match (&mut self.task).await {
+            Ok(Err(why)) => why,
+            Ok(Ok(())) | Err(_) => DeskError::Ended,
+        }
+    }
+}
+
+/// The record as it was read.
+struct Read {
+    book: IncidentBook,
+    journal: Journal,
+    findings: Vec<Finding>,
+    unread: crate::journal::Unread,
+    clean: bool,
+    unreadable: u64,
+}
+
+/// Starts a hub.
+///
+/// # Errors
+/// See [`DeskError`]; whatever else is wrong is said in the log and becomes a trouble.
+pub async fn start(options: Options) -> Result<House, DeskError> {
+    let Options { settings, secrets, state_dir, old_config, vouch } = options;
+    let settings = Arc::new(settings);
+    let limits = limits(&settings);
+    let dir = state_dir.join(JOURNAL_DIR);
+    let read = tokio::task::spawn_blocking(move || read_record(&dir, limits))
+        .await
+        .map_err(|_| DeskError::Ended)??;
+    let last = (read.book.last_seq() > Seq(0)).then(|| Last {
+        boot: read.book.boot().cloned(),
+        at: read.book.last_at(),
+        wall: read.book.last_wall(),
+        trusted: read.book.last_trusted(),
+    });
+    let (clock, resumption) = Clock::resume(last.as_ref(), vouch);
+    let carriers = wiring::carriers(&settings, &secrets);
+    let endpoints = wiring::endpoints(&settings, &secrets);
+    let (inbox, heard) = mpsc::channel(INBOX_MAX);
+    let (broker, news) = wiring::broker(&settings, &secrets, &clock, inbox).await?;
+    let (asks, asked) = mpsc::channel(ASKS_MAX);
+    let (stop, stopped) = oneshot::channel();
+    let (tell_finding, findings) = mpsc::channel(FINDINGS_MAX);
+    let next_seq = read.journal.next();
+    let journal = Committer::spawn(read.journal)?;
+    let writer = Writer { page_key: wiring::page_key(&state_dir) };
+    let page_key = writer.page_key.clone();
+    let broker_address = broker.as_ref().map(|(_, address)| *address);
+    let beat = Arc::new(AtomicU64::new(clock.now().0));
+    let mut desk = Desk {
+        intake: Intake::new(&settings, read.book.registry()),
+        vitals: Vitals::new(clock.now(), read.book.last_seq()),
+        outbox: Outbox::new(carriers.handles, endpoints.handles, writer),
+        book: read.book,
+        next_seq,
+        ears: Ears {
+            inbox: heard,
+            asks: asked,
+            ends: carriers.ends,
+            reports: endpoints.reports,
+            news,
+            findings,
+            durable: journal.durable(),
+            stop: stopped,
+        },
+        journal,
+        held: Held::default(),
+        broker: broker.map(|(broker, _)| broker),
+        broker_address: broker_address.map(|a| a.to_string()),
+        old_config,
+        own: VecDeque::new(),
+        beat: Arc::clone(&beat),
+        settings: Arc::clone(&settings),
+        clock: clock.clone(),
+    };
+    let told = Told {
+        resumption,
+        clean: read.clean,
+        unreadable: read.unreadable,
+        findings: read.findings,
+        out: [carriers.out, endpoints.out].concat(),
+    };
+    desk.begin(told).await?;
+    let scrub = Scrub::spawn(read.unread, SCRUB_PACE, move |finding| {
+        // A stopping desk hears no more; the next start scrubs again.
+        let _ = tell_finding.blocking_send(finding);
+    })?;
+    vitals::watch(beat, clock.clone()).map_err(DeskError::Thread)?;
+    let path = settings.gateway.socket.clone();
+    let listening =
+        socket::listen(&path, asks.clone()).map_err(|source| DeskError::Socket { path, source })?;
+    let console = open_console(&settings, &asks, &clock, page_key).await;
+    let addresses = console.as_ref().map(Console::address);
+    info!(broker = ?broker_address, console = ?addresses, "ready");
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
+    let beat = Arc::clone(&desk.beat);
+    let task = tokio::spawn(async move {
+        let ended = desk.run().await;
+        beat.store(u64::MAX, std::sync::atomic::Ordering::Release);
+        scrub.stop();
+        drop((listening, console));
+        ended
+    });
+    Ok(House { broker: broker_address, console: addresses, asks, stop: Some(stop), task })
+}
+
+async fn open_console(
+    settings: &Settings,
+    asks: &mpsc::Sender<Asked>,
+    clock: &Clock,
+    page_key: crate::terms::Secret,
+) -> Option<Console> {
+    let clock = clock.clone();
+    let now = Arc::new(move || clock.wall().wall);
+    let listen: Vec<SocketAddr> =
+        std::iter::once(settings.gateway.listen).chain(settings.gateway.lan).collect();
+    match console::serve(&listen, asks.clone(), page_key, now).await {
+        Ok(console) => Some(console),
+        Err(why) => {
+            error!(%why, "no pages: calls are heard and carried all the same");
+            None
+        }
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        segment_max_bytes: settings.gateway.segment_bytes,
+        ballast_bytes: settings.gateway.ballast_bytes,
+        ..Limits::default()
+    }
+}
+
+/// Reads the newest snapshot that can be used and every record after it.
+fn read_record(dir: &std::path::Path, limits: Limits) -> Result<Read, JournalError> {
+    let mut opening = Journal::open(Arc::new(OsDisk), dir, limits)?;
+    let mut book = IncidentBook::default();
+    while let Some(snapshot) = opening.snapshot() {
+        match serde_json::from_slice(&snapshot.bytes) {
+            Ok(kept) => {
+                book = kept;
+                break;
+            }
+            Err(why) => {
+                warn!(%why, seq = snapshot.seq.0, "a snapshot cannot be used; an older one is");
+                opening.reject_snapshot();
+            }
+        }
+    }
+    let mut unreadable = 0;
+    let opened = opening.replay(|record| {
+        match Entry::from_body(record.seq, record.at, record.wall, &record.body) {
+            // What a replay causes was carried out, or is still outstanding in the book.
+            Ok(entry) => drop(book.apply(&entry)),
+            Err(why) => {
+                unreadable += 1;
+                warn!(%why, seq = record.seq.0, "a record cannot be read: is it from a newer hub?");
+            }
+        }
+    });
+    Ok(Read {
+        book,
+        journal: opened.journal,
+        findings: opened.findings,
+        unread: opened.unread,
+        clean: opened.clean_stop,
+        unreadable,
+    })
+}
+
+/// What the desk has to be told at its start.
+struct Told {
+    resumption: Resumption,
+    clean: bool,
+    unreadable: u64,
+    findings: Vec<Finding>,
+    out: Vec<String>,
+}
+
+impl Desk {
+    /// Writes down the start, takes the config into use and offers what is outstanding.
+    async fn begin(&mut self, told: Told) -> Result<(), DeskError> {
+        self.look_at_disk();
+        let mut turn = Turn::new(self.next_seq);
+        let Resumption { gap, how, boot } = told.resumption;
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        self.decide(&mut turn, &Stimulus::Started { version, clean: told.clean, gap, how, boot });
+        if self.book.registry().is_empty() {
+            let rows: Vec<Row> = self.settings.rows.clone();
+            let taken = changes(self.book.registry(), &Table::ALL, &rows);
+            info!(rows = taken.len(), "the registry is taken in from its files");
+            for part in taken.chunks(ROWS_PER_TURN) {
+                self.decide(&mut turn, &Stimulus::Registry(part.to_vec()));
+                if turn.entries() >= ROWS_PER_TURN {
+                    let full = std::mem::replace(&mut turn, Turn::new(self.next_seq));
+                    self.write_down(full).await?;
+                    turn = Turn::new(self.next_seq);
+                }
+            }
+        }
+        self.decide(&mut turn, &Stimulus::Policy(Box::new(self.settings.policy.clone())));
+        self.decide(&mut turn, &Stimulus::Roster(Box::new(self.settings.roster.clone())));
+        for finding in &told.findings {
+            self.own_finding(finding);
+        }
+        if told.unreadable > 0 {
+            self.trouble(&mut turn, Kind::Record, "unreadable".to_owned(), true);
+        }
+        for subject in told.out {
+            self.trouble(&mut turn, Kind::Carrier, subject, true);
+        }
+        if self.old_config {
+            self.own.push_back(Stimulus::Trouble(Trouble {
+                kind: Kind::Config,
+                subject: "directory".to_owned(),
+                broken: true,
+            }));
+        }
+        self.write_down(turn).await?;
+        // Registered devices are known now; the readers learn their names.
+        self.intake = Intake::new(&self.settings, self.book.registry());
+        self.outbox.resume(&self.book);
+        self.outbox.pump(&self.settings, &self.book, &self.clock);
+        Ok(())
+    }
+}
+
+/// Registry rows written in one turn: below a batch's limit.
+const ROWS_PER_TURN: usize = 1_024;

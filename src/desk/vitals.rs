@@ -1,0 +1,282 @@
+//! The hub's own health: the disk, the clock, the roster, the record, and the watchdog.
+//!
+//! What is wrong with the hub takes the same way as a press: a trouble becomes an incident, people
+//! are called, and only a person closes it. The watchdog is fed by completed turns, never by a
+//! timer of its own, and ends the process when none completes, because the service manager's
+//! restart is a replay.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::{Desk, Turn};
+use crate::clock::Clock;
+use crate::incident::{Stimulus, Trouble};
+use crate::journal::{Finding, Standing};
+use crate::roster::DutyBy;
+use crate::terms::{At, Kind, Seq, Wait};
+
+/// How often the slow questions are asked: free space, roster gaps, the clock.
+const LOOK_EVERY: Wait = Wait::secs(10);
+/// How long the wall clock may be untrusted before it is a fault: time servers need a while after a
+/// start. Own choice.
+const CLOCK_GRACE: Wait = Wait::mins(10);
+/// Without a completed turn for this long the process ends. Own choice: ten times what the desk
+/// waits for a disk.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
+/// After this many entries a snapshot is written when the house is quiet …
+const SNAPSHOT_AFTER: u64 = 20_000;
+/// … and after this many in any case: a start reads fewer than twice as many.
+const SNAPSHOT_BY: u64 = 100_000;
+/// Quiet means: no new entry for this long.
+const QUIET: Wait = Wait::secs(2);
+
+/// How the hub is.
+pub(super) struct Vitals {
+    started: At,
+    looked: Option<At>,
+    volatile: bool,
+    hangs: bool,
+    /// Why the disk fails, in one sentence.
+    pub(super) disk_trouble: Option<String>,
+    pub(super) disk_free: Option<u64>,
+    space_low: bool,
+    clock_bad: bool,
+    untrusted_since: Option<At>,
+    lines_empty: std::collections::BTreeSet<crate::terms::LineId>,
+    snapshot_at: Seq,
+    snapshot_running: Arc<std::sync::atomic::AtomicBool>,
+    last_entry: (Seq, At),
+}
+
+impl Vitals {
+    pub(super) fn new(now: At, snapshot_at: Seq) -> Self {
+        Self {
+            started: now,
+            looked: None,
+            volatile: false,
+            hangs: false,
+            disk_trouble: None,
+            disk_free: None,
+            space_low: false,
+            clock_bad: false,
+            untrusted_since: None,
+            lines_empty: Default::default(),
+            snapshot_at,
+            snapshot_running: Arc::default(),
+            last_entry: (snapshot_at, now),
+        }
+    }
+
+    /// Whether what is written down is on disk.
+    pub(super) fn is_safe(&self) -> bool {
+        !self.volatile && !self.hangs
+    }
+
+    /// Whether the disk has stopped answering.
+    pub(super) fn hangs(&self) -> bool {
+        self.hangs
+    }
+
+    pub(super) fn disk_hangs(&mut self, hangs: bool) {
+        self.hangs = hangs;
+    }
+
+    pub(super) fn up(&self, now: At) -> Wait {
+        now - self.started
+    }
+}
+
+impl Desk {
+    /// Looks at the journal's own word on the disk and raises or settles the trouble.
+    pub(super) fn look_at_disk(&mut self) {
+        let durable = self.ears.durable.borrow().clone();
+        let was_safe = self.vitals.is_safe();
+        let answered = durable.covers(Seq(self.next_seq.0.saturating_sub(1)));
+        if self.vitals.hangs && (answered || durable.is_volatile()) {
+            self.vitals.hangs = false;
+        }
+        self.vitals.volatile = durable.is_volatile();
+        self.vitals.disk_trouble = match &durable.standing {
+            Standing::Volatile { error, .. } => Some(error.to_string()),
+            Standing::Safe if self.vitals.hangs => Some("the disk does not answer".to_owned()),
+            Standing::Safe => None,
+        };
+        let safe = self.vitals.is_safe();
+        if safe != was_safe {
+            let trouble =
+                Trouble { kind: Kind::Memory, subject: "journal".to_owned(), broken: !safe };
+            self.own.push_back(Stimulus::Trouble(trouble));
+            match &self.vitals.disk_trouble {
+                Some(why) => error!(%why, "the disk fails: calls are held in memory only"),
+                None => info!("the disk works again: everything is written down"),
+            }
+        }
+        if durable.gap.is_some() && safe {
+            self.snapshot();
+        }
+    }
+
+    /// Asks the slow questions when it is time.
+    pub(super) fn tick(&mut self, turn: &mut Turn) {
+        self.refuse_dead(turn);
+        let now = self.clock.now();
+        if self.vitals.looked.is_some_and(|at| now - at < LOOK_EVERY) {
+            return;
+        }
+        self.vitals.looked = Some(now);
+        let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]);
+        self.look_at_space(turn);
+        self.look_at_roster(turn);
+        self.look_at_clock(turn, now);
+    }
+
+    fn look_at_space(&mut self, turn: &mut Turn) {
+        let free = self.journal.free_bytes().ok();
+        self.vitals.disk_free = free;
+        let low = free.is_some_and(|free| free < self.settings.gateway.min_free_bytes);
+        if low != self.vitals.space_low {
+            self.vitals.space_low = low;
+            self.trouble(turn, Kind::Record, "disk-space".to_owned(), low);
+        }
+    }
+
+    /// A line that only everybody can answer for is a gap in the plan.
+    fn look_at_roster(&mut self, turn: &mut Turn) {
+        let wall = self.clock.wall();
+        let lines: Vec<_> = self.settings.roster.lines.keys().cloned().collect();
+        for line in lines {
+            let duty = self.settings.roster.on_duty(self.book.registry(), &line, wall);
+            let empty = duty.by == DutyBy::Everybody;
+            if empty == self.vitals.lines_empty.contains(&line) {
+                continue;
+            }
+            let subject = line.to_string();
+            match empty {
+                true => self.vitals.lines_empty.insert(line),
+                false => self.vitals.lines_empty.remove(&line),
+            };
+            self.trouble(turn, Kind::NobodyOnDuty, subject, empty);
+        }
+    }
+
+    fn look_at_clock(&mut self, turn: &mut Turn, now: At) {
+        let trusted = self.clock.wall().trusted;
+        self.vitals.untrusted_since = match (trusted, self.vitals.untrusted_since) {
+            (true, _) => None,
+            (false, since) => since.or(Some(now)),
+        };
+        let bad = self.vitals.untrusted_since.is_some_and(|since| now - since >= CLOCK_GRACE);
+        if bad != self.vitals.clock_bad {
+            self.vitals.clock_bad = bad;
+            self.trouble(turn, Kind::Clock, "wall".to_owned(), bad);
+        }
+    }
+
+    /// Something the journal found about itself: damage is a trouble, the rest is only said.
+    pub(super) fn own_finding(&mut self, finding: &Finding) {
+        warn!("{finding}");
+        self.own.push_back(Stimulus::Found(finding.to_string()));
+        if finding.is_damage() {
+            let subject = "journal".to_owned();
+            let trouble = Trouble { kind: Kind::Record, subject, broken: true };
+            self.own.push_back(Stimulus::Trouble(trouble));
+        }
+    }
+
+    /// Writes a snapshot when enough has happened and nobody waits.
+    pub(super) fn snapshot_if_due(&mut self) {
+        let now = self.clock.now();
+        let newest = self.book.last_seq();
+        if self.vitals.last_entry.0 != newest {
+            self.vitals.last_entry = (newest, now);
+        }
+        let since = newest.0.saturating_sub(self.vitals.snapshot_at.0);
+        let quiet = now - self.vitals.last_entry.1 >= QUIET;
+        if self.vitals.is_safe() && (since >= SNAPSHOT_BY || (quiet && since >= SNAPSHOT_AFTER)) {
+            self.snapshot();
+        }
+    }
+
+    /// Writes a snapshot beside the loop; one at a time.
+    fn snapshot(&mut self) {
+        if self.vitals.snapshot_running.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let seq = self.book.last_seq();
+        self.vitals.snapshot_at = seq;
+        let (book, journal) = (self.book.clone(), self.journal.clone());
+        let running = Arc::clone(&self.vitals.snapshot_running);
+        tokio::task::spawn_blocking(move || {
+            write_snapshot(&book, &journal, seq);
+            running.store(false, Ordering::Release);
+        });
+    }
+
+    /// Stops in order: wires first, so that unacknowledged calls stay with their senders, then what
+    /// is left is written down, carriers finish what is under way, and the record is closed.
+    pub(super) async fn close(mut self) -> Result<(), super::DeskError> {
+        info!("stopping");
+        let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
+        let broker = self.broker.take().map(|b| tokio::spawn(b.stop(Wait::secs(3))));
+        for _ in 0..4 {
+            let mut turn = Turn::new(self.next_seq);
+            self.gather(&mut turn);
+            if turn.entries() == 0 && turn.receipts.is_empty() {
+                break;
+            }
+            self.write_down(turn).await?;
+        }
+        self.outbox.stop().await;
+        let mut turn = Turn::new(self.next_seq);
+        self.gather(&mut turn);
+        self.decide(&mut turn, &Stimulus::Stopping);
+        self.write_down(turn).await?;
+        if let Some(broker) = broker {
+            let _ = broker.await;
+        }
+        if self.vitals.is_safe() {
+            let (book, journal) = (self.book.clone(), self.journal.clone());
+            let seq = book.last_seq();
+            let written = tokio::task::spawn_blocking(move || write_snapshot(&book, &journal, seq));
+            let _ = written.await;
+        }
+        self.journal.close(self.clock.now(), self.clock.wall().wall).await?;
+        Ok(())
+    }
+}
+
+fn write_snapshot(
+    book: &crate::incident::IncidentBook,
+    journal: &crate::journal::CommitterHandle,
+    seq: Seq,
+) {
+    let bytes = match serde_json::to_vec(book) {
+        Ok(bytes) => bytes,
+        Err(why) => return error!(%why, "the state cannot be written as a snapshot"),
+    };
+    match journal.write_snapshot(seq, &bytes) {
+        Ok(()) => info!(seq = seq.0, bytes = bytes.len(), "snapshot written"),
+        Err(why) => warn!(%why, "no snapshot"),
+    }
+}
+
+/// Ends the process when the desk completes no turn; the service manager starts it anew.
+pub(super) fn watch(beat: Arc<AtomicU64>, clock: Clock) -> std::io::Result<()> {
+    std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
+        loop {
+            std::thread::sleep(STUCK_AFTER / 6);
+            let last = beat.load(Ordering::Acquire);
+            if last == u64::MAX {
+                return;
+            }
+            if (clock.now() - At(last)).std() > STUCK_AFTER {
+                error!("the desk has completed no turn for {STUCK_AFTER:?}: restarting");
+                std::process::exit(crate::exit::BUG);
+            }
+        }
+    })?;
+    Ok(())
+}
