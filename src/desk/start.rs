@@ -161,7 +161,6 @@ pub async fn start(options: Options) -> Result<House, DeskError> {
     let writer = Writer { page_key: wiring::page_key(&state_dir) };
     let page_key = writer.page_key.clone();
     let broker_address = broker.as_ref().map(|(_, address)| *address);
-    let beat = Arc::new(AtomicU64::new(clock.now().0));
     let mut desk = Desk {
         intake: Intake::new(&settings, read.book.registry()),
         vitals: Vitals::new(clock.now(), read.book.last_seq()),
@@ -184,9 +183,9 @@ pub async fn start(options: Options) -> Result<House, DeskError> {
         broker_address: broker_address.map(|a| a.to_string()),
         old_config,
         own: VecDeque::new(),
-        beat: Arc::clone(&beat),
-        settings: Arc::clone(&settings),
-        clock: clock.clone(),
+        beat: Arc::new(AtomicU64::new(clock.now().0)),
+        settings,
+        clock,
     };
     let told = Told {
         resumption,
@@ -196,27 +195,46 @@ pub async fn start(options: Options) -> Result<House, DeskError> {
         out: [carriers.out, endpoints.out].concat(),
     };
     desk.begin(told).await?;
-    let scrub = Scrub::spawn(read.unread, SCRUB_PACE, move |finding| {
+    let broker = broker_address;
+    open_doors(desk, Doors { unread: read.unread, tell_finding, asks, stop, page_key, broker })
+        .await
+}
+
+/// What is needed once the desk has begun.
+struct Doors {
+    unread: crate::journal::Unread,
+    tell_finding: mpsc::Sender<Finding>,
+    asks: mpsc::Sender<Asked>,
+    stop: oneshot::Sender<()>,
+    page_key: crate::terms::Secret,
+    broker: Option<SocketAddr>,
+}
+
+/// Reads the old record in the background, lets people in, and sets the desk to work.
+async fn open_doors(desk: Desk, doors: Doors) -> Result<House, DeskError> {
+    let Doors { unread, tell_finding, asks, stop, page_key, broker } = doors;
+    let (settings, clock) = (Arc::clone(&desk.settings), desk.clock.clone());
+    let scrub = Scrub::spawn(unread, SCRUB_PACE, move |finding| {
         // A stopping desk hears no more; the next start scrubs again.
         let _ = tell_finding.blocking_send(finding);
     })?;
-    vitals::watch(beat, clock.clone()).map_err(DeskError::Thread)?;
+    vitals::watch(Arc::clone(&desk.beat), clock.clone()).map_err(DeskError::Thread)?;
     let path = settings.gateway.socket.clone();
     let listening =
         socket::listen(&path, asks.clone()).map_err(|source| DeskError::Socket { path, source })?;
-    let console = open_console(&settings, &asks, &clock, page_key).await;
-    let addresses = console.as_ref().map(Console::address);
-    info!(broker = ?broker_address, console = ?addresses, "ready");
+    let pages = open_console(&settings, &asks, &clock, page_key).await;
+    let console = pages.as_ref().map(Console::address);
+    info!(?broker, ?console, "ready");
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     let beat = Arc::clone(&desk.beat);
     let task = tokio::spawn(async move {
         let ended = desk.run().await;
         beat.store(u64::MAX, std::sync::atomic::Ordering::Release);
         scrub.stop();
-        drop((listening, console));
+        drop((listening, pages));
         ended
     });
-    Ok(House { broker: broker_address, console: addresses, asks, stop: Some(stop), task })
+    Ok(House { broker, console, asks, stop: Some(stop), task })
 }
 
 async fn open_console(
