@@ -1,4 +1,5 @@
-//! The screen in the duty room: one line per order on a terminal, in a file or on standard output.
+//! The screen in the duty room: one line per call on a terminal, in a file or on standard output; an
+//! order to each of five people is one line, because they look at one screen.
 //!
 //! The line is written by a thread of its own that holds one line at a time. A terminal that is
 //! stopped (Ctrl-S, a pipe nobody reads, a disk that hangs) then blocks that thread and nothing
@@ -11,6 +12,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
@@ -19,7 +21,8 @@ use tokio::time::timeout;
 
 use super::post::Carry;
 use super::{Letter, text};
-use crate::incident::Outcome;
+use crate::incident::{Notice, Outcome};
+use crate::terms::Seq;
 
 /// How long one line may take. Own choice: a person would have seen it by then.
 pub const LINE_LIMIT: Duration = Duration::from_secs(2);
@@ -51,6 +54,8 @@ struct Line {
 #[derive(Debug)]
 pub struct Screen {
     lines: SyncSender<Line>,
+    /// What was shown last and for which fact: one call to five people is one line on one screen.
+    shown: Mutex<Option<(Seq, String)>>,
 }
 
 impl Screen {
@@ -63,7 +68,7 @@ impl Screen {
             .name("screen".to_owned())
             .spawn(move || write_lines(&place, &queue))
             .map_err(ScreenError::Thread)?;
-        Ok(Self { lines })
+        Ok(Self { lines, shown: Mutex::default() })
     }
 }
 
@@ -71,14 +76,21 @@ impl Carry for Screen {
     async fn carry(&self, letter: &Letter) -> Outcome {
         let (done, written) = oneshot::channel();
         let urgent = letter.class.is_urgent();
-        let line = Line { text: line(letter), urgent, done };
+        let says = (letter.id.cause, line(letter));
+        if self.shown.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(&says) {
+            return Outcome::HandedOver;
+        }
+        let line = Line { text: says.1.clone(), urgent, done };
         match self.lines.try_send(line) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return later("the screen is stuck"),
             Err(TrySendError::Disconnected(_)) => return later("the screen's writer has ended"),
         }
         match timeout(LINE_LIMIT, written).await {
-            Ok(Ok(Ok(()))) => Outcome::HandedOver,
+            Ok(Ok(Ok(()))) => {
+                *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(says);
+                Outcome::HandedOver
+            }
             Ok(Ok(Err(error))) => later(&format!("the screen cannot be written: {}", error.kind())),
             Ok(Err(_)) => later("the screen's writer has ended"),
             Err(_) => Outcome::Unknown { why: "the screen is stuck".to_owned() },
@@ -91,9 +103,13 @@ fn later(why: &str) -> Outcome {
 }
 
 /// Time, code and text; the text ends with the code in most notices, but a column of codes is what
-/// an eye runs down.
+/// an eye runs down. What says "you" to one person names that person: the screen is everybody's.
 fn line(letter: &Letter) -> String {
-    format!("{} {} {}", letter.time.trim(), letter.code, text::short(letter))
+    let to = match letter.notice {
+        Notice::YouAccepted if !letter.to.name.trim().is_empty() => format!("{}：", letter.to.name),
+        _ => String::new(),
+    };
+    format!("{} {} {to}{}", letter.time.trim(), letter.code, text::short(letter))
         .chars()
         .filter(|c| !c.is_control())
         .collect()
