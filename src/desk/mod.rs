@@ -42,7 +42,7 @@ use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::counter::Asked;
 use crate::incident::{IncidentBook, OrderId, Standing, Stimulus};
-use crate::journal::{CommitterHandle, Durable, Finding};
+use crate::journal::{Batch, CommitterHandle, Durable, Finding};
 use crate::link::broker::{Broker, SessionNews};
 use crate::notify::post::Ended;
 use crate::notify::webhook::EndpointReport;
@@ -87,6 +87,8 @@ struct Desk {
     book: IncidentBook,
     next_seq: Seq,
     journal: CommitterHandle,
+    /// What the journal's queue had no room for.
+    unsent: VecDeque<Batch>,
     ears: Ears,
     intake: Intake,
     held: Held,

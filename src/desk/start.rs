@@ -66,6 +66,9 @@ pub enum DeskError {
         /// What the journal would give next.
         next: Seq,
     },
+    /// The disk has been hanging until no more could be kept.
+    #[error("the disk has not answered for too long: replace it, then start the hub")]
+    DiskHangs,
     /// The desk's task ended without a word.
     #[error("the desk ended unexpectedly: restart the hub and report its log")]
     Ended,
@@ -178,6 +181,7 @@ pub async fn start(options: Options) -> Result<House, DeskError> {
             stop: stopped,
         },
         journal,
+        unsent: VecDeque::new(),
         held: Held::default(),
         broker: broker.map(|(broker, _)| broker),
         broker_address: broker_address.map(|a| a.to_string()),

@@ -92,7 +92,8 @@ impl Vitals {
 impl Desk {
     /// Looks at the journal's own word on the disk and raises or settles the trouble.
     pub(super) fn look_at_disk(&mut self) {
-        let durable = self.ears.durable.borrow().clone();
+        // Marked as seen, or the loop would wake once more for what this very turn has forced.
+        let durable = self.ears.durable.borrow_and_update().clone();
         let was_safe = self.vitals.is_safe();
         let answered = durable.covers(Seq(self.next_seq.0.saturating_sub(1)));
         if self.vitals.hangs && (answered || durable.is_volatile()) {
