@@ -39,6 +39,8 @@ pub(super) struct Vitals {
     looked: Option<At>,
     volatile: bool,
     hangs: bool,
+    /// What people were last told about the two.
+    said_safe: bool,
     /// Why the disk fails, in one sentence.
     pub(super) disk_trouble: Option<String>,
     pub(super) disk_free: Option<u64>,
@@ -58,6 +60,7 @@ impl Vitals {
             looked: None,
             volatile: false,
             hangs: false,
+            said_safe: true,
             disk_trouble: None,
             disk_free: None,
             space_low: false,
@@ -94,7 +97,6 @@ impl Desk {
     pub(super) fn look_at_disk(&mut self) {
         // Marked as seen, or the loop would wake once more for what this very turn has forced.
         let durable = self.ears.durable.borrow_and_update().clone();
-        let was_safe = self.vitals.is_safe();
         let answered = durable.covers(Seq(self.next_seq.0.saturating_sub(1)));
         if self.vitals.hangs && (answered || durable.is_volatile()) {
             self.vitals.hangs = false;
@@ -106,7 +108,8 @@ impl Desk {
             Standing::Safe => None,
         };
         let safe = self.vitals.is_safe();
-        if safe != was_safe {
+        if safe != self.vitals.said_safe {
+            self.vitals.said_safe = safe;
             let trouble =
                 Trouble { kind: Kind::Memory, subject: "journal".to_owned(), broken: !safe };
             self.own.push_back(Stimulus::Trouble(trouble));
