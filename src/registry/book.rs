@@ -1,62 +1,49 @@
 //! The registry as it stands, built by applying changes.
+//!
+//! Two indexes stand beside the rows: who lives in a home, and which device is heard under a name. A
+//! press asks both, and a street's power returning asks them ten thousand times at once, so neither
+//! may cost a walk through 3,000 devices. They are derived: never written down, kept by every
+//! change, and built anew when a registry is read back, so that no record can disagree with itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::device_types::{DeviceTypes, Family};
 use super::rows::{Change, Device, Home, Person, Resident, Row, RowId};
 use crate::terms::{DeviceId, HomeId, PersonId, ResidentId};
 
 /// Everybody and everything known, by id.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Rows")]
 pub struct Registry {
     residents: BTreeMap<ResidentId, Resident>,
     homes: BTreeMap<HomeId, Home>,
     devices: BTreeMap<DeviceId, Device>,
     people: BTreeMap<PersonId, Person>,
-}
-
-/// Where to go and whom to look for, in words, for one device. Never empty: see
-/// [`Registry::whereabouts`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whereabouts {
-    /// The place in full: 3号楼2单元501卫生间.
-    pub place: String,
-    /// The shortest form: 3-2-501.
-    pub short: String,
-    /// The residents it may be about: one, a couple, or none.
-    pub residents: Vec<ResidentId>,
-    /// The district's grid code; may be empty.
-    pub grid: String,
-    /// Whether it is in the centre's own building.
-    pub on_site: bool,
+    #[serde(skip_serializing)]
+    living: BTreeMap<HomeId, BTreeSet<ResidentId>>,
+    #[serde(skip_serializing)]
+    heard: BTreeMap<String, BTreeSet<DeviceId>>,
 }
 
 impl Registry {
     /// Applies one change. Removing what is not there changes nothing.
     pub fn apply(&mut self, change: &Change) {
         match change {
-            Change::Set(Row::Resident(row)) => {
-                self.residents.insert(row.id.clone(), row.clone());
-            }
+            Change::Set(Row::Resident(row)) => self.set_resident(row),
             Change::Set(Row::Home(row)) => {
                 self.homes.insert(row.id.clone(), row.clone());
             }
-            Change::Set(Row::Device(row)) => {
-                self.devices.insert(row.id.clone(), row.clone());
-            }
+            Change::Set(Row::Device(row)) => self.set_device(row),
             Change::Set(Row::Person(row)) => {
                 self.people.insert(row.id.clone(), row.clone());
             }
-            Change::Removed(RowId::Resident(id)) => {
-                self.residents.remove(id);
-            }
+            Change::Removed(RowId::Resident(id)) => self.remove_resident(id),
             Change::Removed(RowId::Home(id)) => {
                 self.homes.remove(id);
             }
-            Change::Removed(RowId::Device(id)) => {
-                self.devices.remove(id);
-            }
+            Change::Removed(RowId::Device(id)) => self.remove_device(id),
             Change::Removed(RowId::Person(id)) => {
                 self.people.remove(id);
             }
@@ -111,45 +98,210 @@ impl Registry {
         self.people.values()
     }
 
-    /// Where to go for a device, whatever is missing: the home and spot where known, else the
-    /// resident's home, else the device's own name and that its place is not registered.
-    pub fn whereabouts(&self, id: &DeviceId) -> Whereabouts {
-        let device = self.devices.get(id);
-        let resident = device.and_then(|d| d.resident.as_ref());
-        let home = device
-            .and_then(|d| d.home.as_ref())
-            .or_else(|| resident.and_then(|r| self.residents.get(r)?.home.as_ref()))
-            .and_then(|h| self.homes.get(h));
-        let residents = match (resident, home) {
-            (Some(one), _) => vec![one.clone()],
-            (None, Some(home)) => self
-                .residents
-                .values()
-                .filter(|r| r.home.as_ref() == Some(&home.id))
-                .map(|r| r.id.clone())
-                .collect(),
-            (None, None) => Vec::new(),
+    /// Everybody who lives in a home, by id: one, a couple, or none.
+    pub fn residents_of(&self, home: &HomeId) -> impl Iterator<Item = &ResidentId> {
+        self.living.get(home).into_iter().flatten()
+    }
+
+    /// The device that `family` hears under this name. Where two share a name (import refuses that,
+    /// an older record may hold it), one whose type is known to be of this family goes before one
+    /// whose type is not known at all; a device of another family is never meant.
+    pub fn by_heard_as(
+        &self,
+        types: &DeviceTypes,
+        family: Family,
+        heard_as: &str,
+    ) -> Option<&Device> {
+        let named = self.heard.get(heard_as)?;
+        let of = |wanted: Option<Family>| {
+            let mut rows = named.iter().filter_map(|id| self.devices.get(id));
+            rows.find(|row| types.get(&row.type_name).map(|kind| kind.family) == wanted)
         };
-        let spot = device.map(|d| d.spot.as_str()).unwrap_or_default();
-        let (full, short) = match home {
-            Some(home) => {
-                let named = [home.place.as_str(), home.short.as_str(), home.id.as_str()];
-                let full = first_said(&named);
-                (format!("{full}{spot}"), first_said(&[&home.short, &full]))
-            }
-            None if !spot.is_empty() => (spot.to_owned(), spot.to_owned()),
-            None => (format!("设备{id}(位置未登记)"), format!("设备{id}")),
-        };
-        Whereabouts {
-            place: full,
-            short,
-            residents,
-            grid: home.map(|h| h.grid.clone()).unwrap_or_default(),
-            on_site: home.is_some_and(|h| h.on_site),
+        of(Some(family)).or_else(|| of(None))
+    }
+
+    fn set_resident(&mut self, row: &Resident) {
+        self.remove_resident(&row.id);
+        if let Some(home) = &row.home {
+            self.living.entry(home.clone()).or_default().insert(row.id.clone());
+        }
+        self.residents.insert(row.id.clone(), row.clone());
+    }
+
+    fn remove_resident(&mut self, id: &ResidentId) {
+        let Some(home) = self.residents.remove(id).and_then(|row| row.home) else { return };
+        forget(&mut self.living, &home, id);
+    }
+
+    fn set_device(&mut self, row: &Device) {
+        self.remove_device(&row.id);
+        self.heard.entry(row.heard_name().to_owned()).or_default().insert(row.id.clone());
+        self.devices.insert(row.id.clone(), row.clone());
+    }
+
+    fn remove_device(&mut self, id: &DeviceId) {
+        let Some(row) = self.devices.remove(id) else { return };
+        forget(&mut self.heard, row.heard_name(), id);
+    }
+}
+
+/// Takes one name out of an index, and its entry when that was the last.
+fn forget<K, Q, V>(index: &mut BTreeMap<K, BTreeSet<V>>, key: &Q, value: &V)
+where
+    K: Ord + std::borrow::Borrow<Q>,
+    Q: Ord + ?Sized,
+    V: Ord,
+{
+    if let Some(names) = index.get_mut(key) {
+        names.remove(value);
+        if names.is_empty() {
+            index.remove(key);
         }
     }
 }
 
-fn first_said(texts: &[&str]) -> String {
-    texts.iter().find(|t| !t.trim().is_empty()).copied().unwrap_or_default().to_owned()
+/// The registry as it is written down: rows only.
+#[derive(Deserialize)]
+struct Rows {
+    residents: BTreeMap<ResidentId, Resident>,
+    homes: BTreeMap<HomeId, Home>,
+    devices: BTreeMap<DeviceId, Device>,
+    people: BTreeMap<PersonId, Person>,
+}
+
+impl From<Rows> for Registry {
+    fn from(rows: Rows) -> Self {
+        let mut book = Self { homes: rows.homes, people: rows.people, ..Self::default() };
+        rows.residents.values().for_each(|row| book.set_resident(row));
+        rows.devices.values().for_each(|row| book.set_device(row));
+        book
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::registry::DeviceType;
+
+    fn resident(n: u8, home: Option<u8>) -> Row {
+        Row::Resident(Resident {
+            id: ResidentId::new(&format!("R{n}")).unwrap(),
+            name: format!("住户{n}"),
+            born: None,
+            home: home.map(home_id),
+            phone: String::new(),
+            access: String::new(),
+        })
+    }
+
+    fn home_id(n: u8) -> HomeId {
+        HomeId::new(&format!("H{n}")).unwrap()
+    }
+
+    fn device(id: &str, type_name: &str, heard_as: &str) -> Row {
+        Row::Device(Device {
+            id: DeviceId::new(id).unwrap(),
+            type_name: type_name.to_owned(),
+            heard_as: heard_as.to_owned(),
+            home: None,
+            resident: None,
+            spot: String::new(),
+        })
+    }
+
+    fn book(rows: Vec<Row>) -> Registry {
+        let mut book = Registry::default();
+        rows.into_iter().for_each(|row| book.apply(&Change::Set(row)));
+        book
+    }
+
+    fn types() -> DeviceTypes {
+        let kind = |family| DeviceType {
+            family,
+            label: "按钮".to_owned(),
+            life_safety: true,
+            actions: BTreeMap::new(),
+        };
+        DeviceTypes::from([
+            ("button".to_owned(), kind(Family::NativeMqtt)),
+            ("zigbee-button".to_owned(), kind(Family::Zigbee2mqtt)),
+        ])
+    }
+
+    fn heard(book: &Registry, family: Family, name: &str) -> Option<String> {
+        Some(book.by_heard_as(&types(), family, name)?.id.to_string())
+    }
+
+    #[test]
+    fn a_device_is_found_by_the_name_it_is_heard_under_and_else_by_its_id() {
+        let book = book(vec![
+            device("B-14", "button", ""),
+            device("Z-1", "zigbee-button", "三号楼/501 按钮"),
+        ]);
+        assert_eq!(heard(&book, Family::NativeMqtt, "B-14").as_deref(), Some("B-14"));
+        assert_eq!(heard(&book, Family::Zigbee2mqtt, "三号楼/501 按钮").as_deref(), Some("Z-1"));
+        assert_eq!(heard(&book, Family::Zigbee2mqtt, "Z-1"), None);
+    }
+
+    #[test]
+    fn one_name_in_two_families_is_two_devices() {
+        let book = book(vec![device("B-14", "button", ""), device("A-1", "zigbee-button", "B-14")]);
+        assert_eq!(heard(&book, Family::NativeMqtt, "B-14").as_deref(), Some("B-14"));
+        assert_eq!(heard(&book, Family::Zigbee2mqtt, "B-14").as_deref(), Some("A-1"));
+    }
+
+    #[test]
+    fn a_device_whose_type_nobody_knows_any_more_is_still_found() {
+        let book = book(vec![device("B-14", "forgotten", "")]);
+        assert_eq!(heard(&book, Family::NativeMqtt, "B-14").as_deref(), Some("B-14"));
+    }
+
+    #[test]
+    fn a_device_that_is_renamed_or_removed_leaves_its_old_name() {
+        let mut book = book(vec![device("Z-1", "zigbee-button", "old")]);
+        book.apply(&Change::Set(device("Z-1", "zigbee-button", "new")));
+        assert_eq!(heard(&book, Family::Zigbee2mqtt, "old"), None);
+        assert_eq!(heard(&book, Family::Zigbee2mqtt, "new").as_deref(), Some("Z-1"));
+        book.apply(&Change::Removed(RowId::Device(DeviceId::new("Z-1").unwrap())));
+        assert_eq!(book, Registry::default());
+    }
+
+    #[test]
+    fn a_record_holds_rows_only_and_reads_back_as_the_same_registry() {
+        let book = book(vec![resident(1, Some(1)), device("Z-1", "zigbee-button", "heard")]);
+        let text = serde_json::to_string(&book).unwrap();
+        let parts: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let names: Vec<&String> = parts.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["devices", "homes", "people", "residents"]);
+        assert_eq!(serde_json::from_str::<Registry>(&text).unwrap(), book);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_changes_the_index_says_what_a_walk_through_the_rows_would(
+            moves in proptest::collection::vec((0u8..6, proptest::option::of(proptest::option::of(0u8..3))), 0..40)
+        ) {
+            let mut book = Registry::default();
+            for (n, to) in moves {
+                let change = match to {
+                    Some(home) => Change::Set(resident(n, home)),
+                    None => Change::Removed(resident(n, None).id()),
+                };
+                book.apply(&change);
+            }
+            for n in 0..3 {
+                let indexed: Vec<_> = book.residents_of(&home_id(n)).collect();
+                let walked: Vec<_> = book
+                    .residents()
+                    .filter(|row| row.home == Some(home_id(n)))
+                    .map(|row| &row.id)
+                    .collect();
+                prop_assert_eq!(indexed, walked);
+            }
+            let text = serde_json::to_string(&book).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Registry>(&text).unwrap(), book);
+        }
+    }
 }

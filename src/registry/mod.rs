@@ -7,9 +7,14 @@
 //! rows allow, because somebody has to run there.
 
 mod book;
+mod changes;
+pub mod csv;
 mod device_types;
 mod rows;
+mod whereabouts;
 
-pub use book::{Registry, Whereabouts};
+pub use book::Registry;
+pub use changes::changes;
 pub use device_types::{DeviceType, DeviceTypes, Family};
 pub use rows::{Change, Device, Home, Person, Resident, Role, Row, RowId};
+pub use whereabouts::{AGE_MAX, NAMES_MAX, Named, SHORT_MAX_UNITS, Whereabouts};

@@ -81,6 +81,31 @@ pub enum Role {
     District,
 }
 
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 4] = [Self::Staff, Self::Lead, Self::Technician, Self::District];
+
+    /// The word in `people.csv` and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Staff => "staff",
+            Self::Lead => "lead",
+            Self::Technician => "technician",
+            Self::District => "district",
+        }
+    }
+
+    /// The role of a word, the inverse of [`Role::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.word() == word)
+    }
+
+    /// Whether they belong to the house and can be sent to a resident's side.
+    pub fn is_of_the_house(self) -> bool {
+        !matches!(self, Self::District)
+    }
+}
+
 /// Somebody who may be called and may answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
@@ -113,6 +138,25 @@ pub enum Row {
     Person(Person),
 }
 
+impl Device {
+    /// The name its family hears it under: [`Device::heard_as`], else its id.
+    pub fn heard_name(&self) -> &str {
+        if self.heard_as.is_empty() { self.id.as_str() } else { &self.heard_as }
+    }
+}
+
+impl Row {
+    /// The name of this row.
+    pub fn id(&self) -> RowId {
+        match self {
+            Self::Resident(row) => RowId::Resident(row.id.clone()),
+            Self::Home(row) => RowId::Home(row.id.clone()),
+            Self::Device(row) => RowId::Device(row.id.clone()),
+            Self::Person(row) => RowId::Person(row.id.clone()),
+        }
+    }
+}
+
 /// The name of a row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -135,4 +179,24 @@ pub enum Change {
     Set(Row),
     /// The row is gone.
     Removed(RowId),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_written_alike_in_csv_and_in_json() {
+        for role in Role::ALL {
+            assert_eq!(Role::from_word(role.word()), Some(role));
+            assert_eq!(serde_json::to_string(&role).unwrap(), format!("\"{}\"", role.word()));
+        }
+    }
+
+    #[test]
+    fn only_the_district_is_not_of_the_house() {
+        let outside: Vec<Role> =
+            Role::ALL.into_iter().filter(|role| !role.is_of_the_house()).collect();
+        assert_eq!(outside, [Role::District]);
+    }
 }

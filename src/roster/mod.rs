@@ -5,6 +5,10 @@
 //! could be true. Times are civil times of one zone (China has had one zone and no summer time since
 //! 1991, but rules are kept in civil time, so another zone's changes are handled by the zone file).
 
+mod civil;
 mod duty;
+mod plan;
 
-pub use duty::{Duty, DutyBy, Hours, Line, Roster, Rule};
+pub use civil::known_zone;
+pub use duty::{Duty, DutyBy, Hours, Line, Roster, Rule, everybody};
+pub use plan::{PLAN_DAYS_MAX, Shift};
