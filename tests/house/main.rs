@@ -5,3 +5,8 @@ mod calls;
 mod devices;
 mod hub;
 mod receivers;
+mod life;
+mod page;
+mod transcripts;
+mod power;
+mod record;
