@@ -91,7 +91,7 @@ pub(super) fn failed(error: &DeskError) -> Failure {
         | DeskError::OutOfStep { .. }
         | DeskError::Ended
         | DeskError::Thread(_) => exit::BUG,
-        DeskError::Journal(_) => exit::STORAGE,
+        DeskError::Journal(_) | DeskError::DiskHangs => exit::STORAGE,
         DeskError::Link(_) | DeskError::Socket { .. } => exit::CONFIG,
     };
     Failure::of(code, error)

@@ -10,3 +10,7 @@ mod page;
 mod transcripts;
 mod power;
 mod record;
+mod rough;
+mod stopping;
+mod times;
+mod ways_out;

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use anling::incident::{Carrier, Outcome};
 use anling::notify::post::Carry;
 use anling::notify::screen::Screen;
-use anling::terms::Class;
+use anling::terms::{Class, PersonId};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 
 use super::letters::{letter, soon};
@@ -24,6 +24,19 @@ async fn each_order_is_one_line_with_its_time_and_code() {
     assert_eq!(text.lines().count(), 2);
     assert!(text.starts_with("16:05 A17 【紧急求助】3号楼2单元501王桂芳"), "{text}");
     assert!(!text.contains('\u{7}'), "no bell in a file");
+}
+
+#[tokio::test]
+async fn a_call_to_three_people_is_one_line_and_its_repeat_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("screen");
+    let screen = Screen::open(path.to_str().unwrap()).unwrap();
+    let mut call = letter(Carrier::Screen, Class::Emergency, 1);
+    for person in ["zhangmin", "wangli", "chenjie", "zhangmin"] {
+        call.id.person = PersonId::new(person).unwrap();
+        assert_eq!(screen.carry(&call).await, Outcome::HandedOver);
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
 }
 
 #[tokio::test]
