@@ -25,9 +25,9 @@ mod letters;
 mod outbox;
 mod socket;
 mod start;
-mod turn;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod vitals;
 mod wiring;
 

@@ -107,9 +107,7 @@ async fn open(dir: &Path, disk: &Gated) -> House {
         vouch: Vouch::Host,
     };
     let house = start_on(Arc::new(disk.clone()), options).await.unwrap();
-    let begun = async {
-        while matches!(ask(&house, remark()).await, Reply::Refused { .. }) {}
-    };
+    let begun = async { while matches!(ask(&house, remark()).await, Reply::Refused { .. }) {} };
     timeout(HANG_GUARD, begun).await.expect("an incident to speak about");
     house
 }

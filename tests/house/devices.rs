@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -76,8 +76,7 @@ impl Listener {
     /// Waits for an answer of this stage to this mark.
     pub fn hears(&self, boot: u32, seq: u32, stage: &str) {
         soon(&format!("{stage} for {boot}/{seq} on cmd"), || {
-            let right =
-                |m: &&Value| m["stage"] == stage && m["boot"] == boot && m["ack"] == seq;
+            let right = |m: &&Value| m["stage"] == stage && m["boot"] == boot && m["ack"] == seq;
             self.heard().iter().find(right).map(|_| ())
         });
     }
@@ -124,15 +123,7 @@ impl Device {
 
     /// The next packet; `None` when the connection is gone or nothing came in time.
     pub fn next(&self, within: Duration) -> Option<Packet> {
-        match self.heard.recv_timeout(within) {
-            Ok(packet) => Some(packet),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
-    }
-
-    pub fn listen(&self, topic: &str) {
-        self.client.subscribe(topic, QoS::AtLeastOnce).unwrap();
-        while !matches!(self.next(HANG_GUARD).expect("a SUBACK"), Packet::SubAck(_)) {}
+        self.heard.recv_timeout(within).ok()
     }
 
     /// Sends and forgets.

@@ -122,7 +122,11 @@ impl Hub {
         std::fs::create_dir(hub.state()).unwrap();
         let state = hub.state().display().to_string();
         hub.edit("gateway.toml", "/var/lib/anling", &state);
-        hub.edit("gateway.toml", "/run/anling/anling.sock", &hub.path("sock").display().to_string());
+        hub.edit(
+            "gateway.toml",
+            "/run/anling/anling.sock",
+            &hub.path("sock").display().to_string(),
+        );
         hub.edit("gateway.toml", "127.0.0.1:7580", "127.0.0.1:0");
         hub.edit("gateway.toml", "ballast = \"32MiB\"", "ballast = \"4MiB\"");
         hub.edit("gateway.toml", "min_free = \"64MiB\"", "min_free = \"16MiB\"");
@@ -350,13 +354,6 @@ impl Hub {
 
     pub fn console_port(&self) -> u16 {
         port_after(&self.log(), "console=Some(127.0.0.1:")
-    }
-
-    /// Every entry of the record, as the export gives it.
-    pub fn entries(&self) -> Vec<Value> {
-        let said = self.cli(&["journal", "export"]);
-        let lines = said.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.collect()
     }
 
     /// The facts of one name, in order.

@@ -41,7 +41,8 @@ fn a_call_goes_from_press_to_follow_up_by_commands() {
     assert!(card.contains("已提供帮助"), "{card}");
     moved("liuqiang", &["follow-up", "--score", "5"], "A01: followed up, on disk\n");
     let card = hub.does(&["incident", "A01"]);
-    for part in ["followed up", "3号楼2单元302", "陈秀英", "左膝擦伤,已消毒", "已扶起"] {
+    for part in ["followed up", "3号楼2单元302", "陈秀英", "左膝擦伤,已消毒", "已扶起"]
+    {
         assert!(card.contains(part), "{part} in {card}");
     }
     assert_eq!(hub.does(&["incidents"]), "no open incidents\n");
@@ -72,8 +73,18 @@ fn a_wrong_person_code_or_order_of_things_changes_nothing_and_says_so() {
 fn masked(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
     const VOLATILE: [&str; 12] = [
-        "raised", "accepted", "on_the_way", "on_scene", "resolved", "followed_up", "age_ms",
-        "up_ms", "wall", "last_handed_over", "disk_free", "stored_at",
+        "raised",
+        "accepted",
+        "on_the_way",
+        "on_scene",
+        "resolved",
+        "followed_up",
+        "age_ms",
+        "up_ms",
+        "wall",
+        "last_handed_over",
+        "disk_free",
+        "stored_at",
     ];
     match value {
         Value::Object(fields) => fields

@@ -161,7 +161,9 @@ fn kills_at_random_moments_lose_nothing_acknowledged_and_double_nothing() {
     assert_eq!(told(), raised.len(), "an incident with two names");
     soon("every ladder's last step", || {
         let all = hub.incidents();
-        all.iter().all(|i| i["rung"].as_u64() >= Some(2) || i["lap"].as_u64() > Some(0)).then_some(())
+        all.iter()
+            .all(|i| i["rung"].as_u64() >= Some(2) || i["lap"].as_u64() > Some(0))
+            .then_some(())
     });
     assert!(hub.incidents().iter().all(|incident| !incident["next"].is_null()));
     assert_eq!(hub.cli(&["journal", "verify"]).code, 0);

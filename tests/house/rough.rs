@@ -19,7 +19,9 @@ fn rubbish_a_silent_guest_and_a_packet_of_a_megabyte_change_nothing() {
     let port = hub.broker_port();
     let silent: Vec<TcpStream> =
         (0..20).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
-    for rubbish in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 4096], &[0; 64], b"\x10\xff\xff\xff\x7f"] {
+    for rubbish in
+        [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 4096], &[0; 64], b"\x10\xff\xff\xff\x7f"]
+    {
         let mut guest = TcpStream::connect(("127.0.0.1", port)).unwrap();
         guest.write_all(rubbish).unwrap();
     }

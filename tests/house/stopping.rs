@@ -104,14 +104,18 @@ fn ten_mistakes(hub: &Hub) {
     hub.edit("gateway.toml", "segment = \"16MiB\"", "segmnt = \"16MiB\"");
     hub.edit("links.toml", "max_connections = 9000", "max_connections = \"many\"");
     hub.edit("links.toml", "device = \"B-05\"", "device = \"B-55\"");
-    hub.edit("devices.toml", "[type.gas]\nfamily = \"zigbee2mqtt\"", "[type.gas]\nfamily = \"zwave\"");
+    hub.edit(
+        "devices.toml",
+        "[type.gas]\nfamily = \"zigbee2mqtt\"",
+        "[type.gas]\nfamily = \"zwave\"",
+    );
     hub.edit("registry/homes.csv", "H-3-2-302,", "H-3-2-303,");
     hub.edit("roster.toml", "people = [\"zhangmin\"]", "people = [\"zhangming\"]");
 }
 
 #[test]
 fn ten_mistakes_are_shown_at_once_and_the_last_accepted_config_carries_on() {
-    let mut hub = Hub::prepared();
+    let hub = Hub::prepared();
     ten_mistakes(&hub);
     let said = hub.cli(&["check", "--json"]);
     assert_eq!(said.code, 1);
