@@ -30,14 +30,14 @@ pub(super) fn load(dir: &Path, state: Option<&Path>) -> Result<Loaded, Failure> 
     }
 }
 
-/// What is wrong with a directory, in one sentence: the problem itself where it is the only one.
+/// What is wrong with a directory, and what to do: the problem itself where it is the only one.
 fn unusable(dir: &Path, problems: &[Problem]) -> String {
     let wrong: Vec<_> = problems.iter().filter(|p| p.severity == Severity::Problem).collect();
     let dir = dir.display();
     match wrong.as_slice() {
         [one] => {
             let file = if one.file.is_empty() { String::new() } else { format!("{}: ", one.file) };
-            format!("{file}{}: run `anling check --config {dir}`", one.message)
+            format!("{file}{}; {}", one.message, one.help)
         }
         many => {
             let count = many.len();

@@ -308,7 +308,7 @@ struct Told {
 impl Desk {
     /// Writes down the start, takes the config into use and offers what is outstanding.
     async fn begin(&mut self, told: Told) -> Result<(), DeskError> {
-        self.look_at_disk();
+        self.look_at_disk(Seq(self.next_seq.0.saturating_sub(1)));
         // Before anything new is ordered: only what an earlier run left is sent as a repeat.
         self.outbox.resume(&self.book);
         let mut turn = Turn::new(self.next_seq);

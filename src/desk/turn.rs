@@ -135,7 +135,7 @@ impl Desk {
         if let Some(pending) = self.hand_in()?.filter(|_| urgent) {
             self.wait_for_disk(pending.answer()).await?;
         }
-        self.look_at_disk();
+        self.look_at_disk(Seq(first.0.saturating_sub(1)));
         self.let_out();
         Ok(())
     }
@@ -149,7 +149,7 @@ impl Desk {
                 Ok(pending) => newest = Some(pending),
                 Err((JournalError::Full, batch)) => {
                     self.unsent.push_front(batch);
-                    self.vitals.disk_hangs(true);
+                    self.vitals.disk_hangs();
                     if self.unsent.len() > UNSENT_MAX {
                         return Err(DeskError::DiskHangs);
                     }
@@ -174,7 +174,7 @@ impl Desk {
             Ok(Err(gone)) => Err(gone.into()),
             Err(_) => {
                 warn!("the disk has not answered for {DISK_PATIENCE}: calling people without it");
-                self.vitals.disk_hangs(true);
+                self.vitals.disk_hangs();
                 Ok(())
             }
         }

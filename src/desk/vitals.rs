@@ -87,8 +87,8 @@ impl Vitals {
         self.hangs
     }
 
-    pub(super) fn disk_hangs(&mut self, hangs: bool) {
-        self.hangs = hangs;
+    pub(super) fn disk_hangs(&mut self) {
+        self.hangs = true;
     }
 
     pub(super) fn up(&self, now: At) -> Wait {
@@ -97,12 +97,14 @@ impl Vitals {
 }
 
 impl Desk {
-    /// Looks at the journal's own word on the disk and raises or settles the trouble.
-    pub(super) fn look_at_disk(&mut self) {
+    /// Looks at the journal's own word on the disk and raises or settles the trouble. A disk that
+    /// hung answers again once everything `before` this turn is safe: this turn's own facts may
+    /// still be under way, and in a storm always are.
+    pub(super) fn look_at_disk(&mut self, before: Seq) {
         let durable = self.ears.durable.borrow().clone();
         let was_safe = self.vitals.is_safe();
-        let answered = durable.covers(Seq(self.next_seq.0.saturating_sub(1)));
-        if self.vitals.hangs && (answered || durable.is_volatile()) {
+        let answered = durable.head.seq >= before && self.unsent.is_empty();
+        if answered || durable.is_volatile() {
             self.vitals.hangs = false;
         }
         self.vitals.volatile = durable.is_volatile();

@@ -205,3 +205,75 @@ fn a_start_where_no_folder_can_be_made_hears_calls_all_the_same() {
     hub.screen_says(&["A01", "7号楼1单元201"]);
     assert_eq!(ready(&hub).0, 503);
 }
+
+/// A file system of 40 MiB of its own.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn at(dir: PathBuf) -> Self {
+        let mounted = tool("mount", "mount")
+            .args(["-t", "tmpfs", "-o", "size=40m", "anling-test"])
+            .arg(&dir)
+            .status()
+            .unwrap();
+        assert!(mounted.success(), "this test mounts a tmpfs: run it as root");
+        Self(dir)
+    }
+
+    /// Writes until nothing more fits.
+    fn fill(&self) {
+        use std::io::Write as _;
+        let filler = self.0.join("filler");
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(filler).unwrap();
+        for size in [1 << 16, 1] {
+            while file.write_all(&vec![7; size]).is_ok() {}
+        }
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.0.join("filler")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+#[ignore = "mounts a tmpfs: run it as root with --run-ignored"]
+fn a_full_file_system_takes_the_ballast_first_then_memory_and_heals() {
+    let mut hub = Hub::prepared();
+    let disk = SmallDisk::at(hub.state());
+    hub.start();
+    soon("the ballast", || {
+        let laid = std::fs::metadata(hub.journal().join("ballast")).ok()?;
+        (laid.len() == 4 << 20).then_some(())
+    });
+    disk.fill();
+    pressed(&hub, "B-01", 1);
+    assert_eq!(hub.facts("reported").len(), 1, "the ballast made room");
+    soon("the word on the space", || {
+        hub.incidents().into_iter().find(|incident| incident["kind"] == "record")
+    });
+    disk.fill();
+    let device = Device::connect(hub.broker_port(), "B-02", "b02").unwrap();
+    let (event, payload) = (topic("B-02", "event"), press(7, 7, "sos"));
+    // What is left of the last page may still hold a press or two.
+    let mut seq = 7;
+    while device.acknowledged(&event, &press(7, seq, "sos"), Duration::from_secs(5)) {
+        seq += 1;
+        assert!(seq < 200, "the disk is never full");
+    }
+    assert_eq!(hub.open_on("B-02").len(), 1);
+    assert_eq!(ready(&hub).0, 503);
+    disk.free();
+    soon("the healed disk", || (ready(&hub).0 == 200).then_some(()));
+    publish(&hub, "B-02", &event, &payload);
+    hub.kill();
+    assert_eq!(hub.cli(&["journal", "verify"]).code, 0);
+    hub.start();
+    assert_eq!(hub.open_on("B-02").len(), 1);
+    drop(hub);
+}
