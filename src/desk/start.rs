@@ -27,7 +27,7 @@ use crate::console::{self, Console};
 use crate::counter::{ASKS_MAX, Asked};
 use crate::incident::{Entry, IncidentBook, Stimulus, Trouble};
 use crate::journal::{
-    Committer, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE, Scrub,
+    Committer, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE, Scrub,
 };
 use crate::link::LinkError;
 use crate::registry::csv::Table;
@@ -57,6 +57,9 @@ pub enum DeskError {
         #[source]
         source: std::io::Error,
     },
+    /// The disk hangs and memory is full of what it should have taken.
+    #[error("the disk has not answered for too long: look at it, then start the hub again")]
+    DiskHangs,
     /// The system gave no thread.
     #[error("the system gave no thread: raise the service's task limit")]
     Thread(#[source] std::io::Error),
@@ -66,9 +69,6 @@ pub enum DeskError {
         /// What the journal would give next.
         next: Seq,
     },
-    /// The disk has been hanging until no more could be kept.
-    #[error("the disk has not answered for too long: replace it, then start the hub")]
-    DiskHangs,
     /// The desk's task ended without a word.
     #[error("the desk ended unexpectedly: restart the hub and report its log")]
     Ended,
@@ -138,11 +138,16 @@ struct Read {
 /// # Errors
 /// See [`DeskError`]; whatever else is wrong is said in the log and becomes a trouble.
 pub async fn start(options: Options) -> Result<House, DeskError> {
+    start_on(Arc::new(OsDisk), options).await
+}
+
+/// The same on a disk that a test holds in its hands.
+pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<House, DeskError> {
     let Options { settings, secrets, state_dir, old_config, vouch } = options;
     let settings = Arc::new(settings);
     let limits = limits(&settings);
     let dir = state_dir.join(JOURNAL_DIR);
-    let read = tokio::task::spawn_blocking(move || read_record(&dir, limits))
+    let read = tokio::task::spawn_blocking(move || read_record(disk, &dir, limits))
         .await
         .map_err(|_| DeskError::Ended)??;
     let last = (read.book.last_seq() > Seq(0)).then(|| Last {
@@ -181,8 +186,8 @@ pub async fn start(options: Options) -> Result<House, DeskError> {
             stop: stopped,
         },
         journal,
-        unsent: VecDeque::new(),
         held: Held::default(),
+        unsent: VecDeque::new(),
         broker: broker.map(|(broker, _)| broker),
         broker_address: broker_address.map(|a| a.to_string()),
         old_config,
@@ -222,7 +227,7 @@ async fn open_doors(desk: Desk, doors: Doors) -> Result<House, DeskError> {
         // A stopping desk hears no more; the next start scrubs again.
         let _ = tell_finding.blocking_send(finding);
     })?;
-    vitals::watch(Arc::clone(&desk.beat), clock.clone()).map_err(DeskError::Thread)?;
+    vitals::watch(Arc::clone(&desk.beat)).map_err(DeskError::Thread)?;
     let path = settings.gateway.socket.clone();
     let listening =
         socket::listen(&path, asks.clone()).map_err(|source| DeskError::Socket { path, source })?;
@@ -269,8 +274,12 @@ fn limits(settings: &Settings) -> Limits {
 }
 
 /// Reads the newest snapshot that can be used and every record after it.
-fn read_record(dir: &std::path::Path, limits: Limits) -> Result<Read, JournalError> {
-    let mut opening = Journal::open(Arc::new(OsDisk), dir, limits)?;
+fn read_record(
+    disk: Arc<dyn Disk>,
+    dir: &std::path::Path,
+    limits: Limits,
+) -> Result<Read, JournalError> {
+    let mut opening = Journal::open(disk, dir, limits)?;
     let mut book = IncidentBook::default();
     while let Some(snapshot) = opening.snapshot() {
         match serde_json::from_slice(&snapshot.bytes) {
@@ -317,7 +326,9 @@ struct Told {
 impl Desk {
     /// Writes down the start, takes the config into use and offers what is outstanding.
     async fn begin(&mut self, told: Told) -> Result<(), DeskError> {
-        self.look_at_disk();
+        self.look_at_disk(Seq(self.next_seq.0.saturating_sub(1)));
+        // Before anything new is ordered: only what an earlier run left is sent as a repeat.
+        self.outbox.resume(&self.book);
         let mut turn = Turn::new(self.next_seq);
         let Resumption { gap, how, boot } = told.resumption;
         let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -356,7 +367,6 @@ impl Desk {
         self.write_down(turn).await?;
         // Registered devices are known now; the readers learn their names.
         self.intake = Intake::new(&self.settings, self.book.registry());
-        self.outbox.resume(&self.book);
         self.outbox.pump(&self.settings, &self.book, &self.clock);
         Ok(())
     }

@@ -13,10 +13,9 @@ use crate::terms::{At, Command, FeedbackStage, Receipt, Seq, Wait, WallReading};
 /// device repeats after that, and the slowest healthy card measured forces in a fifth of it.
 const DISK_PATIENCE: Wait = Wait::secs(2);
 
-/// Batches kept while the disk hangs and the journal's queue is full. Own choice: with that queue
-/// an hour and a half of a turn a second. At the limit the process ends, and what was acknowledged
-/// is replayed at the next start.
-const UNSENT_MAX: usize = 4_096;
+/// Turns that may wait for a hanging disk beside the writer's own queue; beyond it the hub ends with
+/// a word. Own choice: hours of a quiet house, and below 100 MB in a storm.
+const UNSENT_MAX: usize = 16_384;
 
 /// Somebody who waits for an answer: where it goes, and how to make it from the stored time.
 type Waiting = (tokio::sync::oneshot::Sender<Reply>, Reply);
@@ -133,18 +132,16 @@ impl Desk {
             let urgency = if urgent { Urgency::Urgent } else { Urgency::Unhurried };
             self.unsent.push_back(Batch::new(drafts, urgency)?.beginning_at(first));
         }
-        if let Some(pending) = self.hand_in()?
-            && urgent
-        {
+        if let Some(pending) = self.hand_in()?.filter(|_| urgent) {
             self.wait_for_disk(pending.answer()).await?;
         }
-        self.look_at_disk();
+        self.look_at_disk(Seq(first.0.saturating_sub(1)));
         self.let_out();
         Ok(())
     }
 
-    /// Hands in as many batches as the journal's queue has room for, in order. It is full only while
-    /// the disk hangs; then the desk goes on, and keeps the rest.
+    /// Hands batches to the record's writer, in order; the last one's answer. A writer with no room
+    /// is held up by its disk: the rest stays here, because the record counts without gaps.
     fn hand_in(&mut self) -> Result<Option<Pending>, DeskError> {
         let mut newest = None;
         while let Some(batch) = self.unsent.pop_front() {
@@ -152,17 +149,16 @@ impl Desk {
                 Ok(pending) => newest = Some(pending),
                 Err((JournalError::Full, batch)) => {
                     self.unsent.push_front(batch);
-                    self.vitals.disk_hangs(true);
-                    newest = None;
-                    break;
+                    self.vitals.disk_hangs();
+                    if self.unsent.len() > UNSENT_MAX {
+                        return Err(DeskError::DiskHangs);
+                    }
+                    return Ok(None);
                 }
                 Err((gone, _)) => return Err(gone.into()),
             }
         }
-        match self.unsent.len() {
-            0..=UNSENT_MAX => Ok(newest),
-            _ => Err(DeskError::DiskHangs),
-        }
+        Ok(newest)
     }
 
     async fn wait_for_disk(
@@ -178,7 +174,7 @@ impl Desk {
             Ok(Err(gone)) => Err(gone.into()),
             Err(_) => {
                 warn!("the disk has not answered for {DISK_PATIENCE}: calling people without it");
-                self.vitals.disk_hangs(true);
+                self.vitals.disk_hangs();
                 Ok(())
             }
         }

@@ -1,5 +1,4 @@
-//! The screen in the duty room: one line per call on a terminal, in a file or on standard output; an
-//! order to each of five people is one line, because they look at one screen.
+//! The screen in the duty room: one line per order on a terminal, in a file or on standard output.
 //!
 //! The line is written by a thread of its own that holds one line at a time. A terminal that is
 //! stopped (Ctrl-S, a pipe nobody reads, a disk that hangs) then blocks that thread and nothing
@@ -7,12 +6,14 @@
 //! terminals are opened anew for each line, non-blocking, so that a terminal that was unplugged or
 //! a log that was rotated away is found again by itself. Chosen over the runtime's own blocking
 //! threads, which a shutdown waits for.
+//!
+//! A call to five people is five orders and one line: everybody in the room reads the same one.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
@@ -21,8 +22,7 @@ use tokio::time::timeout;
 
 use super::post::Carry;
 use super::{Letter, text};
-use crate::incident::{Notice, Outcome};
-use crate::terms::Seq;
+use crate::incident::{Notice, OrderId, Outcome};
 
 /// How long one line may take. Own choice: a person would have seen it by then.
 pub const LINE_LIMIT: Duration = Duration::from_secs(2);
@@ -54,8 +54,8 @@ struct Line {
 #[derive(Debug)]
 pub struct Screen {
     lines: SyncSender<Line>,
-    /// What was shown last and for which fact: one call to five people is one line on one screen.
-    shown: Mutex<Option<(Seq, String)>>,
+    /// The order whose line was written last, and the line.
+    last: Mutex<Option<(OrderId, String)>>,
 }
 
 impl Screen {
@@ -68,7 +68,13 @@ impl Screen {
             .name("screen".to_owned())
             .spawn(move || write_lines(&place, &queue))
             .map_err(ScreenError::Thread)?;
-        Ok(Self { lines, shown: Mutex::default() })
+        Ok(Self { lines, last: Mutex::default() })
+    }
+}
+
+impl Screen {
+    fn last(&self) -> MutexGuard<'_, Option<(OrderId, String)>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -76,11 +82,14 @@ impl Carry for Screen {
     async fn carry(&self, letter: &Letter) -> Outcome {
         let (done, written) = oneshot::channel();
         let urgent = letter.class.is_urgent();
-        let says = (letter.id.cause, line(letter));
-        if self.shown.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(&says) {
+        let said = (letter.id.clone(), line(letter));
+        let same = |(id, text): &(OrderId, String)| {
+            id.cause == said.0.cause && id.person != said.0.person && *text == said.1
+        };
+        if self.last().as_ref().is_some_and(same) {
             return Outcome::HandedOver;
         }
-        let line = Line { text: says.1.clone(), urgent, done };
+        let line = Line { text: said.1.clone(), urgent, done };
         match self.lines.try_send(line) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return later("the screen is stuck"),
@@ -88,7 +97,7 @@ impl Carry for Screen {
         }
         match timeout(LINE_LIMIT, written).await {
             Ok(Ok(Ok(()))) => {
-                *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(says);
+                *self.last() = Some(said);
                 Outcome::HandedOver
             }
             Ok(Ok(Err(error))) => later(&format!("the screen cannot be written: {}", error.kind())),
