@@ -206,13 +206,13 @@ fn a_start_where_no_folder_can_be_made_hears_calls_all_the_same() {
     assert_eq!(ready(&hub).0, 503);
 }
 
-/// A file system of 40 MiB of its own.
+/// A file system of 120 MiB of its own: a ballast is laid only where much stays free.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     fn at(dir: PathBuf) -> Self {
         let mounted = tool("mount", "mount")
-            .args(["-t", "tmpfs", "-o", "size=40m", "anling-test"])
+            .args(["-t", "tmpfs", "-o", "size=120m", "anling-test"])
             .arg(&dir)
             .status()
             .unwrap();
