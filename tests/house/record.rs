@@ -242,7 +242,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-#[ignore = "mounts a tmpfs: run it as root with --run-ignored"]
+#[ignore = "mounts a tmpfs, so it needs root: ask for ignored tests"]
 fn a_full_file_system_takes_the_ballast_first_then_memory_and_heals() {
     let mut hub = Hub::prepared();
     let disk = SmallDisk::at(hub.state());
