@@ -140,6 +140,18 @@ async fn record(house: &House) -> RecordView {
     }
 }
 
+/// Waits until nothing is under way, so that a hang begins with everything before it on disk.
+async fn settles(house: &House) {
+    let mut seen = None;
+    loop {
+        let Reply::Status(status) = ask(house, Ask::Status).await else { panic!("no status") };
+        if seen.replace(status.last_seq) == Some(status.last_seq) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
 async fn becomes_safe(house: &House) {
     let healed = async {
         while record(house).await != RecordView::Safe {
@@ -158,7 +170,13 @@ fn notes_on_disk(dir: &Path) -> usize {
 async fn a_disk_that_hangs_through_more_turns_than_its_queue_holds_loses_nothing() {
     let (dir, disk) = (tempfile::tempdir().unwrap(), Gated::default());
     let house = open(dir.path(), &disk).await;
+    settles(&house).await;
     disk.shut(true);
+    ask(&house, remark()).await;
+    assert!(
+        matches!(record(&house).await, RecordView::Volatile { .. }),
+        "seen with the first turn"
+    );
     let turns = 2 * crate::journal::QUEUE_MAX;
     for _ in 0..turns {
         match ask(&house, remark()).await {
@@ -174,13 +192,14 @@ async fn a_disk_that_hangs_through_more_turns_than_its_queue_holds_loses_nothing
         other => panic!("{other:?}"),
     }
     house.stop().await.unwrap();
-    assert_eq!(notes_on_disk(dir.path()), turns + 2);
+    assert_eq!(notes_on_disk(dir.path()), turns + 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_does_not_wait_for_a_disk_that_hangs() {
     let (dir, disk) = (tempfile::tempdir().unwrap(), Gated::default());
     let house = open(dir.path(), &disk).await;
+    settles(&house).await;
     disk.shut(true);
     let stopped = timeout(HANG_GUARD, house.stop()).await.expect("the stop");
     assert!(matches!(stopped, Err(super::DeskError::DiskHangs)), "{stopped:?}");

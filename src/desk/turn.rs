@@ -149,7 +149,7 @@ impl Desk {
                 Ok(pending) => newest = Some(pending),
                 Err((JournalError::Full, batch)) => {
                     self.unsent.push_front(batch);
-                    self.vitals.disk_hangs();
+                    self.vitals.disk_hangs(Seq(self.next_seq.0.saturating_sub(1)));
                     if self.unsent.len() > UNSENT_MAX {
                         return Err(DeskError::DiskHangs);
                     }
@@ -174,7 +174,7 @@ impl Desk {
             Ok(Err(gone)) => Err(gone.into()),
             Err(_) => {
                 warn!("the disk has not answered for {DISK_PATIENCE}: calling people without it");
-                self.vitals.disk_hangs();
+                self.vitals.disk_hangs(Seq(self.next_seq.0.saturating_sub(1)));
                 Ok(())
             }
         }

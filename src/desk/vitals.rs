@@ -26,9 +26,9 @@ const CLOCK_GRACE: Wait = Wait::mins(10);
 /// Without a completed turn for this long the process ends. Own choice: ten times what the desk
 /// waits for a disk.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
-/// How long the closing record may take; the next start does without it. With what wires and
-/// carriers may take, a stop stays within 10 s.
-const CLOSE_WITHIN: Wait = Wait::secs(3);
+/// How long the last snapshot and the closing record may each take; a start does without them. With
+/// what wires and carriers may take, a stop stays within 10 s.
+const CLOSE_WITHIN: Wait = Wait::secs(2);
 /// How often a snapshot is tried that stands for entries no disk took.
 const GAP_RETRY: Wait = Wait::secs(10);
 /// After this many entries a snapshot is written when the house is quiet …
@@ -43,8 +43,9 @@ pub(super) struct Vitals {
     started: At,
     looked: Option<At>,
     volatile: bool,
-    hangs: bool,
-    /// What people were last told about the two.
+    /// The newest fact when the disk stopped answering.
+    hangs: Option<Seq>,
+    /// Whether people were last told that the record is safe.
     said_safe: bool,
     /// Why the disk fails, in one sentence.
     pub(super) disk_trouble: Option<String>,
@@ -65,7 +66,7 @@ impl Vitals {
             started: now,
             looked: None,
             volatile: false,
-            hangs: false,
+            hangs: None,
             said_safe: true,
             disk_trouble: None,
             disk_free: None,
@@ -82,16 +83,17 @@ impl Vitals {
 
     /// Whether what is written down is on disk.
     pub(super) fn is_safe(&self) -> bool {
-        !self.volatile && !self.hangs
+        !self.volatile && self.hangs.is_none()
     }
 
     /// Whether the disk has stopped answering.
     pub(super) fn hangs(&self) -> bool {
-        self.hangs
+        self.hangs.is_some()
     }
 
-    pub(super) fn disk_hangs(&mut self) {
-        self.hangs = true;
+    /// The disk has not answered for what was written up to `newest`.
+    pub(super) fn disk_hangs(&mut self, newest: Seq) {
+        self.hangs.get_or_insert(newest);
     }
 
     pub(super) fn up(&self, now: At) -> Wait {
@@ -101,19 +103,19 @@ impl Vitals {
 
 impl Desk {
     /// Looks at the journal's own word on the disk and raises or settles the trouble. A disk that
-    /// hung answers again once everything `before` this turn is safe: this turn's own facts may
-    /// still be under way, and in a storm always are.
+    /// hung answers again once what it hung on and everything `before` this turn is safe: this turn's
+    /// own facts may still be under way, and in a storm always are.
     pub(super) fn look_at_disk(&mut self, before: Seq) {
         // Marked as seen, or the loop would wake once more for what this very turn has forced.
         let durable = self.ears.durable.borrow_and_update().clone();
-        let answered = durable.head.seq >= before && self.unsent.is_empty();
-        if answered || durable.is_volatile() {
-            self.vitals.hangs = false;
+        let hung_on = self.vitals.hangs.unwrap_or(before).max(before);
+        if (durable.head.seq >= hung_on && self.unsent.is_empty()) || durable.is_volatile() {
+            self.vitals.hangs = None;
         }
         self.vitals.volatile = durable.is_volatile();
         self.vitals.disk_trouble = match &durable.standing {
             Standing::Volatile { error, .. } => Some(error.to_string()),
-            Standing::Safe if self.vitals.hangs => Some("the disk does not answer".to_owned()),
+            Standing::Safe if self.vitals.hangs() => Some("the disk does not answer".to_owned()),
             Standing::Safe => None,
         };
         let safe = self.vitals.is_safe();
@@ -257,7 +259,8 @@ impl Desk {
             let (book, journal) = (self.book.clone(), self.journal.clone());
             let seq = book.last_seq();
             let written = tokio::task::spawn_blocking(move || write_snapshot(&book, &journal, seq));
-            let _ = written.await;
+            // Without it the next start reads more records, and nothing else.
+            let _ = timeout(CLOSE_WITHIN.std(), written).await;
         }
         let closing = self.journal.close(self.clock.now(), self.clock.wall().wall);
         match timeout(CLOSE_WITHIN.std(), closing).await {

@@ -206,13 +206,13 @@ fn a_start_where_no_folder_can_be_made_hears_calls_all_the_same() {
     assert_eq!(ready(&hub).0, 503);
 }
 
-/// A file system of 40 MiB of its own.
+/// A file system of 120 MiB of its own: a ballast is laid only where much stays free.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     fn at(dir: PathBuf) -> Self {
         let mounted = tool("mount", "mount")
-            .args(["-t", "tmpfs", "-o", "size=40m", "anling-test"])
+            .args(["-t", "tmpfs", "-o", "size=120m", "anling-test"])
             .arg(&dir)
             .status()
             .unwrap();
@@ -242,7 +242,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-#[ignore = "mounts a tmpfs: run it as root with --run-ignored"]
+#[ignore = "mounts a tmpfs, so it needs root: ask for ignored tests"]
 fn a_full_file_system_takes_the_ballast_first_then_memory_and_heals() {
     let mut hub = Hub::prepared();
     let disk = SmallDisk::at(hub.state());
