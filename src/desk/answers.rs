@@ -87,7 +87,9 @@ impl Desk {
         let named = registry.names_of(&place, None);
         let (lap, ending) = match &incident.stage {
             Stage::Calling { lap, .. } => (*lap, None),
-            Stage::Resolved { ending, .. } => (0, Some(ending.chinese().to_owned())),
+            Stage::Resolved { ending, .. } | Stage::FollowedUp { ending, .. } => {
+                (0, Some(ending.chinese().to_owned()))
+            }
             _ => (0, None),
         };
         IncidentView {

@@ -196,7 +196,10 @@ fn about(order: &Order, incident: &Incident, registry: &Registry) -> Option<Name
 }
 
 fn closing(incident: &Incident, settings: &Settings) -> Option<Closing> {
-    let Stage::Resolved { ending, .. } = &incident.stage else { return None };
+    let ending = match &incident.stage {
+        Stage::Resolved { ending, .. } | Stage::FollowedUp { ending, .. } => ending,
+        _ => return None,
+    };
     let time = |wall: Option<Wall>| {
         wall.and_then(|wall| settings.roster.civil(wall)).map(|civil| clock_time(&civil))
     };

@@ -268,7 +268,7 @@ impl Desk {
         }
         if dead {
             warn!(%endpoint, "the endpoint refuses events for good");
-            self.trouble(turn, Kind::Carrier, format!("{name}.refuses"), true);
+            self.trouble(turn, Kind::Endpoint, format!("{name}.refuses"), true);
         }
         let Some(health) = health else { return };
         let trouble = match health {
@@ -282,7 +282,7 @@ impl Desk {
             None => info!(%endpoint, "the endpoint takes events"),
         }
         out.trouble = trouble;
-        self.trouble(turn, Kind::Carrier, name, broken);
+        self.trouble(turn, Kind::Endpoint, name, broken);
     }
 
     pub(super) fn trouble(&mut self, turn: &mut Turn, kind: Kind, subject: String, broken: bool) {

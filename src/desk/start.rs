@@ -355,7 +355,8 @@ impl Desk {
             self.trouble(&mut turn, Kind::Record, "unreadable".to_owned(), true);
         }
         for subject in told.out {
-            self.trouble(&mut turn, Kind::Carrier, subject, true);
+            let kind = if subject.starts_with("webhook.") { Kind::Endpoint } else { Kind::Carrier };
+            self.trouble(&mut turn, kind, subject, true);
         }
         if self.old_config {
             self.own.push_back(Stimulus::Trouble(Trouble {

@@ -125,7 +125,9 @@ impl IncidentBook {
             }
             Fact::FollowedUp { incident, by, score, .. } => {
                 self.change(*incident, |i| {
-                    i.stage = Stage::FollowedUp { by: by.clone(), score: *score, since: entry.at };
+                    let Stage::Resolved { ending, .. } = i.stage else { return };
+                    let (by, score, since) = (by.clone(), *score, entry.at);
+                    i.stage = Stage::FollowedUp { by, ending, score, since };
                     i.times.followed_up.get_or_insert(entry.wall);
                 });
                 self.tell_story(entry, *incident, StoryKind::FollowedUp, &by_of(fact), effects);

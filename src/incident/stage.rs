@@ -65,6 +65,8 @@ pub enum Stage {
     FollowedUp {
         /// By whom.
         by: PersonId,
+        /// How it had ended.
+        ending: Ending,
         /// The resident's score.
         score: Option<u8>,
         /// When it was over.

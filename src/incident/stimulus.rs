@@ -239,7 +239,7 @@ impl Ending {
             Self::Test => "测试",
             Self::Drill => "演练",
             Self::Declined => "老人谢绝",
-            Self::Unreachable => "联系不上,已报警",
+            Self::Unreachable => "联系不上，已报警",
             Self::Duplicate => "重复",
             Self::Done => "已办结",
         }

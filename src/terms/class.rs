@@ -116,8 +116,10 @@ pub enum Kind {
     Record,
     /// A link into the hub is down.
     Link,
-    /// A carrier cannot reach people, or an endpoint cannot be told.
+    /// A carrier cannot reach people.
     Carrier,
+    /// An endpoint cannot be told the story.
+    Endpoint,
     /// Nobody stands on the roster.
     NobodyOnDuty,
     /// The wall clock cannot be trusted.
@@ -130,7 +132,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Sos,
         Self::Fall,
         Self::Smoke,
@@ -148,6 +150,7 @@ impl Kind {
         Self::Record,
         Self::Link,
         Self::Carrier,
+        Self::Endpoint,
         Self::NobodyOnDuty,
         Self::Clock,
         Self::Config,
@@ -160,13 +163,13 @@ impl Kind {
             Self::Sos | Self::Fall | Self::Unreadable => Class::Emergency,
             Self::Smoke | Self::Gas | Self::Co => Class::Hazard,
             Self::Water | Self::Inactivity | Self::BedExit => Class::Welfare,
-            Self::Memory | Self::Link | Self::NobodyOnDuty => Class::Coverage,
+            Self::Memory | Self::Link | Self::Carrier | Self::NobodyOnDuty => Class::Coverage,
             Self::Service => Class::Service,
             Self::Tamper
             | Self::LowBattery
             | Self::Silent
             | Self::Record
-            | Self::Carrier
+            | Self::Endpoint
             | Self::Clock
             | Self::Config
             | Self::Garbage => Class::Fault,
@@ -193,6 +196,7 @@ impl Kind {
             Self::Record => "record",
             Self::Link => "link",
             Self::Carrier => "carrier",
+            Self::Endpoint => "endpoint",
             Self::NobodyOnDuty => "nobody_on_duty",
             Self::Clock => "clock",
             Self::Config => "config",

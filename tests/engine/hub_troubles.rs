@@ -55,11 +55,15 @@ fn what_works_again_is_noted_and_a_person_closes_it() {
 }
 
 #[test]
-fn a_carrier_that_cannot_reach_people_is_a_fault() {
+fn a_carrier_that_cannot_reach_people_is_lost_coverage_and_an_endpoint_a_fault() {
     let mut house = House::new();
     house.trouble(Kind::Carrier, "mail", true);
-    house.only_called(&["sunwei"], &Notice::Called);
+    assert_eq!(house.it().class, Class::Coverage);
     assert_eq!(house.it().device.as_str(), "hub:carrier.mail");
+    let mut house = House::new();
+    house.trouble(Kind::Endpoint, "webhook.district", true);
+    house.only_called(&["sunwei"], &Notice::Called);
+    assert_eq!(house.it().device.as_str(), "hub:endpoint.webhook.district");
 }
 
 #[test]

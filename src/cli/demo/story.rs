@@ -151,7 +151,7 @@ impl<'d> Story<'d> {
         self.light(button, FeedbackStage::OnScene).await?;
         self.step("a person is at her side, and her light says so", true)?;
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let words = "已扶起,无外伤,量过血压。".to_owned();
+        let words = "已扶起，无外伤，量过血压。".to_owned();
         let helped = Move::Resolve { ending: Ending::Helped, contact: None };
         self.answer(code, person, helped, Some(words)).await?;
         self.light(button, FeedbackStage::Closed).await?;
