@@ -196,9 +196,9 @@ impl IncidentBook {
     }
 
     fn note_report(&mut self, report: &Report, effects: &mut Vec<Effect>) {
-        let (at, class) = (report.heard_at, class_of(report));
+        let at = report.heard_at;
         if report.what.must_survive() && !matches!(report.what, What::Presence { .. }) {
-            effects.push(Effect::Feedback(self.answer_to(report, class)));
+            effects.push(Effect::Feedback(self.answer_to(report)));
         }
         // What a stranger said in a test or with the cancel key is not worth a place for ever.
         let stranger = self.registry.device(&report.device).is_none();
@@ -399,13 +399,5 @@ pub(super) fn by_of(fact: &Fact) -> Vec<(PersonId, Option<super::Carrier>)> {
         | Fact::Resolved { by, .. }
         | Fact::FollowedUp { by, .. } => vec![(by.clone(), None)],
         _ => Vec::new(),
-    }
-}
-
-/// The class of the call a report belongs to.
-fn class_of(report: &Report) -> Class {
-    match report.what {
-        What::Pulse(kind) | What::Level { kind, .. } => kind.class(),
-        What::Cancel | What::Presence { .. } | What::Telemetry => Class::Emergency,
     }
 }

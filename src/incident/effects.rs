@@ -11,6 +11,7 @@ use super::{
 };
 use crate::terms::{
     At, Class, Command, DeviceId, EndpointId, FeedbackStage, IncidentId, PersonId, Report, Seq,
+    What,
 };
 
 /// How many unsettled orders of one kind one person may have from one incident by one carrier. Own
@@ -361,9 +362,18 @@ impl IncidentBook {
     }
 
     /// What a report's sender is told at once: stored, or how far the call already is that it
-    /// belongs to, so that a light that says "somebody is coming" does not go back.
-    pub(super) fn answer_to(&self, report: &Report, class: Class) -> Command {
-        let open = self.devices.get(&report.device).and_then(|memory| memory.open.get(&class));
+    /// belongs to, so that a light that says "somebody is coming" does not go back. What begins no
+    /// call, a cancel key, a test, an empty battery, belongs to the most urgent one of its device.
+    pub(super) fn answer_to(&self, report: &Report) -> Command {
+        let class = match report.what {
+            What::Pulse(kind) | What::Level { kind, .. } => Some(kind.class()),
+            What::Cancel | What::Presence { .. } | What::Telemetry => None,
+        };
+        let begins = class.filter(|class| !report.test && answers_a_resident(*class));
+        let open = self.devices.get(&report.device).and_then(|memory| match begins {
+            Some(class) => memory.open.get(&class),
+            None => memory.open.iter().find(|(c, _)| answers_a_resident(**c)).map(|(_, id)| id),
+        });
         let stage = open
             .and_then(|id| self.incident(*id))
             .map_or(FeedbackStage::Stored, |held| feedback_stage(held.stage.name()));
@@ -374,7 +384,7 @@ impl IncidentBook {
     /// same signal: a closed order must not put out the light of an emergency.
     fn feedback(&self, incident: IncidentId) -> Option<Command> {
         let held = self.incident(incident)?;
-        if matches!(held.class, Class::Coverage | Class::Fault) {
+        if !answers_a_resident(held.class) {
             return None;
         }
         let higher = self.devices.get(&held.device).into_iter().flat_map(|memory| &memory.open);
@@ -391,6 +401,11 @@ impl IncidentBook {
         let Some(memory) = self.devices.get(device) else { return Vec::new() };
         memory.open.values().filter_map(|id| self.feedback(*id)).collect()
     }
+}
+
+/// Whether a resident waits for an answer by a light.
+fn answers_a_resident(class: Class) -> bool {
+    !matches!(class, Class::Coverage | Class::Fault)
 }
 
 fn feedback_stage(stage: StageName) -> FeedbackStage {

@@ -36,6 +36,19 @@ fn pressed_or_cancelled_while_somebody_is_coming_the_light_does_not_go_back() {
 }
 
 #[test]
+fn an_empty_battery_a_test_or_a_cancel_key_does_not_put_out_a_light_that_says_somebody_is_there() {
+    let mut house = House::new();
+    house.pulse("bed-7", Kind::BedExit);
+    house.says("zhangmin", Move::Arrive);
+    house.level("bed-7", Kind::LowBattery, true);
+    assert_eq!(house.feedback(), [("bed-7", OnScene)]);
+    house.cancel("bed-7");
+    assert_eq!(house.feedback(), [("bed-7", OnScene)]);
+    house.press("bed-7");
+    assert_eq!(house.feedback(), [("bed-7", Stored)], "another call, that nobody has accepted");
+}
+
+#[test]
 fn the_call_starts_again_and_the_light_says_so() {
     let mut house = House::new();
     house.press("B-14");

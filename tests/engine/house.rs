@@ -264,9 +264,10 @@ impl House {
         self.given.clear();
         self.effects.clear();
         let end = self.now + Wait::secs(secs);
-        while let Some((due, _, _)) = self.book.next_deadline().filter(|(due, _, _)| *due <= end) {
-            self.turns_to(self.now.max(due));
+        while let Some(next) = self.book.next_deadline().filter(|(due, _, _)| *due <= end) {
+            self.turns_to(self.now.max(next.0));
             self.adds(&Stimulus::Due);
+            assert_ne!(self.book.next_deadline(), Some(next), "a deadline that came stays");
         }
         self.turns_to(end);
         assert!(self.book == self.replayed, "a replay ends elsewhere after {secs} s");

@@ -299,6 +299,13 @@ fn orders_belong_to_incidents(book: &IncidentBook) {
     let counted: usize = book.incidents().map(|i| i.orders.len()).sum();
     assert_eq!(counted, book.order_count());
     for incident in book.incidents() {
-        assert!(incident.orders.iter().all(|id| book.order(id).is_some()));
+        let mut calls: BTreeMap<_, usize> = BTreeMap::new();
+        for id in &incident.orders {
+            let order = book.order(id).unwrap();
+            if order.notice.is_call() {
+                *calls.entry((&id.person, id.carrier)).or_default() += 1;
+            }
+        }
+        assert!(calls.values().all(|n| *n <= 3), "calls pile up: {calls:?}");
     }
 }
