@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anling::clock::{Clock, Vouch};
 use anling::config::{self, Settings};
 use anling::incident::{
-    Answer, Ending, Entry, IncidentBook, Move, Outcome, Standing, Stimulus, Via,
+    Answer, Contact, Ending, Entry, IncidentBook, Move, Outcome, Standing, Stimulus, Via,
 };
 use anling::journal::{
     Batch, Committer, CommitterHandle, Draft, FRAME_ENTRIES_MAX, Journal, Limits, OsDisk, Urgency,
@@ -122,6 +122,14 @@ impl Past {
         let answer = Answer { incident, by, via: Via::Command, epoch: None, says, note: None };
         self.decide(&Stimulus::Answered(answer, None));
         self.hand_over();
+    }
+
+    /// Closes the newest open incidents, each with a word on the telephone.
+    pub fn close_newest(&mut self, count: usize) {
+        for _ in 0..count {
+            let contact = Some(Contact::Voice);
+            self.say(Move::Resolve { ending: Ending::Helped, contact });
+        }
     }
 
     /// From a press to its end.
