@@ -16,6 +16,8 @@ const GAP_MAX: Wait = Wait::hours(24);
 /// How far the battery clock and the system clock may differ. Own choice: cheap battery clocks drift
 /// a second or two a day, and one that differs by more has lost its battery.
 const BATTERY_CLOCK_WITHIN_MS: i64 = 60_000;
+/// No right clock says an earlier time, whoever vouches for it: the year this was written began.
+const EARLIEST: Wall = Wall(1_767_225_600_000);
 
 /// Who vouches for the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +145,9 @@ fn resumed(now: &Reading, last: Option<&Last>, vouch: Vouch) -> (At, Resumption)
 }
 
 fn is_trusted(now: &Reading, vouch: Vouch, trusted_before: Option<Wall>) -> bool {
+    if now.wall < EARLIEST {
+        return false;
+    }
     match vouch {
         Vouch::Host => true,
         Vouch::Kernel => now.synchronised,
@@ -207,6 +212,9 @@ fn battery_clock() -> Option<Wall> {
 mod tests {
     use super::*;
 
+    /// A day on which nothing is wrong.
+    const NOON: i64 = EARLIEST.0 + 43_200_000;
+
     fn reading(boot: &str, ms: u64, wall: i64, synchronised: bool) -> Reading {
         let boot = BootMark { id: boot.into(), ms };
         Reading { boot, wall: Wall(wall), synchronised, battery: None }
@@ -216,8 +224,8 @@ mod tests {
         Last {
             boot: Some((BootMark { id: "a".into(), ms: 1_000 }, At(500))),
             at: At(60_500),
-            wall: Wall(1_000_000),
-            trusted: Some(Wall(1_000_000)),
+            wall: Wall(NOON),
+            trusted: Some(Wall(NOON)),
         }
     }
 
@@ -237,7 +245,7 @@ mod tests {
             (day + 1, Resumed::Unknown),
             (-1, Resumed::Unknown),
         ] {
-            let now = reading("b", 10, 1_000_000 + gap, true);
+            let now = reading("b", 10, NOON + gap, true);
             let (at, told) = resumed(&now, Some(&last()), Vouch::Kernel);
             assert_eq!(told.how, how, "{gap}");
             let bridged = if how == Resumed::ByWall { gap.unsigned_abs() } else { 0 };
@@ -247,13 +255,13 @@ mod tests {
 
     #[test]
     fn over_a_boot_an_untrusted_clock_bridges_nothing() {
-        for wall in [0, 1_000_001, 1_000_000 + 365 * 86_400_000] {
+        for wall in [0, NOON + 1, NOON + 365 * 86_400_000] {
             let now = reading("b", 10, wall, false);
             let (at, told) = resumed(&now, Some(&last()), Vouch::Kernel);
             assert_eq!((at, told.how), (At(60_500), Resumed::Unknown), "{wall}");
         }
         let untrusted_before = Last { trusted: Some(Wall(5)), ..last() };
-        let now = reading("b", 10, 1_000_001, true);
+        let now = reading("b", 10, NOON + 1, true);
         assert_eq!(resumed(&now, Some(&untrusted_before), Vouch::Kernel).1.how, Resumed::Unknown);
     }
 
@@ -264,10 +272,18 @@ mod tests {
             ..reading("a", 0, wall, false)
         };
         let trusted =
-            |reading: &Reading| is_trusted(reading, Vouch::BatteryClock, Some(Wall(1_000_000)));
-        assert!(trusted(&now(2_000_000, 2_030_000)));
-        assert!(!trusted(&now(2_000_000, 2_090_000)));
+            |reading: &Reading| is_trusted(reading, Vouch::BatteryClock, Some(Wall(NOON)));
+        assert!(trusted(&now(NOON + 60_000, NOON + 90_000)));
+        assert!(!trusted(&now(NOON + 60_000, NOON + 150_000)));
         assert!(!trusted(&now(0, 0)), "both in 1970");
+    }
+
+    #[test]
+    fn nobody_vouches_for_1970() {
+        for vouch in [Vouch::Host, Vouch::Kernel, Vouch::BatteryClock] {
+            let now = Reading { battery: Some(Wall(5)), ..reading("a", 0, 5, true) };
+            assert!(!is_trusted(&now, vouch, None), "{vouch:?}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ const QUEUED_MAX: usize = 16_384;
 pub(super) enum ButtonError {
     /// Nobody listens, or the account is refused.
     #[error(
-        "cannot sign in to the broker at {0}: is the hub running, and is the password its own?"
+        "cannot sign in to the broker at {0}; see that the hub runs and the password is its own"
     )]
     SignIn(SocketAddr, #[source] Box<rumqttc::ConnectionError>),
     /// The line broke.

@@ -214,7 +214,11 @@ fn card(dir: &Path, view: &IncidentView) -> String {
     if !view.residents.is_empty() {
         let _ = writeln!(card, "  who       {}", view.residents);
     }
-    let _ = writeln!(card, "  device    {}, pressed {} times", view.device, view.presses);
+    let pressed = match view.presses {
+        1 => "once".to_owned(),
+        many => format!("{many} times"),
+    };
+    let _ = writeln!(card, "  device    {}, heard {pressed}", view.device);
     let times = &view.times;
     for (word, at) in [
         ("raised", times.raised),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use crate::config::{self, Checked, Files, Secrets, Settings, Severity, accepted};
+use crate::config::{self, Checked, Files, Problem, Secrets, Settings, Severity, accepted};
 use crate::counter::{Ask, Reply};
 use crate::{desk, exit};
 
@@ -26,35 +26,50 @@ pub(super) fn load(dir: &Path, state: Option<&Path>) -> Result<Loaded, Failure> 
     let Checked { settings, problems, .. } = config::check(&files);
     match settings {
         Some(settings) => Ok(loaded(dir, files, settings, state, false)),
-        None => {
-            let wrong = problems.iter().filter(|p| p.severity == Severity::Problem).count();
-            let dir = dir.display();
-            let says = format!(
-                "the config in {dir} has {wrong} problems: run `anling check --config {dir}`"
-            );
-            Err(Failure::new(exit::CONFIG, says))
+        None => Err(Failure::new(exit::CONFIG, unusable(dir, &problems))),
+    }
+}
+
+/// What is wrong with a directory, and what to do: the problem itself where it is the only one.
+fn unusable(dir: &Path, problems: &[Problem]) -> String {
+    let wrong: Vec<_> = problems.iter().filter(|p| p.severity == Severity::Problem).collect();
+    let dir = dir.display();
+    match wrong.as_slice() {
+        [one] => {
+            let file = if one.file.is_empty() { String::new() } else { format!("{}: ", one.file) };
+            format!("{file}{}; {}", one.message, one.help)
+        }
+        many => {
+            let count = many.len();
+            format!("the config in {dir} has {count} problems: run `anling check --config {dir}`")
         }
     }
 }
 
-/// The same for the daemon: where the directory cannot be used, the last accepted set is.
+/// The same for the daemon and for those who talk to it: where the directory cannot be used, the
+/// last accepted set is, because that is what a hub runs on.
 pub(super) fn load_or_accepted(dir: &Path, state: Option<&Path>) -> Result<Loaded, Failure> {
     let refused = match load(dir, state) {
         Ok(loaded) => return Ok(loaded),
         Err(refused) => refused,
     };
-    let state_dir = state.unwrap_or(Path::new(STATE_DIR));
-    match accepted::load(state_dir) {
+    let named = state.map(Path::to_owned).or_else(|| state_in(dir));
+    let state_dir = named.unwrap_or_else(|| STATE_DIR.into());
+    match accepted::load(&state_dir) {
         Ok(Some(files)) => match config::check(&files).settings {
-            Some(settings) => {
-                eprintln!("anling: {}; running on the last accepted config", refused.says);
-                Ok(loaded(dir, files, settings, Some(state_dir), true))
-            }
+            Some(settings) => Ok(loaded(dir, files, settings, Some(&state_dir), true)),
             None => Err(refused),
         },
         Ok(None) => Err(refused),
         Err(error) => Err(Failure::new(exit::CONFIG, format!("{}; {error}", refused.says))),
     }
+}
+
+/// The state directory that gateway.toml names, however wrong the rest is.
+fn state_in(dir: &Path) -> Option<PathBuf> {
+    let files = config::read(dir);
+    let gateway: toml::Table = files.text("gateway.toml")?.parse().ok()?;
+    Some(gateway.get("storage")?.get("state")?.as_str()?.into())
 }
 
 fn loaded(dir: &Path, files: Files, settings: Settings, state: Option<&Path>, old: bool) -> Loaded {
@@ -66,7 +81,7 @@ fn loaded(dir: &Path, files: Files, settings: Settings, state: Option<&Path>, ol
 
 /// Asks the running hub of a config directory.
 pub(super) fn ask(dir: &Path, ask: &Ask) -> Result<Reply, Failure> {
-    let socket = load(dir, None)?.settings.gateway.socket;
+    let socket = load_or_accepted(dir, None)?.settings.gateway.socket;
     let reply = super::runtime()?.block_on(desk::ask(&socket, ask)).map_err(|error| {
         let socket = socket.display();
         let says = match error.kind() {

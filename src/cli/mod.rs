@@ -72,12 +72,15 @@ impl Failure {
         Self { code, says: says.into() }
     }
 
-    /// An error with everything behind it, in one line.
+    /// An error with everything behind it, in one line; what a cause says again is said once.
     fn of(code: i32, error: &dyn std::error::Error) -> Self {
         let mut says = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
-            says.push_str(&format!(": {error}"));
+            let why = error.to_string();
+            if !says.contains(&why) {
+                says.push_str(&format!(": {why}"));
+            }
             cause = error.source();
         }
         Self { code, says }

@@ -48,7 +48,7 @@ pub(super) fn press(dir: &Path, args: &Args) -> Outcome {
         let says = format!("no device says {}: choose one of {}", args.kind, kinds.join(", "));
         return Err(Failure::new(exit::USAGE, says));
     }
-    let loaded = loading::load(dir, None)?;
+    let loaded = loading::load_or_accepted(dir, None)?;
     let broker = broker_address(dir, args, &loaded)?;
     let (user, password) = local_account(&loaded)?;
     let devices: Vec<String> = match args.from_devices {

@@ -34,6 +34,13 @@ pub(super) fn run(dir: &Path, args: &Args) -> Outcome {
     let Loaded { settings, files, secrets, state_dir, old } =
         loading::load_or_accepted(dir, args.state.as_deref())?;
     start_log();
+    if old {
+        let dir = dir.display();
+        tracing::warn!(
+            "the config in {dir} cannot be used: running on the last accepted one; \
+             run `anling check --config {dir}`"
+        );
+    }
     if !old && let Err(why) = accepted::save(&state_dir, &files) {
         tracing::warn!(%why, "a later start with a broken config has nothing to fall back on");
     }
@@ -84,7 +91,7 @@ pub(super) fn failed(error: &DeskError) -> Failure {
         | DeskError::OutOfStep { .. }
         | DeskError::Ended
         | DeskError::Thread(_) => exit::BUG,
-        DeskError::Journal(_) => exit::STORAGE,
+        DeskError::Journal(_) | DeskError::DiskHangs => exit::STORAGE,
         DeskError::Link(_) | DeskError::Socket { .. } => exit::CONFIG,
     };
     Failure::of(code, error)

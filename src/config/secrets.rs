@@ -80,7 +80,8 @@ impl Secrets {
         Self { credentials, dirs: vec![state_dir.join("secrets"), config_dir.join("secrets")] }
     }
 
-    /// Reads a secret. One line end after it is not part of it.
+    /// Reads a secret. One line end after it is not part of it. A place that cannot be read does not
+    /// hide the next one: a hub whose state directory is gone must still let its devices sign in.
     pub fn find(&self, name: &str) -> Result<Secret, SecretError> {
         let wanted = self.dirs.first().or(self.credentials.as_ref());
         let missing = || SecretError::Missing {
@@ -91,12 +92,16 @@ impl Secrets {
             return Err(missing());
         }
         let places = self.credentials.iter().map(|dir| (dir, false));
+        let mut unreadable = None;
         for (dir, needs_mode) in places.chain(self.dirs.iter().map(|dir| (dir, true))) {
-            if let Some(secret) = read(&dir.join(name), needs_mode)? {
-                return Ok(secret);
+            match read(&dir.join(name), needs_mode) {
+                Ok(Some(secret)) => return Ok(secret),
+                Ok(None) => {}
+                Err(why @ SecretError::Read { .. }) => unreadable = unreadable.or(Some(why)),
+                Err(why) => return Err(why),
             }
         }
-        Err(missing())
+        Err(unreadable.unwrap_or_else(missing))
     }
 
     /// Looks up every secret that is named and tells what is wrong with them; missing ones are one
@@ -215,6 +220,17 @@ mod tests {
         assert!(matches!(secrets.find("empty"), Err(SecretError::Size { .. })));
         assert!(matches!(secrets.find("none"), Err(SecretError::Missing { .. })));
         assert!(matches!(secrets.find("../mail"), Err(SecretError::Missing { .. })));
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_read_does_not_hide_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        place(dir.path(), "press", "here", 0o600);
+        let dirs = vec![dir.path().join("file/secrets"), dir.path().to_owned()];
+        let secrets = Secrets { credentials: None, dirs };
+        assert_eq!(secrets.find("press").unwrap().expose_text(), Some("here"));
+        assert!(matches!(secrets.find("none"), Err(SecretError::Read { .. })));
     }
 
     #[test]

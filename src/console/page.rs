@@ -66,7 +66,7 @@ pub(super) async fn say(
 ) -> Response {
     let Some(pass) = Pass::verify(&pass, &counter.key) else { return unknown() };
     let Some(says) = read(&tap) else {
-        return gone(StatusCode::BAD_REQUEST, "没有看懂", "请返回上一页,重新点选按钮。");
+        return gone(StatusCode::BAD_REQUEST, "没有看懂", "请返回上一页，重新点选按钮。");
     };
     let expired = (counter.now)() > pass.until;
     let asked = Ask::Say {
@@ -103,7 +103,7 @@ fn read(tap: &Tap) -> Option<Move> {
 }
 
 async fn page(counter: &Counter, pass: &Pass, said: Option<(Move, Moved)>) -> Response {
-    let view = match counter.ask(Ask::IncidentById { id: pass.incident }).await {
+    let view = match counter.ask(asked(pass)).await {
         Some(Reply::Incident(view)) => view,
         Some(_) => return gone(StatusCode::NOT_FOUND, "找不到这条呼叫", "它可能早已结束。"),
         None => return busy(),
@@ -111,8 +111,8 @@ async fn page(counter: &Counter, pass: &Pass, said: Option<(Move, Moved)>) -> Re
     let expired = (counter.now)() > pass.until;
     let not_on_disk = said.as_ref().is_some_and(|(_, m)| m.stored_at.is_none());
     let warning = match (expired, not_on_disk) {
-        (true, _) => Some("链接已过期,只能查看。请用最新一条消息里的链接。"),
-        (_, true) => Some("主机磁盘故障:操作已生效,但重启后可能丢失,请同时电话告知值班室。"),
+        (true, _) => Some("链接已过期，只能查看。请用最新一条消息里的链接。"),
+        (_, true) => Some("主机磁盘故障：操作已生效，但重启后可能丢失，请同时电话告知值班室。"),
         _ => None,
     };
     let open = !matches!(view.stage, StageName::Resolved | StageName::FollowedUp);
@@ -128,7 +128,7 @@ async fn page(counter: &Counter, pass: &Pass, said: Option<(Move, Moved)>) -> Re
         state: state(&view),
         presses: view.presses,
         people: view.people.iter().filter_map(person).collect(),
-        me: my_name(&view, &pass.person),
+        me: view.reader.clone().unwrap_or_else(|| pass.person.to_string()),
         open: open && !expired,
         can_close: view.stage == StageName::OnScene || mine == Some(Responder::OnScene),
         moves: moves(&view, mine),
@@ -145,9 +145,8 @@ fn of_person(view: &IncidentView, person: &PersonId) -> Option<Responder> {
     view.people.iter().find(|p| p.id == *person).map(|p| p.is)
 }
 
-fn my_name(view: &IncidentView, person: &PersonId) -> String {
-    let known = view.people.iter().find(|p| p.id == *person);
-    known.map_or_else(|| person.to_string(), |p| p.name.clone())
+fn asked(pass: &Pass) -> Ask {
+    Ask::IncidentById { id: pass.incident, reader: pass.person.clone() }
 }
 
 fn person(one: &crate::counter::PersonView) -> Option<String> {
@@ -172,16 +171,16 @@ fn moves(
             ("arrive", "我已到场", "main"),
             ("on_the_way", "我已出发", ""),
             ("need_help", "需要增援", "help"),
-            ("decline", "去不了,转他人", ""),
+            ("decline", "去不了，转他人", ""),
         ],
         Some(Responder::OnTheWay) => vec![
             ("arrive", "我已到场", "main"),
             ("need_help", "需要增援", "help"),
-            ("decline", "去不了,转他人", ""),
+            ("decline", "去不了，转他人", ""),
         ],
         Some(Responder::OnScene) => vec![("need_help", "需要增援", "help")],
         _ if view.stage == StageName::Calling || view.stage == StageName::Queued => {
-            vec![("accept", "我去,接警", "main"), ("decline", "去不了", "")]
+            vec![("accept", "我去，接警", "main"), ("decline", "去不了", "")]
         }
         _ => vec![("accept", "我也去", "main"), ("arrive", "我已到场", "")],
     }
@@ -210,9 +209,9 @@ fn colour(class: Class) -> &'static str {
 fn state(view: &IncidentView) -> &'static str {
     match view.stage {
         StageName::Queued => "等待上班时间处理",
-        StageName::Calling if view.exhausted => "正在呼叫全员,无人接警",
-        StageName::Calling => "正在呼叫,无人接警",
-        _ if view.cancelled && view.stage < StageName::OnScene => "老人已按取消键,仍需核实",
+        StageName::Calling if view.exhausted => "正在呼叫全员，无人接警",
+        StageName::Calling => "正在呼叫，无人接警",
+        _ if view.cancelled && view.stage < StageName::OnScene => "老人已按取消键，仍需核实",
         StageName::Accepted => "已有人接警",
         StageName::OnTheWay => "有人在路上",
         StageName::OnScene => "已有人到场",
@@ -223,26 +222,26 @@ fn state(view: &IncidentView) -> &'static str {
 /// What the tap did, in one sentence.
 fn told(says: Move, moved: &Moved) -> String {
     if moved.ignored.is_some() {
-        return "没有变化:这一步已做过,或现在不能做。请看下面的情况。".to_owned();
+        return "没有变化：这一步已做过，或现在不能做。请看下面的情况。".to_owned();
     }
     match says {
-        Move::Accept | Move::TakeOver => "已登记:您已接警。到场后请点“我已到场”。",
-        Move::Decline => "已登记:您去不了,系统继续呼叫他人。",
-        Move::OnTheWay => "已登记:您已出发。",
-        Move::Arrive => "已登记:您已到场。处置后请点“处置完成”。",
-        Move::NeedHelp => "已登记:正在呼叫增援。",
-        Move::Resolve { .. } | Move::FalseAlarm { .. } => "已登记:此单结束,谢谢。",
+        Move::Accept | Move::TakeOver => "已登记：您已接警。到场后请点“我已到场”。",
+        Move::Decline => "已登记：您去不了，系统继续呼叫他人。",
+        Move::OnTheWay => "已登记：您已出发。",
+        Move::Arrive => "已登记：您已到场。处置后请点“处置完成”。",
+        Move::NeedHelp => "已登记：正在呼叫增援。",
+        Move::Resolve { .. } | Move::FalseAlarm { .. } => "已登记：此单结束，谢谢。",
         Move::FollowUp { .. } | Move::Note | Move::Silence => "已登记。",
     }
     .to_owned()
 }
 
 fn unknown() -> Response {
-    gone(StatusCode::NOT_FOUND, "链接不对", "请从消息里重新点开,不要手工输入。")
+    gone(StatusCode::NOT_FOUND, "链接不对", "请从消息里重新点开，不要手工输入。")
 }
 
 fn busy() -> Response {
-    let advice = "系统正忙或正在重启。请过几秒再试;着急请直接打值班室电话。";
+    let advice = "系统正忙或正在重启。请过几秒再试；着急请直接打值班室电话。";
     gone(StatusCode::SERVICE_UNAVAILABLE, "请稍后再试", advice)
 }
 

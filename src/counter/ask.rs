@@ -31,6 +31,8 @@ pub enum Ask {
     IncidentById {
         /// Its number.
         id: IncidentId,
+        /// Whose page it is.
+        reader: PersonId,
     },
     /// A person says something about an incident.
     Say {

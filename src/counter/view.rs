@@ -49,6 +49,9 @@ pub struct IncidentView {
     pub ending: Option<String>,
     /// Everybody who has to do with it.
     pub people: Vec<PersonView>,
+    /// The name of the person whose page this is, where it is somebody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader: Option<String>,
     /// Notes, oldest first.
     pub notes: Vec<String>,
     /// The wall clock could be trusted when it was raised.

@@ -22,7 +22,13 @@ impl Desk {
                 false => self.book.open().map(|i| self.view(i)).collect(),
             }),
             Ask::Incident { code } => self.one(self.book.by_code(code), &code.to_string()),
-            Ask::IncidentById { id } => self.one(self.book.incident(id), &id.to_string()),
+            Ask::IncidentById { id, reader } => {
+                let mut told = self.one(self.book.incident(id), &id.to_string());
+                if let Reply::Incident(view) = &mut told {
+                    view.reader = Some(self.name_of(&reader));
+                }
+                told
+            }
             Ask::Say { about, by, via, epoch, says, words } => {
                 let told = self.say(turn, about, by, via, epoch, says, words);
                 turn.replies.push((turn.newest(), (reply, told)));
@@ -84,10 +90,6 @@ impl Desk {
             Stage::Resolved { ending, .. } => (0, Some(ending.chinese().to_owned())),
             _ => (0, None),
         };
-        let name = |id: &PersonId| {
-            let known = registry.person(id).map(|p| p.name.clone());
-            known.filter(|n| !n.is_empty()).unwrap_or_else(|| id.to_string())
-        };
         IncidentView {
             id: incident.id,
             code: incident.code,
@@ -114,11 +116,18 @@ impl Desk {
             people: incident
                 .responders
                 .iter()
-                .map(|(id, is)| PersonView { id: id.clone(), name: name(id), is: *is })
+                .map(|(id, is)| PersonView { id: id.clone(), name: self.name_of(id), is: *is })
                 .collect(),
+            reader: None,
             notes: self.book.notes_of(incident.id).map(str::to_owned).collect(),
             clock_trusted: incident.clock_trusted,
         }
+    }
+
+    /// A person's name; the id where none is known.
+    fn name_of(&self, id: &PersonId) -> String {
+        let known = self.book.registry().person(id).map(|p| p.name.clone());
+        known.filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_string())
     }
 
     fn status(&self) -> Status {

@@ -32,8 +32,9 @@ impl Writer {
         let incident = book.incident(order.id.incident)?;
         let registry = book.registry();
         let civil = settings.roster.civil(incident.raised_wall);
+        let trusted_year = civil.filter(|_| incident.clock_trusted).map(|c| c.year());
         let place = whereabouts(registry, &incident.device, settings);
-        let named = registry.names_of(&place, civil.map(|c| c.year()));
+        let named = registry.names_of(&place, trusted_year);
         let now = clock.now();
         Some(Letter {
             id: order.id.clone(),
@@ -67,7 +68,7 @@ impl Writer {
             about: about(order, incident, registry),
             arrive_within: match incident.stage {
                 Stage::Accepted { arrive_by, .. } | Stage::OnTheWay { arrive_by, .. } => {
-                    Some(whole_minutes(arrive_by - now).max(1))
+                    Some(minutes_left(arrive_by - now))
                 }
                 _ => None,
             },
@@ -209,6 +210,11 @@ fn closing(incident: &Incident, settings: &Settings) -> Option<Closing> {
 
 fn clock_time(civil: &DateTime) -> String {
     format!("{:02}:{:02}", civil.hour(), civil.minute())
+}
+
+/// Minutes that are left, the begun one included: "within 15 minutes" is said at the start of them.
+fn minutes_left(wait: Wait) -> u32 {
+    u32::try_from(wait.0.div_ceil(60_000)).unwrap_or(u32::MAX).max(1)
 }
 
 fn whole_minutes(wait: Wait) -> u32 {

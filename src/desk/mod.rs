@@ -25,6 +25,8 @@ mod letters;
 mod outbox;
 mod socket;
 mod start;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod vitals;
 mod wiring;
@@ -42,7 +44,7 @@ use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::counter::Asked;
 use crate::incident::{IncidentBook, OrderId, Standing, Stimulus};
-use crate::journal::{CommitterHandle, Durable, Finding};
+use crate::journal::{BATCH_MAX, Batch, CommitterHandle, Durable, Finding};
 use crate::link::broker::{Broker, SessionNews};
 use crate::notify::post::Ended;
 use crate::notify::webhook::EndpointReport;
@@ -54,9 +56,12 @@ use outbox::Outbox;
 use turn::Turn;
 use vitals::Vitals;
 
-/// How much one turn takes in. The journal forces up to 512 entries as one frame; a press makes
-/// about four.
+/// How much one turn takes in of each kind. The journal forces up to 512 entries as one frame; a
+/// press makes about four.
 const TURN_MAX: usize = 512;
+/// Entries after which a turn takes in nothing more; the rest comes in the next. Half a batch: the
+/// deadlines of a turn, with what they cause, fit into the other half.
+const ENTRIES_MAX: usize = BATCH_MAX / 2;
 /// Messages from wires waiting for the desk; beyond it the wire itself is held back.
 pub const INBOX_MAX: usize = 4_096;
 /// Outcomes and endpoint reports waiting for the desk; beyond it carriers wait.
@@ -90,6 +95,8 @@ struct Desk {
     ears: Ears,
     intake: Intake,
     held: Held,
+    /// Batches the record's writer had no room for.
+    unsent: VecDeque<Batch>,
     outbox: Outbox,
     broker: Option<Broker>,
     broker_address: Option<String>,
@@ -141,11 +148,33 @@ impl Desk {
         Ok(stopping)
     }
 
-    /// Takes in what else is waiting: calls before answers before outcomes.
+    /// Takes in what else is waiting, some of each kind in every turn, so that a flood of one holds
+    /// up no other; deadlines last, so that an answer given just in time still counts.
     fn gather(&mut self, turn: &mut Turn) {
-        while let Some(stimulus) = self.own.pop_front() {
+        while turn.entries() < ENTRIES_MAX
+            && let Some(stimulus) = self.own.pop_front()
+        {
             self.decide(turn, &stimulus);
         }
+        self.take_in(turn);
+        for _ in 0..TURN_MAX {
+            let Ok(news) = self.ears.news.try_recv() else { break };
+            self.tell_again(turn, &news);
+        }
+        if let Ok(finding) = self.ears.findings.try_recv() {
+            self.own_finding(&finding);
+        }
+        for _ in 0..DUE_MAX {
+            let now = self.clock.now();
+            if self.book.next_deadline().is_none_or(|(at, _, _)| at > now) {
+                break;
+            }
+            self.decide(turn, &Stimulus::Due);
+        }
+    }
+
+    /// Calls before answers before outcomes.
+    fn take_in(&mut self, turn: &mut Turn) {
         for _ in 0..TURN_MAX {
             let Ok(inbound) = self.ears.inbox.try_recv() else { break };
             self.hear(turn, inbound);
@@ -156,21 +185,23 @@ impl Desk {
         for _ in 0..TURN_MAX {
             let Ok(asked) = self.ears.asks.try_recv() else { break };
             self.answer(turn, asked);
+            if turn.entries() >= ENTRIES_MAX {
+                return;
+            }
         }
         for _ in 0..TURN_MAX {
             let Ok((order, end)) = self.ears.ends.try_recv() else { break };
             self.end_order(turn, &order, end);
+            if turn.entries() >= ENTRIES_MAX {
+                return;
+            }
         }
         for _ in 0..TURN_MAX {
             let Ok(report) = self.ears.reports.try_recv() else { break };
             self.end_stories(turn, report);
-        }
-        for _ in 0..DUE_MAX {
-            let now = self.clock.now();
-            if self.book.next_deadline().is_none_or(|(at, _, _)| at > now) {
-                break;
+            if turn.entries() >= ENTRIES_MAX {
+                return;
             }
-            self.decide(turn, &Stimulus::Due);
         }
     }
 

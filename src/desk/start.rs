@@ -27,7 +27,7 @@ use crate::console::{self, Console};
 use crate::counter::{ASKS_MAX, Asked};
 use crate::incident::{Entry, IncidentBook, Stimulus, Trouble};
 use crate::journal::{
-    Committer, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE, Scrub,
+    Committer, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE, Scrub,
 };
 use crate::link::LinkError;
 use crate::registry::csv::Table;
@@ -57,6 +57,9 @@ pub enum DeskError {
         #[source]
         source: std::io::Error,
     },
+    /// The disk hangs and memory is full of what it should have taken.
+    #[error("the disk has not answered for too long: look at it, then start the hub again")]
+    DiskHangs,
     /// The system gave no thread.
     #[error("the system gave no thread: raise the service's task limit")]
     Thread(#[source] std::io::Error),
@@ -135,11 +138,16 @@ struct Read {
 /// # Errors
 /// See [`DeskError`]; whatever else is wrong is said in the log and becomes a trouble.
 pub async fn start(options: Options) -> Result<House, DeskError> {
+    start_on(Arc::new(OsDisk), options).await
+}
+
+/// The same on a disk that a test holds in its hands.
+pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<House, DeskError> {
     let Options { settings, secrets, state_dir, old_config, vouch } = options;
     let settings = Arc::new(settings);
     let limits = limits(&settings);
     let dir = state_dir.join(JOURNAL_DIR);
-    let read = tokio::task::spawn_blocking(move || read_record(&dir, limits))
+    let read = tokio::task::spawn_blocking(move || read_record(disk, &dir, limits))
         .await
         .map_err(|_| DeskError::Ended)??;
     let last = (read.book.last_seq() > Seq(0)).then(|| Last {
@@ -161,7 +169,6 @@ pub async fn start(options: Options) -> Result<House, DeskError> {
     let writer = Writer { page_key: wiring::page_key(&state_dir) };
     let page_key = writer.page_key.clone();
     let broker_address = broker.as_ref().map(|(_, address)| *address);
-    let beat = Arc::new(AtomicU64::new(clock.now().0));
     let mut desk = Desk {
         intake: Intake::new(&settings, read.book.registry()),
         vitals: Vitals::new(clock.now(), read.book.last_seq()),
@@ -180,13 +187,14 @@ pub async fn start(options: Options) -> Result<House, DeskError> {
         },
         journal,
         held: Held::default(),
+        unsent: VecDeque::new(),
         broker: broker.map(|(broker, _)| broker),
         broker_address: broker_address.map(|a| a.to_string()),
         old_config,
         own: VecDeque::new(),
-        beat: Arc::clone(&beat),
-        settings: Arc::clone(&settings),
-        clock: clock.clone(),
+        beat: Arc::new(AtomicU64::new(clock.now().0)),
+        settings,
+        clock,
     };
     let told = Told {
         resumption,
@@ -196,27 +204,46 @@ pub async fn start(options: Options) -> Result<House, DeskError> {
         out: [carriers.out, endpoints.out].concat(),
     };
     desk.begin(told).await?;
-    let scrub = Scrub::spawn(read.unread, SCRUB_PACE, move |finding| {
+    let broker = broker_address;
+    open_doors(desk, Doors { unread: read.unread, tell_finding, asks, stop, page_key, broker })
+        .await
+}
+
+/// What is needed once the desk has begun.
+struct Doors {
+    unread: crate::journal::Unread,
+    tell_finding: mpsc::Sender<Finding>,
+    asks: mpsc::Sender<Asked>,
+    stop: oneshot::Sender<()>,
+    page_key: crate::terms::Secret,
+    broker: Option<SocketAddr>,
+}
+
+/// Reads the old record in the background, lets people in, and sets the desk to work.
+async fn open_doors(desk: Desk, doors: Doors) -> Result<House, DeskError> {
+    let Doors { unread, tell_finding, asks, stop, page_key, broker } = doors;
+    let (settings, clock) = (Arc::clone(&desk.settings), desk.clock.clone());
+    let scrub = Scrub::spawn(unread, SCRUB_PACE, move |finding| {
         // A stopping desk hears no more; the next start scrubs again.
         let _ = tell_finding.blocking_send(finding);
     })?;
-    vitals::watch(beat, clock.clone()).map_err(DeskError::Thread)?;
+    vitals::watch(Arc::clone(&desk.beat)).map_err(DeskError::Thread)?;
     let path = settings.gateway.socket.clone();
     let listening =
         socket::listen(&path, asks.clone()).map_err(|source| DeskError::Socket { path, source })?;
-    let console = open_console(&settings, &asks, &clock, page_key).await;
-    let addresses = console.as_ref().map(Console::address);
-    info!(broker = ?broker_address, console = ?addresses, "ready");
+    let pages = open_console(&settings, &asks, &clock, page_key).await;
+    let console = pages.as_ref().map(Console::address);
+    info!(?broker, ?console, "ready");
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     let beat = Arc::clone(&desk.beat);
     let task = tokio::spawn(async move {
         let ended = desk.run().await;
         beat.store(u64::MAX, std::sync::atomic::Ordering::Release);
         scrub.stop();
-        drop((listening, console));
+        drop((listening, pages));
         ended
     });
-    Ok(House { broker: broker_address, console: addresses, asks, stop: Some(stop), task })
+    Ok(House { broker, console, asks, stop: Some(stop), task })
 }
 
 async fn open_console(
@@ -247,8 +274,12 @@ fn limits(settings: &Settings) -> Limits {
 }
 
 /// Reads the newest snapshot that can be used and every record after it.
-fn read_record(dir: &std::path::Path, limits: Limits) -> Result<Read, JournalError> {
-    let mut opening = Journal::open(Arc::new(OsDisk), dir, limits)?;
+fn read_record(
+    disk: Arc<dyn Disk>,
+    dir: &std::path::Path,
+    limits: Limits,
+) -> Result<Read, JournalError> {
+    let mut opening = Journal::open(disk, dir, limits)?;
     let mut book = IncidentBook::default();
     while let Some(snapshot) = opening.snapshot() {
         match serde_json::from_slice(&snapshot.bytes) {
@@ -295,7 +326,9 @@ struct Told {
 impl Desk {
     /// Writes down the start, takes the config into use and offers what is outstanding.
     async fn begin(&mut self, told: Told) -> Result<(), DeskError> {
-        self.look_at_disk();
+        self.look_at_disk(Seq(self.next_seq.0.saturating_sub(1)));
+        // Before anything new is ordered: only what an earlier run left is sent as a repeat.
+        self.outbox.resume(&self.book);
         let mut turn = Turn::new(self.next_seq);
         let Resumption { gap, how, boot } = told.resumption;
         let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -334,7 +367,6 @@ impl Desk {
         self.write_down(turn).await?;
         // Registered devices are known now; the readers learn their names.
         self.intake = Intake::new(&self.settings, self.book.registry());
-        self.outbox.resume(&self.book);
         self.outbox.pump(&self.settings, &self.book, &self.clock);
         Ok(())
     }

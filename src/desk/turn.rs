@@ -6,12 +6,16 @@ use tracing::{error, info, warn};
 use super::{Desk, DeskError};
 use crate::counter::Reply;
 use crate::incident::{Effect, Entry, Fact, IncidentBook};
-use crate::journal::{Answer, BATCH_MAX, Batch, Draft, Urgency};
+use crate::journal::{Answer, BATCH_MAX, Batch, Draft, JournalError, Pending, Urgency};
 use crate::terms::{At, Command, FeedbackStage, Receipt, Seq, Wait, WallReading};
 
 /// How long a force may take before the desk goes on without it, as if the disk had failed. 2 s: a
 /// device repeats after that, and the slowest healthy card measured forces in a fifth of it.
 const DISK_PATIENCE: Wait = Wait::secs(2);
+
+/// Turns that may wait for a hanging disk beside the writer's own queue; beyond it the hub ends with
+/// a word. Own choice: hours of a quiet house, and below 100 MB in a storm.
+const UNSENT_MAX: usize = 16_384;
 
 /// Somebody who waits for an answer: where it goes, and how to make it from the stored time.
 type Waiting = (tokio::sync::oneshot::Sender<Reply>, Reply);
@@ -126,22 +130,40 @@ impl Desk {
         }
         if !drafts.is_empty() {
             let urgency = if urgent { Urgency::Urgent } else { Urgency::Unhurried };
-            let batch = Batch::new(drafts, urgency)?.beginning_at(first);
-            let pending = timeout(DISK_PATIENCE.std(), self.journal.commit(batch)).await;
-            match pending {
-                Ok(pending) if urgent => self.wait_for_disk(pending?.answer()).await?,
-                Ok(pending) => drop(pending?),
-                Err(_) => self.vitals.disk_hangs(true),
-            }
+            self.unsent.push_back(Batch::new(drafts, urgency)?.beginning_at(first));
         }
-        self.look_at_disk();
+        if let Some(pending) = self.hand_in()?.filter(|_| urgent) {
+            self.wait_for_disk(pending.answer()).await?;
+        }
+        self.look_at_disk(Seq(first.0.saturating_sub(1)));
         self.let_out();
         Ok(())
     }
 
+    /// Hands batches to the record's writer, in order; the last one's answer. A writer with no room
+    /// is held up by its disk: the rest stays here, because the record counts without gaps.
+    fn hand_in(&mut self) -> Result<Option<Pending>, DeskError> {
+        let mut newest = None;
+        while let Some(batch) = self.unsent.pop_front() {
+            match self.journal.try_commit(batch) {
+                Ok(pending) => newest = Some(pending),
+                Err((JournalError::Full, batch)) => {
+                    self.unsent.push_front(batch);
+                    self.vitals.disk_hangs();
+                    if self.unsent.len() > UNSENT_MAX {
+                        return Err(DeskError::DiskHangs);
+                    }
+                    return Ok(None);
+                }
+                Err((gone, _)) => return Err(gone.into()),
+            }
+        }
+        Ok(newest)
+    }
+
     async fn wait_for_disk(
         &mut self,
-        answer: impl Future<Output = Result<Answer, crate::journal::JournalError>>,
+        answer: impl Future<Output = Result<Answer, JournalError>>,
     ) -> Result<(), DeskError> {
         if self.vitals.hangs() {
             return Ok(());
@@ -152,7 +174,7 @@ impl Desk {
             Ok(Err(gone)) => Err(gone.into()),
             Err(_) => {
                 warn!("the disk has not answered for {DISK_PATIENCE}: calling people without it");
-                self.vitals.disk_hangs(true);
+                self.vitals.disk_hangs();
                 Ok(())
             }
         }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::{Desk, Turn};
-use crate::clock::Clock;
 use crate::incident::{Stimulus, Trouble};
 use crate::journal::{Finding, Standing};
 use crate::roster::DutyBy;
@@ -26,6 +26,11 @@ const CLOCK_GRACE: Wait = Wait::mins(10);
 /// Without a completed turn for this long the process ends. Own choice: ten times what the desk
 /// waits for a disk.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
+/// How long the closing record may take; the next start does without it. With what wires and
+/// carriers may take, a stop stays within 10 s.
+const CLOSE_WITHIN: Wait = Wait::secs(3);
+/// How often a snapshot is tried that stands for entries no disk took.
+const GAP_RETRY: Wait = Wait::secs(10);
 /// After this many entries a snapshot is written when the house is quiet …
 const SNAPSHOT_AFTER: u64 = 20_000;
 /// … and after this many in any case: a start reads fewer than twice as many.
@@ -39,6 +44,8 @@ pub(super) struct Vitals {
     looked: Option<At>,
     volatile: bool,
     hangs: bool,
+    /// What people were last told about the two.
+    said_safe: bool,
     /// Why the disk fails, in one sentence.
     pub(super) disk_trouble: Option<String>,
     pub(super) disk_free: Option<u64>,
@@ -49,6 +56,7 @@ pub(super) struct Vitals {
     snapshot_at: Seq,
     snapshot_running: Arc<std::sync::atomic::AtomicBool>,
     last_entry: (Seq, At),
+    gap_tried: Option<At>,
 }
 
 impl Vitals {
@@ -58,6 +66,7 @@ impl Vitals {
             looked: None,
             volatile: false,
             hangs: false,
+            said_safe: true,
             disk_trouble: None,
             disk_free: None,
             space_low: false,
@@ -67,6 +76,7 @@ impl Vitals {
             snapshot_at,
             snapshot_running: Arc::default(),
             last_entry: (snapshot_at, now),
+            gap_tried: None,
         }
     }
 
@@ -80,8 +90,8 @@ impl Vitals {
         self.hangs
     }
 
-    pub(super) fn disk_hangs(&mut self, hangs: bool) {
-        self.hangs = hangs;
+    pub(super) fn disk_hangs(&mut self) {
+        self.hangs = true;
     }
 
     pub(super) fn up(&self, now: At) -> Wait {
@@ -90,12 +100,14 @@ impl Vitals {
 }
 
 impl Desk {
-    /// Looks at the journal's own word on the disk and raises or settles the trouble.
-    pub(super) fn look_at_disk(&mut self) {
-        let durable = self.ears.durable.borrow().clone();
-        let was_safe = self.vitals.is_safe();
-        let answered = durable.covers(Seq(self.next_seq.0.saturating_sub(1)));
-        if self.vitals.hangs && (answered || durable.is_volatile()) {
+    /// Looks at the journal's own word on the disk and raises or settles the trouble. A disk that
+    /// hung answers again once everything `before` this turn is safe: this turn's own facts may
+    /// still be under way, and in a storm always are.
+    pub(super) fn look_at_disk(&mut self, before: Seq) {
+        // Marked as seen, or the loop would wake once more for what this very turn has forced.
+        let durable = self.ears.durable.borrow_and_update().clone();
+        let answered = durable.head.seq >= before && self.unsent.is_empty();
+        if answered || durable.is_volatile() {
             self.vitals.hangs = false;
         }
         self.vitals.volatile = durable.is_volatile();
@@ -105,7 +117,8 @@ impl Desk {
             Standing::Safe => None,
         };
         let safe = self.vitals.is_safe();
-        if safe != was_safe {
+        if safe != self.vitals.said_safe {
+            self.vitals.said_safe = safe;
             let trouble =
                 Trouble { kind: Kind::Memory, subject: "journal".to_owned(), broken: !safe };
             self.own.push_back(Stimulus::Trouble(trouble));
@@ -114,7 +127,10 @@ impl Desk {
                 None => info!("the disk works again: everything is written down"),
             }
         }
-        if durable.gap.is_some() && safe {
+        let now = self.clock.now();
+        let tried = self.vitals.gap_tried;
+        if durable.gap.is_some() && safe && tried.is_none_or(|at| now - at >= GAP_RETRY) {
+            self.vitals.gap_tried = Some(now);
             self.snapshot();
         }
     }
@@ -237,13 +253,17 @@ impl Desk {
         if let Some(broker) = broker {
             let _ = broker.await;
         }
-        if self.vitals.is_safe() {
+        if self.vitals.is_safe() && self.unsent.is_empty() {
             let (book, journal) = (self.book.clone(), self.journal.clone());
             let seq = book.last_seq();
             let written = tokio::task::spawn_blocking(move || write_snapshot(&book, &journal, seq));
             let _ = written.await;
         }
-        self.journal.close(self.clock.now(), self.clock.wall().wall).await?;
+        let closing = self.journal.close(self.clock.now(), self.clock.wall().wall);
+        match timeout(CLOSE_WITHIN.std(), closing).await {
+            Ok(closed) => closed.map(drop)?,
+            Err(_) => return Err(super::DeskError::DiskHangs),
+        }
         Ok(())
     }
 }
@@ -263,16 +283,21 @@ fn write_snapshot(
     }
 }
 
-/// Ends the process when the desk completes no turn; the service manager starts it anew.
-pub(super) fn watch(beat: Arc<AtomicU64>, clock: Clock) -> std::io::Result<()> {
+/// Ends the process when the desk completes no turn; the service manager starts it anew. It counts
+/// its own naps and not hub time, which jumps when a box wakes from sleep.
+pub(super) fn watch(beat: Arc<AtomicU64>) -> std::io::Result<()> {
+    const NAPS: u32 = 6;
     std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
+        let (mut seen, mut still) = (beat.load(Ordering::Acquire), 0);
         loop {
-            std::thread::sleep(STUCK_AFTER / 6);
+            std::thread::sleep(STUCK_AFTER / NAPS);
             let last = beat.load(Ordering::Acquire);
             if last == u64::MAX {
                 return;
             }
-            if (clock.now() - At(last)).std() > STUCK_AFTER {
+            still = if last == seen { still + 1 } else { 0 };
+            seen = last;
+            if still >= NAPS {
                 error!("the desk has completed no turn for {STUCK_AFTER:?}: restarting");
                 std::process::exit(crate::exit::BUG);
             }

@@ -13,7 +13,7 @@ use crate::terms::{At, Class, NoteId, PersonId};
 const NEEDS_MAX: u8 = 9;
 
 impl IncidentBook {
-    /// Decides about an answer; the first fact is always the answer itself with its verdict.
+    /// Decides about an answer: the words of its note, the answer with its verdict, what it led to.
     pub(super) fn on_answer(
         &self,
         at: At,
@@ -65,7 +65,7 @@ impl IncidentBook {
             Move::Decline => step.decline(by),
             Move::OnTheWay => step.set_out(by),
             Move::Arrive => step.arrive(by),
-            Move::NeedHelp => step.need_help(),
+            Move::NeedHelp => step.need_help(by),
             Move::Resolve { ending, contact } => step.resolve(by, ending, contact),
             Move::FalseAlarm { contact } => step.false_alarm(by, contact),
             Move::Silence => {
@@ -80,7 +80,9 @@ impl IncidentBook {
 /// An answer to an earlier call counts as a fresh "I am coming", never as proof of anything.
 fn of_an_earlier_call(says: Move) -> Result<Move, Ignored> {
     match says {
-        Move::Accept | Move::OnTheWay | Move::Arrive => Ok(Move::Accept),
+        Move::Accept | Move::TakeOver | Move::OnTheWay | Move::Arrive => Ok(Move::Accept),
+        // Asking for help only makes it louder, whichever call it answers.
+        Move::NeedHelp => Ok(Move::NeedHelp),
         Move::Note => Ok(Move::Note),
         _ => Err(Ignored::EarlierCall),
     }
@@ -121,15 +123,26 @@ impl Step<'_> {
         self.incident.responders.iter().filter(waiting).map(|(who, _)| who.clone()).collect()
     }
 
+    /// "I am coming". Taking over releases those who were coming; whoever is there stays there.
     fn accept(&self, by: &PersonId, takes_over: bool) -> Result<Vec<Fact>, Ignored> {
         let id = self.incident.id;
-        let alone = self.incident.active().all(|who| who == by);
-        if self.is_active(by) && (alone || !takes_over) {
+        let stays = |what: Responder| match takes_over {
+            true => what == Responder::OnScene,
+            false => what.is_active(),
+        };
+        let others = self.incident.responders.iter().filter(|(who, _)| who != by);
+        let staying = others.clone().filter(|(_, what)| stays(*what)).count();
+        let releases = others.clone().any(|(_, what)| what.is_active() && !stays(*what));
+        let stays_here =
+            |who: &PersonId| who == by || self.incident.responder(who).is_some_and(stays);
+        // Where everybody of the house is coming, more than that cannot be asked for.
+        let enough = staying + 1 >= usize::from(self.incident.needs)
+            || self.book.everybody().iter().all(stays_here);
+        let calling = matches!(self.incident.stage, Stage::Calling { .. });
+        if self.is_active(by) && !releases && !(calling && enough) {
             return Err(Ignored::AlreadySaid);
         }
         let (remind, arrive_by) = self.arrival();
-        let coming = if takes_over { 1 } else { self.active_with(by) };
-        let enough = coming >= usize::from(self.incident.needs) || takes_over;
         let mut facts = vec![Fact::Accepted {
             incident: id,
             by: by.clone(),
@@ -139,40 +152,55 @@ impl Step<'_> {
             takes_over,
         }];
         facts.extend(self.told_that_taken(by, enough, takes_over));
+        if !enough && !calling && self.incident.repeat.is_none() {
+            facts.extend(self.call_for_more(by));
+        }
         facts.extend(self.repeats_after(by, enough, Responder::Accepted));
         Ok(facts)
     }
 
-    /// The accepting person is told what to do next; the others that somebody has it.
+    /// The accepting person is told what to do next; the others that somebody has it, once.
     fn told_that_taken(&self, by: &PersonId, enough: bool, takes_over: bool) -> Vec<Fact> {
         let id = self.incident.id;
-        let mut facts = vec![Fact::Told {
-            incident: id,
-            notice: Notice::YouAccepted,
-            to: self.tell([by.clone()]),
-        }];
-        let mut others = self.others(by);
+        let to = self.tell([by.clone()]);
+        let mut facts = vec![Fact::Told { incident: id, notice: Notice::YouAccepted, to }];
+        let mut others = if self.still_asks() { self.others(by) } else { Vec::new() };
         if takes_over {
-            others.extend(self.incident.active().filter(|who| *who != by).cloned());
+            let coming = |what: Responder| what.is_active() && what != Responder::OnScene;
+            let released = self.incident.responders.iter().filter(|(_, what)| coming(*what));
+            others.extend(released.map(|(who, _)| who.clone()).filter(|who| who != by));
         }
-        if enough && self.incident.class != Class::Hazard && !others.is_empty() {
-            let notice = Notice::Taken { by: by.clone() };
-            facts.push(Fact::Told { incident: id, notice, to: self.tell(others) });
-        }
+        facts.extend(self.taken(by, others).filter(|_| enough));
         facts
+    }
+
+    /// Whether people are being asked to come at the moment.
+    fn still_asks(&self) -> bool {
+        matches!(self.incident.stage, Stage::Calling { .. } | Stage::Queued { .. })
+            || self.incident.repeat.is_some()
+    }
+
+    /// A hazard asks everybody to come, whoever else does.
+    fn taken(&self, by: &PersonId, others: Vec<PersonId>) -> Option<Fact> {
+        let to = self.tell(others);
+        let notice = Notice::Taken { by: by.clone() };
+        (self.incident.class != Class::Hazard && !to.is_empty()).then_some(Fact::Told {
+            incident: self.incident.id,
+            notice,
+            to,
+        })
     }
 
     /// Keeps or ends the calls beside the stage after `by` became `what`.
     fn repeats_after(&self, by: &PersonId, enough: bool, what: Responder) -> Option<Fact> {
-        let waits = self.book.policy_of(self.incident).waits;
         let incident = self.incident.id;
         if self.incident.class == Class::Hazard {
             let others = self.incident.on_scene()
                 - usize::from(self.incident.responder(by) == Some(Responder::OnScene));
             let there = others + usize::from(what == Responder::OnScene);
-            let done = there >= usize::from(waits.hazard_on_scene);
-            let next = (!done).then_some(self.at + waits.hazard_repeat);
-            return Some(Fact::RepeatSet { incident, next });
+            let done = there >= usize::from(self.waits().hazard_on_scene);
+            let next = self.incident.repeat.unwrap_or(self.at + self.repeat_wait());
+            return Some(Fact::RepeatSet { incident, next: (!done).then_some(next) });
         }
         (enough && self.incident.repeat.is_some())
             .then_some(Fact::RepeatSet { incident, next: None })
@@ -193,40 +221,38 @@ impl Step<'_> {
         if self.incident.responder(by) == Some(Responder::OnScene) {
             return Err(Ignored::AlreadySaid);
         }
-        let next = self.at + self.book.policy_of(self.incident).waits.scene_remind;
+        let next = self.scene_asked_next(0);
         let mut facts = vec![Fact::Arrived { incident, by: by.clone(), next }];
         let enough = self.active_with(by) >= usize::from(self.incident.needs);
-        let others = self.others(by);
-        let nobody_was_coming = self.incident.active().next().is_none();
-        if nobody_was_coming && self.incident.class != Class::Hazard && !others.is_empty() {
-            let notice = Notice::Taken { by: by.clone() };
-            facts.push(Fact::Told { incident, notice, to: self.tell(others) });
+        if enough && self.still_asks() {
+            facts.extend(self.taken(by, self.others(by)));
         }
         if !enough && self.incident.repeat.is_none() {
-            facts.extend(self.call_for_more());
+            facts.extend(self.call_for_more(by));
         }
         facts.extend(self.repeats_after(by, enough, Responder::OnScene));
         Ok(facts)
     }
 
-    fn need_help(&self) -> Result<Vec<Fact>, Ignored> {
+    fn need_help(&self, by: &PersonId) -> Result<Vec<Fact>, Ignored> {
         if self.incident.active().next().is_none() {
             return Err(Ignored::NobodyToHelp);
         }
         let coming = u8::try_from(self.incident.active().count()).unwrap_or(NEEDS_MAX);
         let needs = coming.max(self.incident.needs).saturating_add(1).min(NEEDS_MAX);
         let mut facts = vec![Fact::HelpAsked { incident: self.incident.id, needs }];
-        facts.extend(self.call_for_more());
+        facts.extend(self.call_for_more(by));
         Ok(facts)
     }
 
-    fn call_for_more(&self) -> [Fact; 2] {
+    /// Everybody who is not coming is called now and again each minute; `by` has just spoken.
+    fn call_for_more(&self, by: &PersonId) -> Vec<Fact> {
         let incident = self.incident.id;
-        let wait = self.book.policy_of(self.incident).waits.hazard_repeat;
-        [
-            Fact::Told { incident, notice: Notice::Reinforce, to: self.more_hands() },
-            Fact::RepeatSet { incident, next: Some(self.at + wait) },
-        ]
+        let mut to = self.more_hands();
+        to.retain(|call| call.person != *by);
+        let told = Fact::Told { incident, notice: Notice::Reinforce, to };
+        let next = Some(self.at + self.repeat_wait());
+        vec![told, Fact::RepeatSet { incident, next }]
     }
 
     fn decline(&self, by: &PersonId) -> Result<Vec<Fact>, Ignored> {
@@ -234,36 +260,52 @@ impl Step<'_> {
         if self.incident.responder(by) == Some(Responder::Declined) {
             return Err(Ignored::AlreadySaid);
         }
-        let was_active = self.is_active(by);
         let mut facts = vec![Fact::Declined { incident, by: by.clone() }];
         let mut after = self.incident.clone();
         after.set_responder(by, Responder::Declined);
         let step = self.book.step(self.at, self.standing, &after);
-        let nobody_left = after.active().next().is_none();
         match self.incident.stage {
             Stage::Calling { rung, lap, .. } => {
-                let waiting = after.responders.iter().any(|(_, what)| *what == Responder::Called);
+                let waits = |what: Responder| what.is_active() || what == Responder::Called;
+                let waiting = after.responders.iter().any(|(_, what)| waits(*what));
                 // Laps have their own waits, or a string of refusals would call without end.
-                if nobody_left && !waiting && lap == 0 && after.class != Class::Hazard {
+                if !waiting && lap == 0 && after.class != Class::Hazard {
                     facts.extend(step.after(rung, lap));
                 }
             }
-            Stage::Queued { .. } => {}
-            _ if was_active && nobody_left => {
-                if after.class == Class::Hazard {
-                    facts.extend(step.first_of_epoch(Notice::Declined));
-                } else {
-                    facts.extend(step.call(&Next {
-                        rung: usize::from(after.rung_reached),
-                        epoch: after.epoch + 1,
-                        notice: Notice::Declined,
-                        with_first: false,
-                    }));
+            Stage::Queued { .. } | Stage::Resolved { .. } | Stage::FollowedUp { .. } => {}
+            Stage::Accepted { .. } | Stage::OnTheWay { .. } | Stage::OnScene { .. } => {
+                if self.is_active(by) {
+                    facts.extend(step.given_back(by));
                 }
             }
-            _ => {}
         }
         Ok(facts)
+    }
+
+    /// `by` was coming or there and no longer is. Without anybody left, or with the last one gone
+    /// from the scene, the same rung is called again; with too few left, more are called.
+    fn given_back(&self, by: &PersonId) -> Vec<Fact> {
+        let there = matches!(self.incident.stage, Stage::OnScene { .. });
+        let nobody_left = self.incident.active().next().is_none();
+        if nobody_left || (there && self.incident.on_scene() == 0) {
+            return self.begin(&Next {
+                rung: usize::from(self.incident.rung_reached),
+                epoch: self.incident.epoch.saturating_add(1),
+                notice: Notice::Declined,
+                with_first: false,
+            });
+        }
+        let too_few = self.incident.active().count() < usize::from(self.incident.needs);
+        match (self.incident.repeat, self.incident.class) {
+            (Some(_), _) => Vec::new(),
+            (None, Class::Hazard) => vec![Fact::RepeatSet {
+                incident: self.incident.id,
+                next: Some(self.at + self.repeat_wait()),
+            }],
+            (None, _) if too_few => self.call_for_more(by),
+            (None, _) => Vec::new(),
+        }
     }
 
     fn resolve(
@@ -292,7 +334,7 @@ impl Step<'_> {
         let asked_after =
             matches!(self.incident.class, Class::Hazard | Class::Emergency | Class::Welfare)
                 && !matches!(ending, Ending::Test | Ending::Drill | Ending::Duplicate);
-        let wait = self.book.policy_of(self.incident).waits.follow_up;
+        let wait = self.follow_up_wait();
         let told: Vec<PersonId> = self
             .incident
             .responders

@@ -10,7 +10,8 @@ use super::{
     Effect, Entry, Fact, Incident, IncidentBook, OrderState, Policy, Responder, Resumed, Stage,
     StoryKind, Why,
 };
-use crate::terms::{At, Class, IncidentId, Kind, Mark, PersonId, Report, What};
+use crate::registry::{Change, RowId};
+use crate::terms::{At, Class, DeviceId, IncidentId, Kind, Mark, NoteId, PersonId, Report, What};
 
 impl IncidentBook {
     /// Applies one entry and returns what has to leave the house because of it, once it is on disk.
@@ -25,7 +26,12 @@ impl IncidentBook {
         let mut effects = Vec::new();
         match &entry.fact {
             Fact::PolicyTaken { text } => self.take_policy(text),
-            Fact::RegistryChanged { change } => self.registry.apply(change),
+            Fact::RegistryChanged { change } => {
+                self.registry.apply(change);
+                if let Change::Removed(RowId::Device(device)) = change {
+                    self.forget_device(device);
+                }
+            }
             Fact::ClockResumed { how, boot, .. } => {
                 self.boot = Some((boot.clone(), entry.at));
                 if *how == Resumed::Unknown {
@@ -37,8 +43,8 @@ impl IncidentBook {
                 self.notes.insert(*note, (None, text.clone()));
             }
             Fact::AnswerHeard { answer, .. } => {
-                if let Some(kept) = answer.note.and_then(|note| self.notes.get_mut(&note)) {
-                    kept.0 = Some(answer.incident);
+                if let Some(note) = answer.note {
+                    self.pin_note(note, answer.incident);
                 }
             }
             Fact::Reported { report } => self.note_report(report, &mut effects),
@@ -104,7 +110,7 @@ impl IncidentBook {
                 self.reopen(entry.at, *incident, *mark);
                 self.tell_story(entry, *incident, StoryKind::Reopened, &[], effects);
             }
-            Fact::Filed { incident } => self.file(*incident),
+            Fact::Filed { incident } => self.file(*incident, effects),
             Fact::Accepted { .. }
             | Fact::SetOut { .. }
             | Fact::Arrived { .. }
@@ -145,7 +151,10 @@ impl IncidentBook {
 
     fn take_policy(&mut self, text: &str) {
         let hash = Policy::hash_of(text);
-        let policy = Policy::from_text(text).unwrap_or_else(Policy::loud);
+        // What is owed stays owed when nobody can read to whom.
+        let endpoints = || self.policy().endpoints.clone();
+        let policy = Policy::from_text(text)
+            .unwrap_or_else(|| Policy { endpoints: endpoints(), ..Policy::loud() });
         self.owed.retain(|endpoint, _| policy.endpoints.contains_key(endpoint));
         for endpoint in policy.endpoints.keys() {
             self.owed.entry(endpoint.clone()).or_default();
@@ -187,11 +196,21 @@ impl IncidentBook {
     }
 
     fn note_report(&mut self, report: &Report, effects: &mut Vec<Effect>) {
+        let (at, class) = (report.heard_at, class_of(report));
+        if report.what.must_survive() && !matches!(report.what, What::Presence { .. }) {
+            effects.push(Effect::Feedback(self.answer_to(report, class)));
+        }
+        // What a stranger said in a test or with the cancel key is not worth a place for ever.
+        let stranger = self.registry.device(&report.device).is_none();
+        let passing = report.test || report.what == What::Cancel;
+        if stranger && passing && !self.devices.contains_key(&report.device) {
+            return;
+        }
         let memory = self.devices.entry(report.device.clone()).or_default();
-        let at = report.heard_at;
         match report.what {
-            // A tested level is no level: what stays on after the test still has to be a turn.
-            What::Level { .. } if report.test => {}
+            What::Presence { online } => memory.online = Some(online),
+            // A test must not hide what is real: neither as a repeat, nor as a known level.
+            _ if report.test => memory.note(report.mark, None, at),
             What::Pulse(kind) => {
                 memory.note(report.mark, Some(kind), at);
                 if kind == Kind::Service {
@@ -204,11 +223,7 @@ impl IncidentBook {
                 memory.note(report.mark, None, at);
                 memory.levels.insert(kind, super::Level { on, since: at });
             }
-            What::Presence { online } => memory.online = Some(online),
             What::Cancel | What::Telemetry => memory.note(report.mark, None, at),
-        }
-        if matches!(report.what, What::Pulse(_) | What::Level { .. } | What::Cancel) {
-            effects.push(Effect::Feedback(stored(report)));
         }
     }
 
@@ -219,7 +234,7 @@ impl IncidentBook {
         self.last_incident = self.last_incident.max(id.0);
         let pool = self.codes.entry(raised.code.letter()).or_default();
         pool.take(raised.code.number(), entry.at);
-        self.by_code.insert(raised.code, id);
+        self.by_code.insert((raised.code, id));
         let memory = self.devices.entry(raised.device.clone()).or_default();
         memory.open.insert(raised.class, id);
         self.incidents.insert(id, Arc::new(raised));
@@ -228,8 +243,9 @@ impl IncidentBook {
 
     fn call(&mut self, entry: &Entry, fact: &Fact, effects: &mut Vec<Effect>) {
         let Fact::Called { incident, epoch, rung, lap, notice, calls, next } = fact else { return };
+        let restarts = self.incident(*incident).is_some_and(|i| *epoch > i.epoch);
         self.change(*incident, |i| {
-            if *epoch > i.epoch {
+            if restarts {
                 i.epoch = *epoch;
                 i.exhausted = None;
             }
@@ -241,6 +257,10 @@ impl IncidentBook {
                 }
             }
         });
+        if restarts {
+            self.withdraw(*incident, |order| order.notice.belongs_to_its_epoch(), effects);
+            self.tell_device(*incident, effects);
+        }
         self.give_orders(entry, *incident, notice, calls, effects);
         if notice.is_later_step() {
             let people: Vec<_> = calls
@@ -275,7 +295,10 @@ impl IncidentBook {
             i.class = to;
             i.rung_reached = 0;
             i.night = false;
+            i.forget_refusals();
         });
+        let needs = self.needs_of(incident).max(held.needs);
+        self.change(incident, |i| i.needs = needs);
     }
 
     fn resolve(&mut self, entry: &Entry, fact: &Fact, effects: &mut Vec<Effect>) {
@@ -300,7 +323,8 @@ impl IncidentBook {
             i.times.resolved = Some(entry.wall);
         });
         let pool = self.codes.entry(held.code.letter()).or_default();
-        pool.rest(held.code.number(), entry.at + waits.code_rest);
+        // As long as it may be reopened, nobody else may have its code.
+        pool.rest(held.code.number(), entry.at + waits.code_rest.max(waits.reopen));
         let memory = self.devices.entry(held.device.clone()).or_default();
         memory.open.remove(&held.class);
         memory.over.insert(held.class, (*incident, entry.at));
@@ -311,36 +335,56 @@ impl IncidentBook {
     fn reopen(&mut self, at: At, incident: IncidentId, mark: Option<Mark>) {
         let Some(held) = self.incidents.get(&incident).cloned() else { return };
         self.codes.entry(held.code.letter()).or_default().take(held.code.number(), at);
-        self.by_code.insert(held.code, incident);
         let memory = self.devices.entry(held.device.clone()).or_default();
         memory.over.remove(&held.class);
         memory.open.insert(held.class, incident);
+        let needs = self.needs_of(incident);
         self.change(incident, |i| {
             i.stage = Stage::Queued { until: at };
             i.file_at = None;
-            i.needs = 1;
+            i.needs = needs;
+            i.forget_refusals();
         });
         self.press_again(at, incident, mark, false);
     }
 
-    fn file(&mut self, incident: IncidentId) {
+    /// How many people the incident's ladder asks for.
+    fn needs_of(&self, incident: IncidentId) -> u8 {
+        self.incident(incident).map_or(1, |i| self.ladder_of(i).needs.max(1))
+    }
+
+    fn file(&mut self, incident: IncidentId, effects: &mut Vec<Effect>) {
+        self.withdraw(incident, |_| true, effects);
         let Some(held) = self.incidents.remove(&incident) else { return };
         if let Some((at, _)) = held.next_deadline() {
             self.deadlines.remove(&(at, incident));
         }
         self.open.remove(&incident);
-        if self.by_code.get(&held.code) == Some(&incident) {
-            self.by_code.remove(&held.code);
+        self.by_code.remove(&(held.code, incident));
+        for note in self.notes_by.remove(&incident).unwrap_or_default() {
+            self.notes.remove(&note);
         }
-        for order in &held.orders {
-            self.drop_order(order);
-        }
-        self.notes.retain(|_, (of, _)| *of != Some(incident));
         if let Some(memory) = self.devices.get_mut(&held.device) {
             memory.over.retain(|_, (id, _)| *id != incident);
-            if held.device.is_unregistered() && memory.open.is_empty() && memory.over.is_empty() {
-                self.devices.remove(&held.device);
-            }
+        }
+        self.forget_device(&held.device);
+    }
+
+    /// A device in no list is remembered as long as an incident of it is.
+    fn forget_device(&mut self, device: &DeviceId) {
+        let idle = |m: &super::DeviceMemory| m.open.is_empty() && m.over.is_empty();
+        if self.registry.device(device).is_none() && self.devices.get(device).is_some_and(idle) {
+            self.devices.remove(device);
+        }
+    }
+
+    /// A note belongs to an incident in memory, or goes: the record keeps its words.
+    fn pin_note(&mut self, note: NoteId, incident: IncidentId) {
+        if !self.incidents.contains_key(&incident) {
+            self.notes.remove(&note);
+        } else if let Some(kept) = self.notes.get_mut(&note) {
+            kept.0 = Some(incident);
+            self.notes_by.entry(incident).or_default().insert(note);
         }
     }
 }
@@ -358,10 +402,10 @@ pub(super) fn by_of(fact: &Fact) -> Vec<(PersonId, Option<super::Carrier>)> {
     }
 }
 
-fn stored(report: &Report) -> crate::terms::Command {
-    crate::terms::Command {
-        device: report.device.clone(),
-        mark: report.mark,
-        stage: crate::terms::FeedbackStage::Stored,
+/// The class of the call a report belongs to.
+fn class_of(report: &Report) -> Class {
+    match report.what {
+        What::Pulse(kind) | What::Level { kind, .. } => kind.class(),
+        What::Cancel | What::Presence { .. } | What::Telemetry => Class::Emergency,
     }
 }

@@ -50,7 +50,8 @@ pub struct IncidentBook {
     pub(super) last_trusted: Option<Wall>,
     pub(super) boot: Option<(BootMark, At)>,
     // What follows is derived from what stands above.
-    pub(super) by_code: BTreeMap<Code, IncidentId>,
+    pub(super) by_code: BTreeSet<(Code, IncidentId)>,
+    pub(super) notes_by: BTreeMap<IncidentId, BTreeSet<NoteId>>,
     pub(super) open: BTreeSet<IncidentId>,
     pub(super) deadlines: BTreeSet<(At, IncidentId)>,
     pub(super) retries: BTreeSet<(At, OrderId)>,
@@ -129,7 +130,7 @@ impl From<Stored> for IncidentBook {
             ..Self::default()
         };
         for incident in book.incidents.values() {
-            book.by_code.insert(incident.code, incident.id);
+            book.by_code.insert((incident.code, incident.id));
             if incident.stage.is_open() {
                 book.open.insert(incident.id);
                 if let Some(home) = &incident.home {
@@ -138,6 +139,11 @@ impl From<Stored> for IncidentBook {
             }
             if let Some((at, _)) = incident.next_deadline() {
                 book.deadlines.insert((at, incident.id));
+            }
+        }
+        for (note, (incident, _)) in &book.notes {
+            if let Some(incident) = incident {
+                book.notes_by.entry(*incident).or_default().insert(*note);
             }
         }
         for order in book.orders.values() {
@@ -187,7 +193,8 @@ impl IncidentBook {
 
     /// The incident that has this code now, or had it last and is still in memory.
     pub fn by_code(&self, code: Code) -> Option<&Incident> {
-        self.incident(*self.by_code.get(&code)?)
+        let of_code = (code, IncidentId(0))..=(code, IncidentId(u64::MAX));
+        self.by_code.range(of_code).next_back().and_then(|(_, id)| self.incident(*id))
     }
 
     /// Every incident in memory, oldest first.
@@ -258,10 +265,8 @@ impl IncidentBook {
 
     /// An incident's notes, oldest first.
     pub fn notes_of(&self, incident: IncidentId) -> impl Iterator<Item = &str> {
-        self.notes
-            .values()
-            .filter(move |(of, _)| *of == Some(incident))
-            .map(|(_, text)| text.as_str())
+        let of_incident = self.notes_by.get(&incident).into_iter().flatten();
+        of_incident.filter_map(|note| self.note(*note))
     }
 
     /// The earliest deadline and which one that is; `None` when nothing is open and nothing waits.
@@ -280,7 +285,7 @@ impl IncidentBook {
         }
     }
 
-    /// How long the most overdue deadline of an urgent incident has been waiting.
+    /// How long the earliest deadline of any incident has been waiting; zero when none has passed.
     pub fn overdue(&self, now: At) -> Wait {
         self.deadlines.first().map_or(Wait::ZERO, |(at, _)| now - *at)
     }

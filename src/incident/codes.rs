@@ -4,7 +4,7 @@
 //! nearly all of a width are taken or resting, the next width is used (`A99` → `A100`), so a storm
 //! of ten thousand finds a code as fast as a single press does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,10 @@ pub(super) struct CodePool {
     last: BTreeMap<u32, u32>,
     /// Numbers that may not be given: `None` while open, else until that time.
     taken: BTreeMap<u32, Option<At>>,
+    /// How many of them each width has.
+    full: BTreeMap<u32, u32>,
+    /// Those that rest, by the end of their rest.
+    resting: BTreeSet<(At, u32)>,
 }
 
 /// Highest number of each width; a width is left once it is nine tenths full.
@@ -28,7 +32,7 @@ impl CodePool {
         let mut first = 1;
         for top in WIDTHS {
             let room = top - first + 1;
-            let taken = self.taken.range(first..=top).count() as u32;
+            let taken = self.full.get(&top).copied().unwrap_or(0);
             if taken < room - room / 10 {
                 let last = self.last.get(&top).copied().unwrap_or(top);
                 let circle = (last + 1..=top).chain(first..=last.min(top));
@@ -51,32 +55,49 @@ impl CodePool {
 
     /// Notes that a number is in use.
     pub(super) fn take(&mut self, number: u32, now: At) {
-        let top = WIDTHS.into_iter().find(|top| number <= *top).unwrap_or(Code::NUMBER_MAX);
-        self.last.insert(top, number);
-        self.taken.insert(number, None);
         self.forget_rested(now);
+        self.last.insert(width(number), number);
+        self.set(number, None);
     }
 
     /// Notes that a number rests until then.
     pub(super) fn rest(&mut self, number: u32, until: At) {
-        self.taken.insert(number, Some(until));
+        self.set(number, Some(until));
+    }
+
+    fn set(&mut self, number: u32, until: Option<At>) {
+        match self.taken.insert(number, until) {
+            None => *self.full.entry(width(number)).or_default() += 1,
+            Some(Some(was)) => {
+                self.resting.remove(&(was, number));
+            }
+            Some(None) => {}
+        }
+        if let Some(until) = until {
+            self.resting.insert((until, number));
+        }
     }
 
     /// Drops a few numbers whose rest is over, so that the table stays as small as what is open.
     fn forget_rested(&mut self, now: At) {
         /// Two a code given is enough to shrink, and keeps each step cheap.
         const PER_STEP: usize = 2;
-        let over: Vec<u32> = self
-            .taken
-            .iter()
-            .filter(|(_, until)| until.is_some_and(|until| until <= now))
-            .map(|(number, _)| *number)
-            .take(PER_STEP)
-            .collect();
-        for number in over {
+        for _ in 0..PER_STEP {
+            let Some((until, number)) = self.resting.first().copied() else { return };
+            if until > now {
+                return;
+            }
+            self.resting.pop_first();
             self.taken.remove(&number);
+            if let Some(full) = self.full.get_mut(&width(number)) {
+                *full = full.saturating_sub(1);
+            }
         }
     }
+}
+
+fn width(number: u32) -> u32 {
+    WIDTHS.into_iter().find(|top| number <= *top).unwrap_or(Code::NUMBER_MAX)
 }
 
 #[cfg(test)]

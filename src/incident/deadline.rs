@@ -38,15 +38,9 @@ impl IncidentBook {
 impl Step<'_> {
     fn arrival_reminder(&self) -> Vec<Fact> {
         let incident = self.incident.id;
-        let mut to = self.tell(self.incident.active().cloned());
-        for call in self.lead() {
-            if to.iter().all(|c| c.person != call.person) {
-                to.push(call);
-            }
-        }
         vec![
             Fact::ArrivalReminded { incident },
-            Fact::Told { incident, notice: Notice::ArrivalReminder, to },
+            Fact::Told { incident, notice: Notice::ArrivalReminder, to: self.active_and_lead() },
         ]
     }
 
@@ -58,53 +52,25 @@ impl Step<'_> {
             *what = Responder::TimedOut;
         }
         let step = self.book.step(self.at, self.standing, &after);
-        if after.class == Class::Hazard {
-            facts.extend(step.first_of_epoch(Notice::NotArrived));
-            return facts;
-        }
-        facts.extend(step.call(&Next {
+        facts.extend(step.begin(&Next {
             rung: (usize::from(after.rung_reached) + 1).max(1),
-            epoch: after.epoch + 1,
+            epoch: after.epoch.saturating_add(1),
             notice: Notice::NotArrived,
             with_first: true,
         }));
         facts
     }
 
-    /// A hazard's call begins again in a new epoch.
-    pub(super) fn first_of_epoch(&self, notice: Notice) -> Vec<Fact> {
-        let waits = self.book.policy_of(self.incident).waits;
-        vec![Fact::Called {
-            incident: self.incident.id,
-            epoch: self.incident.epoch + 1,
-            rung: 0,
-            lap: 0,
-            notice,
-            calls: self.hazard_people(),
-            next: self.at + waits.hazard_repeat,
-        }]
-    }
-
     fn still_on_scene(&self) -> Vec<Fact> {
         let Stage::OnScene { asked, .. } = self.incident.stage else { return Vec::new() };
-        let waits = self.book.policy_of(self.incident).waits;
         let incident = self.incident.id;
-        let asked = asked + 1;
-        let next = match asked {
-            1 => self.at + (At(waits.scene_lead.0) - At(waits.scene_remind.0)),
-            2 => self.at + (At(waits.scene_district.0) - At(waits.scene_lead.0)),
-            _ => self.at + waits.scene_district,
-        };
+        let asked = asked.saturating_add(1);
         let mut to = self.tell(self.incident.active().cloned());
-        if asked > 1 {
-            for call in self.lead() {
-                if to.iter().all(|c| c.person != call.person) {
-                    to.push(call);
-                }
-            }
+        if asked > 1 || to.is_empty() {
+            to = self.active_and_lead();
         }
         vec![
-            Fact::SceneAsked { incident, asked, next },
+            Fact::SceneAsked { incident, asked, next: self.scene_asked_next(asked) },
             Fact::Told { incident, notice: Notice::StillOnScene, to },
         ]
     }
@@ -112,22 +78,20 @@ impl Step<'_> {
     /// Calls beside the stage: a hazard until enough people are there, help until enough come.
     fn repeat(&self) -> Vec<Fact> {
         let incident = self.incident.id;
-        let waits = self.book.policy_of(self.incident).waits;
         let (notice, to) = match self.incident.class {
             Class::Hazard => (Notice::HazardGoesOn, self.hazard_people()),
             _ => (Notice::Reinforce, self.more_hands()),
         };
         let enough = match self.incident.class {
-            Class::Hazard => self.incident.on_scene() >= usize::from(waits.hazard_on_scene),
+            Class::Hazard => self.incident.on_scene() >= usize::from(self.waits().hazard_on_scene),
             _ => self.incident.active().count() >= usize::from(self.incident.needs),
         };
         if enough || matches!(self.incident.stage, Stage::Calling { .. }) {
             return vec![Fact::RepeatSet { incident, next: None }];
         }
-        vec![
-            Fact::Told { incident, notice, to },
-            Fact::RepeatSet { incident, next: Some(self.at + waits.hazard_repeat) },
-        ]
+        let told = (!to.is_empty()).then_some(Fact::Told { incident, notice, to });
+        let next = Some(self.at + self.repeat_wait());
+        told.into_iter().chain([Fact::RepeatSet { incident, next }]).collect()
     }
 
     /// The sounder comes back when nobody has accepted meanwhile.
@@ -144,6 +108,9 @@ impl Step<'_> {
                 .collect();
             let mut to = self.tell(called);
             to.iter_mut().for_each(|call| call.by = vec![Carrier::Screen]);
+            if to.is_empty() {
+                return facts;
+            }
             facts.push(Fact::Told { incident, notice: Notice::Escalated, to });
         }
         facts
@@ -154,7 +121,7 @@ impl Step<'_> {
             return Vec::new();
         };
         let incident = self.incident.id;
-        let wait = self.book.policy_of(self.incident).waits.follow_up;
+        let wait = self.follow_up_wait();
         let first = due <= since + wait;
         let next = first.then_some(self.at + wait);
         vec![

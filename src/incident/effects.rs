@@ -1,6 +1,6 @@
 //! What a fact causes: orders to people, events to machines, feedback to the device.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::apply::by_of;
@@ -10,8 +10,12 @@ use super::{
     Responder, Stage, StageName, Story, StoryKind,
 };
 use crate::terms::{
-    At, Class, Command, DeviceId, EndpointId, FeedbackStage, IncidentId, PersonId, Seq,
+    At, Class, Command, DeviceId, EndpointId, FeedbackStage, IncidentId, PersonId, Report, Seq,
 };
+
+/// How many unsettled orders of one kind one person may have from one incident by one carrier. Own
+/// choice: the oldest, the one before and the newest; see [`IncidentBook::thin_out`].
+const ALIKE_MAX: usize = 3;
 
 impl IncidentBook {
     /// People move: somebody accepts, sets out, arrives, gives it back, is counted out.
@@ -24,17 +28,19 @@ impl IncidentBook {
             _ => return,
         };
         let wall = entry.wall;
+        let before = self.incident(incident).map_or(0, |i| i.active().count());
         self.change(incident, |i| match fact {
             Fact::Accepted { by, enough, remind, arrive_by, takes_over, .. } => {
                 if *takes_over {
-                    for (_, what) in i.responders.iter_mut().filter(|(_, w)| w.is_active()) {
-                        *what = Responder::Done;
-                    }
+                    i.release_coming(by);
                 }
-                i.set_responder(by, Responder::Accepted);
+                if !i.responder(by).is_some_and(Responder::is_active) {
+                    i.set_responder(by, Responder::Accepted);
+                }
                 i.times.accepted.get_or_insert(wall);
                 let fresh = matches!(i.stage, Stage::Calling { .. } | Stage::Queued { .. });
-                if *enough && (fresh || *takes_over) {
+                let there = matches!(i.stage, Stage::OnScene { .. });
+                if (fresh && *enough) || (!fresh && !there && *takes_over) {
                     i.stage = Stage::Accepted { remind: Some(*remind), arrive_by: *arrive_by };
                 }
             }
@@ -57,7 +63,8 @@ impl IncidentBook {
                 }
             }
         });
-        self.withdraw_pointless(incident, effects);
+        let joined = self.incident(incident).is_some_and(|i| i.active().count() > before);
+        self.withdraw_pointless(incident, joined, effects);
         if event.is_some_and(|e| e != StoryKind::OnTheWay) {
             self.tell_device(incident, effects);
         }
@@ -136,7 +143,14 @@ impl IncidentBook {
         calls: &[Call],
         effects: &mut Vec<Effect>,
     ) {
-        let Some(held) = self.incidents.get(&incident).cloned() else { return };
+        let Some(held) = self.incidents.get(&incident) else { return };
+        let (class, epoch) = (held.class, held.epoch);
+        if notice.is_call() {
+            let called: BTreeSet<&PersonId> = calls.iter().map(|call| &call.person).collect();
+            let stale = |o: &Order| o.notice.stands_down() && called.contains(&o.id.person);
+            self.withdraw(incident, stale, effects);
+        }
+        self.thin_out(incident, notice, calls, effects);
         let mut given = BTreeSet::new();
         for call in calls {
             for carrier in &call.by {
@@ -152,8 +166,8 @@ impl IncidentBook {
                     Order {
                         id: id.clone(),
                         notice: notice.clone(),
-                        class: held.class,
-                        epoch: held.epoch,
+                        class,
+                        epoch,
                         state: OrderState::Pending,
                     },
                 );
@@ -167,6 +181,38 @@ impl IncidentBook {
                 i.unreachable.insert((person.clone(), *by));
             }
         });
+    }
+
+    /// Makes room for one more order of its kind to each person by each carrier. The oldest keeps its
+    /// place in a carrier's queue, so that a storm starves nobody; the newest says how things stand,
+    /// so that a carrier that forgot the oldest is asked again; what lies between is withdrawn.
+    fn thin_out(
+        &mut self,
+        incident: IncidentId,
+        notice: &Notice,
+        calls: &[Call],
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(held) = self.incidents.get(&incident) else { return };
+        let alike = |other: &Notice| (notice.is_call() && other.is_call()) || other == notice;
+        let mut waiting: BTreeMap<(&PersonId, Carrier), Vec<&OrderId>> = BTreeMap::new();
+        for id in &held.orders {
+            if self.orders.get(id).is_some_and(|order| alike(&order.notice)) {
+                waiting.entry((&id.person, id.carrier)).or_default().push(id);
+            }
+        }
+        let mut between = BTreeSet::new();
+        for call in calls {
+            for carrier in &call.by {
+                let ids = waiting.get(&(&call.person, *carrier)).map_or(&[][..], Vec::as_slice);
+                if let [_, middle @ .., _] = ids
+                    && ids.len() >= ALIKE_MAX
+                {
+                    between.extend(middle.iter().map(|id| (*id).clone()));
+                }
+            }
+        }
+        self.withdraw(incident, |order| between.contains(&order.id), effects);
     }
 
     /// Settles an order, or puts it off as the next attempt.
@@ -236,17 +282,28 @@ impl IncidentBook {
     }
 
     /// Once somebody has it, calls to the others are pointless; calls to those who have answered
-    /// always are. A hazard calls everybody who has not answered, and asked-for help goes on.
-    fn withdraw_pointless(&mut self, incident: IncidentId, effects: &mut Vec<Effect>) {
-        let Some(held) = self.incidents.get(&incident).cloned() else { return };
+    /// always are. A hazard calls everybody who has not answered; a call for more hands becomes
+    /// pointless only when somebody `joined`, because it was made while enough were coming.
+    fn withdraw_pointless(
+        &mut self,
+        incident: IncidentId,
+        joined: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(held) = self.incidents.get(&incident) else { return };
+        if held.orders.is_empty() {
+            return;
+        }
+        let held = held.clone();
         let calling = matches!(held.stage, Stage::Calling { .. } | Stage::Queued { .. });
         let wanted =
             calling || held.class == Class::Hazard || held.active().count() < held.needs.into();
         let answered =
             |person: &PersonId| held.responder(person).is_some_and(|r| r != Responder::Called);
+        let unwanted = |order: &Order| !wanted && (joined || order.notice != Notice::Reinforce);
         self.withdraw(
             incident,
-            |order| order.notice.is_call() && (!wanted || answered(&order.id.person)),
+            |order| order.notice.is_call() && (unwanted(order) || answered(&order.id.person)),
             effects,
         );
     }
@@ -301,17 +358,29 @@ impl IncidentBook {
         effects.extend(self.feedback(incident).map(Effect::Feedback));
     }
 
+    /// What a report's sender is told at once: stored, or how far the call already is that it
+    /// belongs to, so that a light that says "somebody is coming" does not go back.
+    pub(super) fn answer_to(&self, report: &Report, class: Class) -> Command {
+        let open = self.devices.get(&report.device).and_then(|memory| memory.open.get(&class));
+        let stage = open
+            .and_then(|id| self.incident(*id))
+            .map_or(FeedbackStage::Stored, |held| feedback_stage(held.stage.name()));
+        Command { device: report.device.clone(), mark: report.mark, stage }
+    }
+
+    /// Nothing for what a resident did not ask for, and nothing where a higher class answers the
+    /// same signal: a closed order must not put out the light of an emergency.
     fn feedback(&self, incident: IncidentId) -> Option<Command> {
         let held = self.incident(incident)?;
-        if held.device.as_str().starts_with(super::HUB_FAMILY) && held.device.is_unregistered() {
+        if matches!(held.class, Class::Coverage | Class::Fault) {
             return None;
         }
-        let stage = match held.stage.name() {
-            StageName::Queued | StageName::Calling => FeedbackStage::Stored,
-            StageName::Accepted | StageName::OnTheWay => FeedbackStage::Accepted,
-            StageName::OnScene => FeedbackStage::OnScene,
-            StageName::Resolved | StageName::FollowedUp => FeedbackStage::Closed,
-        };
+        let higher = self.devices.get(&held.device).into_iter().flat_map(|memory| &memory.open);
+        let mut higher = higher.filter(|(class, _)| **class < held.class);
+        if higher.any(|(_, id)| self.incident(*id).is_some_and(|other| other.mark == held.mark)) {
+            return None;
+        }
+        let stage = feedback_stage(held.stage.name());
         Some(Command { device: held.device.clone(), mark: held.mark, stage })
     }
 
@@ -319,6 +388,15 @@ impl IncidentBook {
     pub fn feedback_for(&self, device: &DeviceId) -> Vec<Command> {
         let Some(memory) = self.devices.get(device) else { return Vec::new() };
         memory.open.values().filter_map(|id| self.feedback(*id)).collect()
+    }
+}
+
+fn feedback_stage(stage: StageName) -> FeedbackStage {
+    match stage {
+        StageName::Queued | StageName::Calling => FeedbackStage::Stored,
+        StageName::Accepted | StageName::OnTheWay => FeedbackStage::Accepted,
+        StageName::OnScene => FeedbackStage::OnScene,
+        StageName::Resolved | StageName::FollowedUp => FeedbackStage::Closed,
     }
 }
 
@@ -362,5 +440,16 @@ impl Notice {
     /// Whether it belongs to a step after the first: the outside is told that it escalated.
     pub(super) fn is_later_step(&self) -> bool {
         matches!(self, Self::Escalated | Self::PressedAgain | Self::NotArrived | Self::Declined)
+    }
+
+    /// Whether it tells somebody that they need not come: wrong for whoever is called after it.
+    pub(super) fn stands_down(&self) -> bool {
+        matches!(self, Self::Taken { .. } | Self::Closed)
+    }
+
+    /// Whether it speaks of a call that is over once another epoch begins.
+    pub(super) fn belongs_to_its_epoch(&self) -> bool {
+        self.stands_down()
+            || matches!(self, Self::YouAccepted | Self::ArrivalReminder | Self::FollowUpDue)
     }
 }

@@ -3,8 +3,11 @@
 //! A step adds people and never cuts short what earlier ones were asked. The end of a ladder is not
 //! an end: everybody is called, lap after lap, at most five minutes apart, until a person accepts.
 
+use std::collections::BTreeSet;
+
 use super::{
-    Call, Carrier, Fact, Incident, IncidentBook, Ladder, Notice, Responder, Rung, Standing, Who,
+    Call, Carrier, Fact, Incident, IncidentBook, Ladder, Notice, Responder, Rung, Stage, Standing,
+    Who,
 };
 use crate::registry::Role;
 use crate::terms::{At, Class, IncidentId, PersonId, Wait};
@@ -46,14 +49,12 @@ impl IncidentBook {
 
     /// The people behind `who`, each once, in order, with the carriers that can reach them.
     pub(super) fn calls(&self, standing: &Standing<'_>, who: &[Who], by: &[Carrier]) -> Vec<Call> {
-        let mut calls: Vec<Call> = Vec::new();
-        for person in who.iter().flat_map(|who| self.people(standing, who)) {
-            if calls.iter().all(|call| call.person != person) {
-                let by = self.reachable(&person, by);
-                calls.push(Call { person, by });
-            }
-        }
-        calls
+        let mut seen = BTreeSet::new();
+        who.iter()
+            .flat_map(|who| self.people(standing, who))
+            .filter(|person| seen.insert(person.clone()))
+            .map(|person| Call { by: self.reachable(&person, by), person })
+            .collect()
     }
 
     fn people(&self, standing: &Standing<'_>, who: &Who) -> Vec<PersonId> {
@@ -81,7 +82,12 @@ impl IncidentBook {
             Carrier::Screen => true,
             Carrier::Mail => row.is_some_and(|p| !p.email.trim().is_empty()),
         };
-        let left: Vec<Carrier> = by.iter().copied().filter(has).collect();
+        let mut left: Vec<Carrier> = Vec::new();
+        for carrier in by.iter().copied().filter(has) {
+            if !left.contains(&carrier) {
+                left.push(carrier);
+            }
+        }
         if left.is_empty() { vec![Carrier::Screen] } else { left }
     }
 }
@@ -100,17 +106,38 @@ impl Step<'_> {
         }
     }
 
-    /// The first call. A hazard calls everybody; so does anything while the record is in memory
-    /// only, because a restart would forget it.
+    /// The first call of all.
     pub(super) fn first(&self) -> Vec<Fact> {
         let epoch = self.incident.epoch;
+        self.begin(&Next { rung: 0, epoch, notice: Notice::Called, with_first: false })
+    }
+
+    /// The first call of an epoch. A hazard calls everybody; so does anything while the record is in
+    /// memory only, because a restart would forget it.
+    pub(super) fn begin(&self, next: &Next) -> Vec<Fact> {
         if self.incident.class == Class::Hazard {
-            return vec![self.hazard_call(0, Notice::Called)];
+            return vec![self.hazard_call(next.epoch, 0, next.notice.clone())];
         }
-        if !self.standing.safe && self.incident.class.is_urgent() {
-            return vec![self.everybody_called(0, epoch, Notice::AllHands)];
+        match self.loud_call(next) {
+            Some(called) => vec![called],
+            None => self.call(next),
         }
-        self.call(&Next { rung: 0, epoch, notice: Notice::Called, with_first: false })
+    }
+
+    /// Everybody at once, while the record cannot be written.
+    pub(super) fn loud_call(&self, next: &Next) -> Option<Fact> {
+        if self.standing.safe || !self.incident.class.is_urgent() {
+            return None;
+        }
+        let lap = match self.incident.stage {
+            Stage::Calling { lap, .. } if next.epoch == self.incident.epoch => lap,
+            _ => 0,
+        };
+        let notice = match &next.notice {
+            Notice::Called | Notice::Escalated => Notice::AllHands,
+            told => told.clone(),
+        };
+        Some(self.end_call(self.everybody(), lap, next.epoch, notice))
     }
 
     /// The next step after the deadline of the one before.
@@ -122,43 +149,47 @@ impl Step<'_> {
             if long && self.incident.exhausted.is_none() {
                 facts.push(Fact::Exhausted { incident: self.id() });
             }
-            facts.push(self.hazard_call(lap + 1, Notice::HazardGoesOn));
+            facts.push(self.hazard_call(epoch, lap.saturating_add(1), Notice::HazardGoesOn));
             return facts;
         }
         let rung = if lap > 0 { self.rungs().len() } else { usize::from(rung) + 1 };
         self.call(&Next { rung, epoch, notice: Notice::Escalated, with_first: false })
     }
 
-    /// Calls a rung, or what stands beyond the last one.
+    /// Calls a rung, or what stands beyond the last one. A rung nobody stands on is answered with
+    /// the ladder's end; one where everybody has said no or is coming, with the rung after it.
     pub(super) fn call(&self, next: &Next) -> Vec<Fact> {
-        let Some(rung) = self.rungs().get(next.rung) else { return self.beyond(next) };
-        let mut calls = self.book.calls(self.standing, &rung.who, &rung.by);
-        if next.with_first
-            && let Some(first) = self.rungs().first()
-        {
-            for call in self.book.calls(self.standing, &first.who, &first.by) {
-                if calls.iter().all(|c| c.person != call.person) {
-                    calls.push(call);
-                }
+        for (place, rung) in self.rungs().iter().enumerate().skip(next.rung) {
+            let mut calls = self.on_rung(rung, next.with_first);
+            if calls.is_empty() {
+                break;
             }
+            calls.retain(|call| match self.incident.responder(&call.person) {
+                Some(what) => what != Responder::Declined && !what.is_active(),
+                None => true,
+            });
+            if calls.is_empty() {
+                continue;
+            }
+            return vec![Fact::Called {
+                incident: self.id(),
+                epoch: next.epoch,
+                rung: u8::try_from(place).unwrap_or(u8::MAX),
+                lap: 0,
+                notice: next.notice.clone(),
+                calls,
+                next: self.at + self.step_wait(rung),
+            }];
         }
-        let declined =
-            |person: &PersonId| self.incident.responder(person) == Some(Responder::Declined);
-        if calls.iter().any(|c| !declined(&c.person)) {
-            calls.retain(|c| !declined(&c.person));
+        self.beyond(next)
+    }
+
+    fn on_rung(&self, rung: &Rung, with_first: bool) -> Vec<Call> {
+        let calls = self.book.calls(self.standing, &rung.who, &rung.by);
+        match self.rungs().first().filter(|_| with_first) {
+            Some(first) => joined(calls, self.book.calls(self.standing, &first.who, &first.by)),
+            None => calls,
         }
-        if calls.is_empty() {
-            return self.beyond(next);
-        }
-        vec![Fact::Called {
-            incident: self.id(),
-            epoch: next.epoch,
-            rung: u8::try_from(next.rung).unwrap_or(u8::MAX),
-            lap: 0,
-            notice: next.notice.clone(),
-            calls,
-            next: self.at + rung.wait,
-        }]
     }
 
     /// The ladder's end: a higher class, everybody, or the last step again.
@@ -167,23 +198,36 @@ impl Step<'_> {
             return self.become_class(higher, next.epoch);
         }
         let lap = match self.incident.stage {
-            super::Stage::Calling { lap, .. } if next.epoch == self.incident.epoch => lap + 1,
+            Stage::Calling { lap, .. } if next.epoch == self.incident.epoch => {
+                lap.saturating_add(1)
+            }
             _ => 1,
         };
-        if !self.ladder.all_hands {
-            return vec![self.last_again(lap, next.epoch, next.notice.clone())];
-        }
         let notice = match next.notice {
-            Notice::Escalated => Notice::AllHands,
+            Notice::Escalated if self.ends_with_everybody() => Notice::AllHands,
             ref told => told.clone(),
         };
-        let called = self.everybody_called(lap, next.epoch, notice);
+        let calls = match self.rungs().last() {
+            Some(last) if !self.ends_with_everybody() => {
+                self.not_coming(self.on_rung(last, next.with_first))
+            }
+            _ => Vec::new(),
+        };
+        let calls = if calls.is_empty() { self.everybody() } else { calls };
+        let called = self.end_call(calls, lap, next.epoch, notice);
         let fresh = next.epoch > self.incident.epoch || self.incident.exhausted.is_none();
-        match fresh {
+        match fresh && self.incident.class.is_urgent() {
             // The call comes first: it opens the epoch that is exhausted.
             true => vec![called, Fact::Exhausted { incident: self.id() }],
             false => vec![called],
         }
+    }
+
+    /// A lost coverage wakes the lead by night and everybody by day.
+    fn ends_with_everybody(&self) -> bool {
+        let by_night = self.incident.night && !self.ladder.night.is_empty();
+        let spared = by_night && self.standing.roster.is_night(self.standing.wall);
+        self.ladder.all_hands && !spared
     }
 
     fn higher_class(&self) -> Option<Class> {
@@ -193,59 +237,57 @@ impl Step<'_> {
         (!taken).then_some(higher)
     }
 
+    /// Who could not come for the lower class is asked again for the higher one.
     fn become_class(&self, to: Class, epoch: u32) -> Vec<Fact> {
-        let changed = Incident { class: to, night: false, ..self.incident.clone() };
+        let mut changed = Incident { class: to, night: false, ..self.incident.clone() };
+        changed.forget_refusals();
         let step = self.book.step(self.at, self.standing, &changed);
         let mut facts = vec![Fact::ClassChanged { incident: self.id(), to }];
-        facts.extend(step.call(&Next {
+        facts.extend(step.begin(&Next {
             rung: 0,
-            epoch: epoch + 1,
+            epoch: epoch.saturating_add(1),
             notice: Notice::Escalated,
             with_first: false,
         }));
         facts
     }
 
-    fn everybody_called(&self, lap: u32, epoch: u32, notice: Notice) -> Fact {
-        let everybody = self.book.calls(self.standing, &[Who::Everyone], &self.all_carriers());
+    /// A call at or beyond the ladder's end.
+    fn end_call(&self, calls: Vec<Call>, lap: u32, epoch: u32, notice: Notice) -> Fact {
         Fact::Called {
             incident: self.id(),
             epoch,
-            rung: self.last_rung(),
-            lap,
-            notice,
-            calls: everybody,
-            next: self.at + self.lap_wait(),
-        }
-    }
-
-    fn last_again(&self, lap: u32, epoch: u32, notice: Notice) -> Fact {
-        let last = self.rungs().last();
-        let calls = last
-            .map(|rung| self.book.calls(self.standing, &rung.who, &rung.by))
-            .unwrap_or_default();
-        Fact::Called {
-            incident: self.id(),
-            epoch,
-            rung: self.last_rung(),
+            rung: u8::try_from(self.rungs().len().saturating_sub(1)).unwrap_or(u8::MAX),
             lap,
             notice,
             calls,
-            next: self.at + self.lap_wait(),
+            next: self.at + self.lap_wait(lap, epoch),
         }
     }
 
-    fn hazard_call(&self, lap: u32, notice: Notice) -> Fact {
-        let waits = self.book.policy_of(self.incident).waits;
+    fn hazard_call(&self, epoch: u32, lap: u32, notice: Notice) -> Fact {
         Fact::Called {
             incident: self.id(),
-            epoch: self.incident.epoch,
+            epoch,
             rung: 0,
             lap,
             notice,
             calls: self.hazard_people(),
-            next: self.at + waits.hazard_repeat,
+            next: self.at + self.repeat_wait(),
         }
+    }
+
+    /// Everybody who is not coming; where everybody is, everybody again: a call to nobody would be
+    /// silence.
+    fn everybody(&self) -> Vec<Call> {
+        let everybody = self.book.calls(self.standing, &[Who::Everyone], &self.all_carriers());
+        let others = self.not_coming(everybody.clone());
+        if others.is_empty() { everybody } else { others }
+    }
+
+    fn not_coming(&self, mut calls: Vec<Call>) -> Vec<Call> {
+        calls.retain(|c| !self.incident.responder(&c.person).is_some_and(Responder::is_active));
+        calls
     }
 
     /// Everybody who has not answered; when all have said that they cannot come, everybody again.
@@ -262,15 +304,29 @@ impl Step<'_> {
 
     /// Everybody who is not coming, for help asked for on scene.
     pub(super) fn more_hands(&self) -> Vec<Call> {
-        let mut calls = self.book.calls(self.standing, &[Who::Everyone], &self.all_carriers());
-        calls.retain(|c| !self.incident.responder(&c.person).is_some_and(Responder::is_active));
-        calls
+        self.not_coming(self.book.calls(self.standing, &[Who::Everyone], &self.all_carriers()))
     }
 
     /// The lead, or everybody where no lead is set.
     pub(super) fn lead(&self) -> Vec<Call> {
         let policy = self.book.policy_of(self.incident);
-        self.book.calls(self.standing, &policy.lead, &policy.lead_by)
+        let lead = self.book.calls(self.standing, &policy.lead, &policy.lead_by);
+        match lead.is_empty() {
+            true => self.book.calls(self.standing, &[Who::Everyone], &policy.lead_by),
+            false => lead,
+        }
+    }
+
+    /// The second line that hard pressing adds, or everybody where none is set.
+    pub(super) fn second_line(&self) -> Vec<Call> {
+        let policy = self.book.policy_of(self.incident);
+        let second = self.book.calls(self.standing, &policy.second, &self.all_carriers());
+        if second.is_empty() { self.more_hands() } else { self.not_coming(second) }
+    }
+
+    /// Those who are coming or there, and the lead.
+    pub(super) fn active_and_lead(&self) -> Vec<Call> {
+        joined(self.tell(self.incident.active().cloned()), self.lead())
     }
 
     /// Those of `people` who are still registered, with the carriers of the ladder.
@@ -287,26 +343,14 @@ impl Step<'_> {
         all.dedup();
         if all.is_empty() { vec![Carrier::Screen] } else { all }
     }
+}
 
-    fn last_rung(&self) -> u8 {
-        u8::try_from(self.rungs().len().saturating_sub(1)).unwrap_or(u8::MAX)
-    }
-
-    fn lap_wait(&self) -> Wait {
-        match self.incident.exhausted {
-            Some(since) if self.at - since >= self.ladder.lap_settles_after => {
-                self.ladder.lap_later
-            }
-            _ => self.ladder.lap,
+/// Both lists, each person once.
+fn joined(mut calls: Vec<Call>, more: Vec<Call>) -> Vec<Call> {
+    for call in more {
+        if calls.iter().all(|c| c.person != call.person) {
+            calls.push(call);
         }
     }
-
-    /// The reminder and the arrival limit for somebody who accepts now.
-    pub(super) fn arrival(&self) -> (At, At) {
-        let on_site = self.book.registry.whereabouts(&self.incident.device).on_site;
-        match on_site {
-            true => (self.at + self.ladder.remind_on_site, self.at + self.ladder.arrive_on_site),
-            false => (self.at + self.ladder.remind, self.at + self.ladder.arrive),
-        }
-    }
+    calls
 }

@@ -12,6 +12,7 @@
 mod answer;
 mod apply;
 mod book;
+mod bounds;
 mod codes;
 mod deadline;
 mod decide;

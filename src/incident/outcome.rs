@@ -44,13 +44,12 @@ impl IncidentBook {
         }
         let step = self.step(at, standing, incident);
         let calling = matches!(incident.stage, Stage::Calling { .. });
-        let other_ways = self.other_ways(id, step.all_carriers());
-        if calling && order.notice.is_call() && !other_ways.is_empty() {
-            facts.push(Fact::Told {
-                incident: incident.id,
-                notice: order.notice.clone(),
-                to: vec![Call { person: id.person.clone(), by: other_ways }],
-            });
+        let mut to = step.tell([id.person.clone()]);
+        to.iter_mut().for_each(|call| call.by = self.other_ways(id, &call.by));
+        to.retain(|call: &Call| !call.by.is_empty());
+        if calling && order.notice.is_call() && !to.is_empty() {
+            let notice = order.notice.clone();
+            facts.push(Fact::Told { incident: incident.id, notice, to });
         }
         if !incident.unreachable.contains(&(id.person.clone(), id.carrier)) {
             let notice = Notice::CannotReach { person: id.person.clone(), by: id.carrier };
@@ -59,8 +58,8 @@ impl IncidentBook {
         facts
     }
 
-    /// The carriers this call did not use for this person.
-    fn other_ways(&self, id: &OrderId, all: Vec<Carrier>) -> Vec<Carrier> {
+    /// The carriers of `all` that this call did not use for this person.
+    fn other_ways(&self, id: &OrderId, all: &[Carrier]) -> Vec<Carrier> {
         let used: Vec<Carrier> = self
             .orders
             .range(first_of(id)..)
@@ -69,7 +68,7 @@ impl IncidentBook {
             .filter(|other| other.person == id.person)
             .map(|other| other.carrier)
             .collect();
-        let mut ways = all;
+        let mut ways = all.to_vec();
         ways.retain(|way| *way != id.carrier && !used.contains(way));
         // The screen has no address to refuse; it has been told with the call itself.
         ways.retain(|way| *way != Carrier::Screen);

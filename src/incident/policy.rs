@@ -50,9 +50,11 @@ pub struct Ladder {
     pub lap_later: Wait,
     /// Default 10 min.
     pub lap_settles_after: Wait,
-    /// From acceptance until a reminder that nobody has arrived: default 10 min, 4 min on site.
+    /// From acceptance until a reminder that nobody has arrived: default 10 min, 4 min on site; for
+    /// what is not urgent 4 h (own choice: within the same shift).
     pub remind: Wait,
-    /// From acceptance until the call starts again: default 15 min, 8 min on site.
+    /// From acceptance until the call starts again: default 15 min, 8 min on site; for what is not
+    /// urgent 24 h (own choice: the next working day), since nobody runs to an empty battery.
     pub arrive: Wait,
     /// [`Ladder::remind`] in the centre's own building.
     pub remind_on_site: Wait,
@@ -204,16 +206,20 @@ impl Ladder {
             Class::Fault | Class::Service | Class::Test => (Wait::hours(4), Wait::hours(24)),
             _ => (Wait::secs(120), Wait::secs(180)),
         };
+        let (remind, arrive, remind_on_site, arrive_on_site) = match class.is_urgent() {
+            true => (Wait::mins(10), Wait::mins(15), Wait::mins(4), Wait::mins(8)),
+            false => (Wait::hours(4), Wait::hours(24), Wait::hours(4), Wait::hours(24)),
+        };
         Self {
             rungs: Vec::new(),
             night: Vec::new(),
             lap,
             lap_later,
             lap_settles_after: Wait::mins(10),
-            remind: Wait::mins(10),
-            arrive: Wait::mins(15),
-            remind_on_site: Wait::mins(4),
-            arrive_on_site: Wait::mins(8),
+            remind,
+            arrive,
+            remind_on_site,
+            arrive_on_site,
             needs: 1,
             work_hours_only: matches!(class, Class::Fault | Class::Service),
             all_hands: class.is_urgent(),

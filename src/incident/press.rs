@@ -1,18 +1,25 @@
 //! What devices say: presses, levels, cancels, presence, and signals that cannot be read.
 
-use super::ladder::Next;
+use super::ladder::{Next, Step};
 use super::{
     DeviceMemory, Fact, Incident, IncidentBook, Notice, Responder, Sameness, Stage, Standing,
     Trouble,
 };
 use crate::terms::{
-    At, Class, Code, DeviceId, IncidentId, Kind, LinkId, Mark, Refusal, Report, Wait, What,
+    At, Class, Code, DeviceId, IncidentId, Kind, LinkId, Mark, PersonId, Refusal, Report, Wait,
+    What,
 };
 
 /// Three presses within this, while somebody is coming, add the second line (oncall.md 3.4).
 const PRESSED_HARD: (usize, Wait) = (3, Wait::mins(2));
 /// Four presses of the service key within this are an emergency (oncall.md 3.4).
 const SERVICE_HARD: (usize, Wait) = (4, Wait::secs(15));
+
+/// Whether a press soon after its end means that it was not over: where a resident may be in need.
+/// A meal ordered after a meal, or the next fault, is another one.
+fn reopens(class: Class) -> bool {
+    matches!(class, Class::Hazard | Class::Emergency | Class::Welfare)
+}
 
 /// What an incident begins with.
 struct Cause<'a> {
@@ -38,7 +45,7 @@ impl IncidentBook {
             return Vec::new();
         }
         let mut facts = match report.what {
-            What::Pulse(_) if report.retained => return Vec::new(),
+            What::Pulse(_) | What::Cancel if report.retained => return Vec::new(),
             What::Pulse(_) | What::Cancel if report.test => Vec::new(),
             What::Level { on, .. } if report.test && on => Vec::new(),
             What::Pulse(Kind::Service) => self.on_service(at, standing, report),
@@ -63,41 +70,33 @@ impl IncidentBook {
         if let Some(open) = self.open_on(&report.device, class) {
             return self.pressed_again(at, standing, open, report.mark);
         }
-        if let Some((id, since)) = self.over_on(&report.device, class)
+        if reopens(class)
+            && let Some((id, since)) = self.over_on(&report.device, class)
             && at - since <= self.policy().waits.reopen
             && let Some(over) = self.incident(id)
         {
             return self.reopened(at, standing, over, report.mark);
         }
-        self.raised(
-            at,
-            standing,
-            &Cause {
-                device: &report.device,
-                class,
-                kind,
-                mark: report.mark,
-                found_at_start: report.retained,
-            },
-        )
+        let found_at_start = report.retained;
+        let cause =
+            Cause { device: &report.device, class, kind, mark: report.mark, found_at_start };
+        self.raised(at, standing, &cause)
     }
 
-    /// The service key: an order for the day; pressed hard, an emergency of its own.
+    /// The service key: an order for the day; pressed hard, an emergency of its own, which comes
+    /// first.
     fn on_service(&self, at: At, standing: &Standing<'_>, report: &Report) -> Vec<Fact> {
-        let mut facts = self.on_press(at, standing, report, Kind::Service);
         let (count, within) = SERVICE_HARD;
         let earlier = self.devices.get(&report.device).map_or(0, |memory: &DeviceMemory| {
             memory.service.iter().filter(|pressed| at - **pressed <= within).count()
         });
-        if earlier + 1 >= count && self.open_on(&report.device, Class::Emergency).is_none() {
-            let cause = Cause {
-                device: &report.device,
-                class: Class::Emergency,
-                kind: Kind::Sos,
-                mark: report.mark,
-                found_at_start: false,
-            };
-            facts.extend(self.raised(at, standing, &cause));
+        if earlier + 1 < count || self.open_on(&report.device, Class::Emergency).is_some() {
+            return self.on_press(at, standing, report, Kind::Service);
+        }
+        let mut facts = self.on_press(at, standing, report, Kind::Sos);
+        // A fourth press within 15 s belongs to the order of the first three, if that is still open.
+        if let Some(order) = self.open_on(&report.device, Class::Service) {
+            facts.extend(self.pressed_again(at, standing, order, report.mark));
         }
         facts
     }
@@ -155,17 +154,19 @@ impl IncidentBook {
             (true, Some(open)) if !open.back_to_normal => {
                 vec![Fact::BackToNormal { incident: open.id }]
             }
-            (false, None) if self.open_on(&report.device, Class::Fault).is_none() => self.raised(
-                at,
-                standing,
-                &Cause {
+            (false, Some(open)) if open.back_to_normal => {
+                vec![Fact::PressedAgain { incident: open.id, mark: None, moved: false }]
+            }
+            (false, None) if self.open_on(&report.device, Class::Fault).is_none() => {
+                let cause = Cause {
                     device: &report.device,
                     class: Class::Fault,
                     kind: Kind::Silent,
                     mark: None,
                     found_at_start: report.retained,
-                },
-            ),
+                };
+                self.raised(at, standing, &cause)
+            }
             _ => Vec::new(),
         })
     }
@@ -207,52 +208,23 @@ impl IncidentBook {
         match open.stage {
             Stage::Queued { .. } => vec![again(false)],
             Stage::Calling { rung, lap, .. } => {
-                let wait = self.policy_of(open).waits.press_again;
-                let lately = open.moved.is_some_and(|moved| at - moved < wait);
-                if lately || !open.class.is_urgent() || open.class == Class::Hazard {
+                if step.moved_lately() || !open.class.is_urgent() || open.class == Class::Hazard {
                     return vec![again(false)];
                 }
-                let rung = if lap > 0 { step.rungs().len() } else { usize::from(rung) + 1 };
-                let called = step.call(&Next {
-                    rung,
-                    epoch: open.epoch,
-                    notice: Notice::PressedAgain,
-                    with_first: false,
-                });
-                let now_called = |person: &_| {
-                    called.iter().any(|fact| match fact {
-                        Fact::Called { calls, .. } => calls.iter().any(|c| c.person == *person),
-                        _ => false,
-                    })
-                };
-                let earlier = open
-                    .responders
-                    .iter()
-                    .filter(|(who, what)| *what == Responder::Called && !now_called(who))
-                    .map(|(who, _)| who.clone());
-                let to = step.tell(earlier);
                 let mut facts = vec![again(true)];
-                if !to.is_empty() {
-                    facts.push(Fact::Told { incident: id, notice: Notice::PressedAgain, to });
-                }
-                facts.extend(called);
+                facts.extend(step.pressed_while_calling(rung, lap));
                 facts
             }
             Stage::Accepted { .. } | Stage::OnTheWay { .. } => {
-                let mut facts = vec![again(false)];
-                let mut to = step.tell(open.active().cloned());
-                for call in step.lead() {
-                    if to.iter().all(|c| c.person != call.person) {
-                        to.push(call);
-                    }
-                }
-                facts.push(Fact::Told { incident: id, notice: Notice::PressedMeanwhile, to });
                 let (count, within) = PRESSED_HARD;
-                let hard = open.recent.iter().filter(|p| at - **p <= within).count() + 1;
-                if hard == count {
-                    let policy = self.policy_of(open);
-                    let mut to = self.calls(standing, &policy.second, &step.all_carriers());
-                    to.retain(|c| !open.responder(&c.person).is_some_and(Responder::is_active));
+                let pressed = open.recent.iter().filter(|p| at - **p <= within).count() + 1;
+                let alone = open.active().count() <= usize::from(open.needs);
+                let hard = pressed >= count && alone && !step.moved_lately();
+                let to = step.active_and_lead();
+                let notice = Notice::PressedMeanwhile;
+                let mut facts = vec![again(hard), Fact::Told { incident: id, notice, to }];
+                let to = if hard { step.second_line() } else { Vec::new() };
+                if !to.is_empty() {
                     facts.push(Fact::Told { incident: id, notice: Notice::Reinforce, to });
                 }
                 facts
@@ -277,17 +249,16 @@ impl IncidentBook {
         let again = Incident { responders: Vec::new(), exhausted: None, ..over.clone() };
         let step = self.step(at, standing, &again);
         let mut facts = vec![Fact::Reopened { incident: over.id, mark }];
-        let rung = if step.rungs().len() > 1 { 1 } else { 0 };
-        facts.extend(step.call(&Next {
-            rung,
-            epoch: over.epoch + 1,
+        facts.extend(step.begin(&Next {
+            rung: usize::from(step.rungs().len() > 1),
+            epoch: over.epoch.saturating_add(1),
             notice: Notice::Reopened,
             with_first: true,
         }));
         facts
     }
 
-    /// A new incident and its first call.
+    /// A new incident and its first call; one at most in each decision, since the number is the next.
     fn raised(&self, at: At, standing: &Standing<'_>, cause: &Cause<'_>) -> Vec<Fact> {
         let policy = self.policy();
         let hash = self.policy.clone().unwrap_or_else(|| super::PolicyHash(String::new()));
@@ -301,7 +272,7 @@ impl IncidentBook {
         let Some(code) = Code::new(letter, number) else { return Vec::new() };
         let device = self.registry.device(cause.device);
         let residents = self.registry.whereabouts(cause.device).residents;
-        let id = IncidentId(self.last_incident + 1);
+        let id = IncidentId(self.last_incident.saturating_add(1));
         let waits_for_work = ladder.is_some_and(|l| l.work_hours_only);
         let until_work = match waits_for_work {
             true => standing.roster.until_work(standing.wall),
@@ -433,5 +404,45 @@ impl IncidentBook {
 
     fn over_on(&self, device: &DeviceId, class: Class) -> Option<(IncidentId, At)> {
         self.devices.get(device)?.over.get(&class).copied()
+    }
+}
+
+impl Step<'_> {
+    /// Whether a press moved the ladder so lately that another one does not.
+    fn moved_lately(&self) -> bool {
+        let wait = self.waits().press_again;
+        self.incident.moved.is_some_and(|moved| self.at - moved < wait)
+    }
+
+    /// The next rung is called now; those called before hear it again; who is coming hears of it.
+    fn pressed_while_calling(&self, rung: u8, lap: u32) -> Vec<Fact> {
+        let rung = if lap > 0 { self.rungs().len() } else { usize::from(rung) + 1 };
+        let next = Next {
+            rung,
+            epoch: self.incident.epoch,
+            notice: Notice::PressedAgain,
+            with_first: false,
+        };
+        let called = match self.loud_call(&next) {
+            Some(called) => vec![called],
+            None => self.call(&next),
+        };
+        let now_called = |person: &_| {
+            called.iter().any(|fact| match fact {
+                Fact::Called { calls, .. } => calls.iter().any(|c| c.person == *person),
+                _ => false,
+            })
+        };
+        let those = |is: fn(Responder) -> bool| {
+            let of = |(who, what): &&(PersonId, Responder)| is(*what) && !now_called(who);
+            self.tell(self.incident.responders.iter().filter(of).map(|(who, _)| who.clone()))
+        };
+        let told = [
+            (Notice::PressedAgain, those(|what| what == Responder::Called)),
+            (Notice::PressedMeanwhile, those(Responder::is_active)),
+        ];
+        let incident = self.incident.id;
+        let told = told.into_iter().filter(|(_, to)| !to.is_empty());
+        told.map(|(notice, to)| Fact::Told { incident, notice, to }).chain(called.clone()).collect()
     }
 }

@@ -288,6 +288,24 @@ impl Incident {
         }
     }
 
+    /// Somebody took over: whoever else was coming is released, whoever is there stays.
+    pub(super) fn release_coming(&mut self, but: &PersonId) {
+        for (who, what) in &mut self.responders {
+            if who != but && matches!(what, Responder::Accepted | Responder::OnTheWay) {
+                *what = Responder::Done;
+            }
+        }
+    }
+
+    /// Who could not come before is asked again: another class or another epoch is another question.
+    pub(super) fn forget_refusals(&mut self) {
+        for (_, what) in &mut self.responders {
+            if *what == Responder::Declined {
+                *what = Responder::Done;
+            }
+        }
+    }
+
     /// Everybody who is coming or there.
     pub fn active(&self) -> impl Iterator<Item = &PersonId> {
         self.responders.iter().filter(|(_, what)| what.is_active()).map(|(who, _)| who)

@@ -76,6 +76,10 @@ impl fmt::Display for VerifyReport {
         for finding in &self.findings {
             writeln!(f, "{finding}")?;
         }
+        f.write_str(match self.closed {
+            true => "closed in order\n",
+            false => "not closed: a hub is running on it, or ended without warning\n",
+        })?;
         f.write_str(if self.is_sound() { "sound" } else { "NOT sound" })
     }
 }

@@ -6,11 +6,14 @@
 //! terminals are opened anew for each line, non-blocking, so that a terminal that was unplugged or
 //! a log that was rotated away is found again by itself. Chosen over the runtime's own blocking
 //! threads, which a shutdown waits for.
+//!
+//! A call to five people is five orders and one line: everybody in the room reads the same one.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
@@ -19,7 +22,7 @@ use tokio::time::timeout;
 
 use super::post::Carry;
 use super::{Letter, text};
-use crate::incident::Outcome;
+use crate::incident::{Notice, OrderId, Outcome};
 
 /// How long one line may take. Own choice: a person would have seen it by then.
 pub const LINE_LIMIT: Duration = Duration::from_secs(2);
@@ -51,6 +54,8 @@ struct Line {
 #[derive(Debug)]
 pub struct Screen {
     lines: SyncSender<Line>,
+    /// The order whose line was written last, and the line.
+    last: Mutex<Option<(OrderId, String)>>,
 }
 
 impl Screen {
@@ -63,7 +68,13 @@ impl Screen {
             .name("screen".to_owned())
             .spawn(move || write_lines(&place, &queue))
             .map_err(ScreenError::Thread)?;
-        Ok(Self { lines })
+        Ok(Self { lines, last: Mutex::default() })
+    }
+}
+
+impl Screen {
+    fn last(&self) -> MutexGuard<'_, Option<(OrderId, String)>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -71,14 +82,24 @@ impl Carry for Screen {
     async fn carry(&self, letter: &Letter) -> Outcome {
         let (done, written) = oneshot::channel();
         let urgent = letter.class.is_urgent();
-        let line = Line { text: line(letter), urgent, done };
+        let said = (letter.id.clone(), line(letter));
+        let same = |(id, text): &(OrderId, String)| {
+            id.cause == said.0.cause && id.person != said.0.person && *text == said.1
+        };
+        if self.last().as_ref().is_some_and(same) {
+            return Outcome::HandedOver;
+        }
+        let line = Line { text: said.1.clone(), urgent, done };
         match self.lines.try_send(line) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return later("the screen is stuck"),
             Err(TrySendError::Disconnected(_)) => return later("the screen's writer has ended"),
         }
         match timeout(LINE_LIMIT, written).await {
-            Ok(Ok(Ok(()))) => Outcome::HandedOver,
+            Ok(Ok(Ok(()))) => {
+                *self.last() = Some(said);
+                Outcome::HandedOver
+            }
             Ok(Ok(Err(error))) => later(&format!("the screen cannot be written: {}", error.kind())),
             Ok(Err(_)) => later("the screen's writer has ended"),
             Err(_) => Outcome::Unknown { why: "the screen is stuck".to_owned() },
@@ -91,9 +112,13 @@ fn later(why: &str) -> Outcome {
 }
 
 /// Time, code and text; the text ends with the code in most notices, but a column of codes is what
-/// an eye runs down.
+/// an eye runs down. What says "you" to one person names that person: the screen is everybody's.
 fn line(letter: &Letter) -> String {
-    format!("{} {} {}", letter.time.trim(), letter.code, text::short(letter))
+    let to = match letter.notice {
+        Notice::YouAccepted if !letter.to.name.trim().is_empty() => format!("{}：", letter.to.name),
+        _ => String::new(),
+    };
+    format!("{} {} {to}{}", letter.time.trim(), letter.code, text::short(letter))
         .chars()
         .filter(|c| !c.is_control())
         .collect()

@@ -1,8 +1,9 @@
 //! Tells one endpoint the story over HTTP: one task per endpoint, so a slow one delays no other.
 //!
-//! - Taken (2xx) is settled. An answer that will not change by asking again (3xx, 4xx) is settled as
-//!   refused and never blocks. Everything else (no connection, no answer in time, 408, 425, 429,
-//!   5xx) stays owed and is sent again under the same id: nothing is given up.
+//! - Taken (2xx) is settled. An answer that blames this very event ([`BLAMES_THE_EVENT`]) is settled
+//!   as refused and never blocks. Everything else (no connection, no answer in time, 5xx, a
+//!   redirect, and a wrong token or path: 401, 403, 404) stays owed and is sent again under the same
+//!   id: what a technician can mend must lose nothing meanwhile.
 //! - Nothing is followed: a redirect could carry residents' data to a place nobody configured.
 //! - The desk owns what is owed. This task holds at most [`HELD_MAX`] beside the [`OFFERS_MAX`] of
 //!   its channel; when both are full the desk keeps the rest, and offers it as reports come back.
@@ -265,20 +266,31 @@ impl Wire {
     }
 }
 
+/// Answers that would not change if the same event were sent again. Own choice among the 4xx: those
+/// that speak of the request's content, none that speak of the sender or the address.
+const BLAMES_THE_EVENT: [StatusCode; 7] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::NOT_ACCEPTABLE,
+    StatusCode::CONFLICT,
+    StatusCode::GONE,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::UNPROCESSABLE_ENTITY,
+];
+
 fn judge(response: &Response) -> Answer {
     let status = response.status();
     if status.is_success() {
         return Answer::Settled(Settled::HandedOver);
     }
     let why = format!("answered {}", status.as_u16());
-    let again = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
-    if status.is_server_error() || again.contains(&status) {
-        // The form with a date would need a clock that both sides agree on.
-        let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let after = seconds.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
-        return Answer::Later { why, after };
+    if BLAMES_THE_EVENT.contains(&status) {
+        return Answer::Settled(Settled::DeadLetter { why });
     }
-    Answer::Settled(Settled::DeadLetter { why })
+    // The form with a date would need a clock that both sides agree on.
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let after = seconds.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    Answer::Later { why, after }
 }
 
 /// Reads what is left of an answer, so that its connection serves the next request; a long answer

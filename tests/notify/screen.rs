@@ -3,10 +3,10 @@
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 
-use anling::incident::{Carrier, Outcome};
+use anling::incident::{Carrier, Notice, Outcome};
 use anling::notify::post::Carry;
 use anling::notify::screen::Screen;
-use anling::terms::Class;
+use anling::terms::{Class, PersonId};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 
 use super::letters::{letter, soon};
@@ -24,6 +24,31 @@ async fn each_order_is_one_line_with_its_time_and_code() {
     assert_eq!(text.lines().count(), 2);
     assert!(text.starts_with("16:05 A17 【紧急求助】3号楼2单元501王桂芳"), "{text}");
     assert!(!text.contains('\u{7}'), "no bell in a file");
+}
+
+#[tokio::test]
+async fn a_call_to_three_people_is_one_line_and_its_repeat_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("screen");
+    let screen = Screen::open(path.to_str().unwrap()).unwrap();
+    let mut call = letter(Carrier::Screen, Class::Emergency, 1);
+    for person in ["zhangmin", "wangli", "chenjie", "zhangmin"] {
+        call.id.person = PersonId::new(person).unwrap();
+        assert_eq!(screen.carry(&call).await, Outcome::HandedOver);
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
+}
+
+#[tokio::test]
+async fn what_says_you_to_one_person_names_that_person() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("screen");
+    let screen = Screen::open(path.to_str().unwrap()).unwrap();
+    let mut yours = letter(Carrier::Screen, Class::Emergency, 1);
+    yours.notice = Notice::YouAccepted;
+    assert_eq!(screen.carry(&yours).await, Outcome::HandedOver);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("16:05 A17 李建国：已登记"), "{text}");
 }
 
 #[tokio::test]
@@ -52,8 +77,9 @@ async fn a_pipe_that_nobody_reads_blocks_nobody() {
     let mut reader =
         std::fs::OpenOptions::new().read(true).custom_flags(flags).open(&path).unwrap();
     let mut last = Outcome::HandedOver;
-    for _ in 0..2000 {
-        last = soon("an outcome", screen.carry(&letter)).await;
+    for n in 0..2000 {
+        let next = super::letters::letter(Carrier::Screen, Class::Emergency, n);
+        last = soon("an outcome", screen.carry(&next)).await;
         if last != Outcome::HandedOver {
             break;
         }

@@ -196,6 +196,13 @@ async fn a_408_and_a_425_are_told_again() {
 }
 
 #[tokio::test]
+async fn a_wrong_token_or_path_loses_nothing_until_a_technician_has_mended_it() {
+    for status in [401, 403, 404] {
+        told_again(Reply::Status(status, String::new())).await;
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_is_closed_without_an_answer_is_told_again() {
     told_again(Reply::Close).await;
 }
@@ -234,14 +241,14 @@ async fn a_200_whose_body_breaks_off_was_taken() {
 #[tokio::test]
 async fn a_refusal_is_a_dead_letter_and_blocks_nothing() {
     let receiver = Receiver::start(|heard| match heard.body.as_str() {
-        "1/1" => Reply::Status(404, String::new()),
+        "1/1" => Reply::Status(422, String::new()),
         _ => Reply::ok(),
     })
     .await;
     let mut told = Told::open(settings(receiver.url()));
     told.owe([(1, 1), (1, 2), (2, 3)]).await;
     told.settles(3).await;
-    let dead = (Seq(1), Settled::DeadLetter { why: "answered 404".into() });
+    let dead = (Seq(1), Settled::DeadLetter { why: "answered 422".into() });
     assert!(told.settled.contains(&dead), "{:?}", told.settled);
     assert_eq!(told.handed_over(), [2, 3].into());
 }
@@ -253,8 +260,9 @@ async fn a_redirect_is_not_followed() {
     let receiver = Receiver::start(move |_| Reply::Status(307, location.clone())).await;
     let mut told = Told::open(settings(receiver.url()));
     told.owe([(1, 1)]).await;
-    told.settles(1).await;
-    assert_eq!(told.settled, [(Seq(1), Settled::DeadLetter { why: "answered 307".into() })]);
+    told.feels(1).await;
+    assert_eq!(told.health, [Health::Down { why: "answered 307".into() }]);
+    assert_eq!(told.settled, [], "what was sent elsewhere is not told");
     assert_eq!(elsewhere.heard().len(), 0);
 }
 

@@ -1,0 +1,226 @@
+//! The desk on a disk that a test holds in its hands.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::start::start_on;
+use super::{House, Options};
+use crate::clock::Vouch;
+use crate::config::{self, Secrets};
+use crate::counter::{About, Ask, Asked, RecordView, Reply};
+use crate::incident::{Move, Via};
+use crate::journal::{DirLock, Disk, DiskFile, OsDisk, tail};
+use crate::terms::{Class, IncidentId, PersonId, Wait};
+
+/// Nothing here takes this long unless it hangs.
+const HANG_GUARD: Duration = Duration::from_secs(60);
+
+/// A real disk whose forces wait while the gate is shut.
+#[derive(Clone, Default)]
+struct Gated(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gated {
+    fn shut(&self, shut: bool) {
+        *self.0.0.lock().unwrap() = shut;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let shut = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(shut, |shut| *shut).unwrap());
+    }
+}
+
+struct GatedFile(Gated, Box<dyn DiskFile>);
+
+impl DiskFile for GatedFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.1.append(bytes)
+    }
+    fn force(&mut self) -> io::Result<()> {
+        self.0.pass();
+        self.1.force()
+    }
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        self.1.read_at(offset, into)
+    }
+    fn length(&self) -> io::Result<u64> {
+        self.1.length()
+    }
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.1.cut(length)
+    }
+}
+
+impl Disk for Gated {
+    fn make_dir(&self, dir: &Path) -> io::Result<()> {
+        OsDisk.make_dir(dir)
+    }
+    fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
+        OsDisk.lock_dir(dir)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        OsDisk.list(dir)
+    }
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(GatedFile(self.clone(), OsDisk.create(path)?)))
+    }
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        OsDisk.open_read(path)
+    }
+    fn open_append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(GatedFile(self.clone(), OsDisk.open_append(path)?)))
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        OsDisk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        OsDisk.remove(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        OsDisk.sync_dir(dir)
+    }
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        OsDisk.free_bytes(dir)
+    }
+}
+
+/// A hub with the shipped config, without wires.
+async fn open(dir: &Path, disk: &Gated) -> House {
+    let files = config::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config"));
+    let mut settings = config::check(&files).settings.unwrap();
+    settings.broker = None;
+    let fault = settings.policy.ladders.get_mut(&Class::Fault).unwrap();
+    fault.work_hours_only = false;
+    fault.rungs[0].wait = Wait(500);
+    settings.gateway.socket = dir.join("sock");
+    settings.gateway.listen = ([127, 0, 0, 1], 0).into();
+    settings.gateway.ballast_bytes = 0;
+    let options = Options {
+        settings,
+        secrets: Secrets::of(None, dir, dir),
+        state_dir: dir.to_owned(),
+        // Its trouble is an incident to speak about.
+        old_config: true,
+        vouch: Vouch::Host,
+    };
+    let house = start_on(Arc::new(disk.clone()), options).await.unwrap();
+    let begun = async { while matches!(ask(&house, remark()).await, Reply::Refused { .. }) {} };
+    timeout(HANG_GUARD, begun).await.expect("an incident to speak about");
+    house
+}
+
+async fn ask(house: &House, ask: Ask) -> Reply {
+    let (reply, told) = oneshot::channel();
+    house.asks.send(Asked { ask, reply }).await.unwrap();
+    timeout(HANG_GUARD, told).await.expect("an answer of the desk").unwrap()
+}
+
+/// Something that must be written down and needs no wire.
+fn remark() -> Ask {
+    Ask::Say {
+        about: About::Id(IncidentId(1)),
+        by: PersonId::new("zhangmin").unwrap(),
+        via: Via::Command,
+        epoch: None,
+        says: Move::Note,
+        words: Some("还在等".to_owned()),
+    }
+}
+
+async fn record(house: &House) -> RecordView {
+    match ask(house, Ask::Status).await {
+        Reply::Status(status) => status.record,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn becomes_safe(house: &House) {
+    let healed = async {
+        while record(house).await != RecordView::Safe {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(HANG_GUARD, healed).await.expect("the disk is safe again");
+}
+
+fn notes_on_disk(dir: &Path) -> usize {
+    let records = tail(&OsDisk, &dir.join(super::JOURNAL_DIR), 100_000).unwrap();
+    records.iter().filter(|r| r.body.windows(9).any(|bytes| bytes == b"note_kept")).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_hangs_through_more_turns_than_its_queue_holds_loses_nothing() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), Gated::default());
+    let house = open(dir.path(), &disk).await;
+    disk.shut(true);
+    let turns = 2 * crate::journal::QUEUE_MAX;
+    for _ in 0..turns {
+        match ask(&house, remark()).await {
+            Reply::Moved(moved) => assert_eq!(moved.stored_at, None, "said to be on disk"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(record(&house).await, RecordView::Volatile { .. }));
+    disk.shut(false);
+    becomes_safe(&house).await;
+    match ask(&house, remark()).await {
+        Reply::Moved(moved) => assert!(moved.stored_at.is_some()),
+        other => panic!("{other:?}"),
+    }
+    house.stop().await.unwrap();
+    assert_eq!(notes_on_disk(dir.path()), turns + 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_does_not_wait_for_a_disk_that_hangs() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), Gated::default());
+    let house = open(dir.path(), &disk).await;
+    disk.shut(true);
+    let stopped = timeout(HANG_GUARD, house.stop()).await.expect("the stop");
+    assert!(matches!(stopped, Err(super::DeskError::DiskHangs)), "{stopped:?}");
+    disk.shut(false);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_questions_and_remarks_holds_up_no_step_that_is_due() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), Gated::default());
+    let house = Arc::new(open(dir.path(), &disk).await);
+    let floods: Vec<_> = [Ask::Status, remark(), remark()]
+        .into_iter()
+        .map(|ask| {
+            let asks = house.asks.clone();
+            tokio::spawn(async move {
+                loop {
+                    let (reply, _) = oneshot::channel();
+                    if asks.send(Asked { ask: ask.clone(), reply }).await.is_err() {
+                        return;
+                    }
+                }
+            })
+        })
+        .collect();
+    let climbed = async {
+        loop {
+            match ask(
+                &house,
+                Ask::IncidentById { id: IncidentId(1), reader: PersonId::new("zhangmin").unwrap() },
+            )
+            .await
+            {
+                Reply::Incident(view) if view.rung > 0 => return,
+                Reply::Incident(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    timeout(HANG_GUARD, climbed).await.expect("the second step");
+    let house = Arc::into_inner(house).unwrap();
+    timeout(HANG_GUARD, house.stop()).await.expect("the stop, under the flood").unwrap();
+    floods.iter().for_each(tokio::task::JoinHandle::abort);
+}

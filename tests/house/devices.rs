@@ -1,0 +1,151 @@
+//! Devices on the wire: mosquitto's own tools, and a client that does what firmware does.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
+use serde_json::Value;
+
+use crate::hub::{HANG_GUARD, HUB, Hub, password, soon, tool};
+
+/// The native contract's topic of a device.
+pub fn topic(device: &str, leaf: &str) -> String {
+    format!("anling/v1/{HUB}/{device}/{leaf}")
+}
+
+/// A press in the native contract.
+pub fn press(boot: u32, seq: u32, kind: &str) -> String {
+    format!(
+        "{{\"v\":1,\"boot\":{boot},\"seq\":{seq},\"kind\":\"{kind}\",\"edge\":\"press\",\
+         \"batt_pct\":84}}"
+    )
+}
+
+fn mosquitto(name: &str, hub: &Hub, account: &str, topic: &str) -> Command {
+    let mut command = tool(name, "mosquitto-clients");
+    let port = hub.broker_port().to_string();
+    command.args(["-h", "127.0.0.1", "-p", &port, "-u", account, "-P", &password(account)]);
+    command.args(["-q", "1", "-t", topic]);
+    command
+}
+
+/// One message by `mosquitto_pub`, which waits for the PUBACK.
+pub fn publish(hub: &Hub, account: &str, topic: &str, payload: &str) {
+    let mut command = mosquitto("mosquitto_pub", hub, account, topic);
+    let output = command.args(["-m", payload]).output().unwrap();
+    assert!(output.status.success(), "{output:?}\n{}", hub.log());
+}
+
+/// `mosquitto_sub` on a topic, already listening.
+pub struct Listener {
+    child: Child,
+    said: Arc<Mutex<String>>,
+}
+
+impl Listener {
+    pub fn on(hub: &Hub, account: &str, topic: &str) -> Self {
+        let mut command = mosquitto("mosquitto_sub", hub, account, topic);
+        // Line by line, because it writes into a pipe.
+        let mut lines = Command::new("stdbuf");
+        lines.arg("-oL").arg(command.get_program()).args(command.args(["-d"]).get_args());
+        let mut child = lines.stdout(Stdio::piped()).spawn().unwrap();
+        let said: Arc<Mutex<String>> = Arc::default();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let into = Arc::clone(&said);
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                into.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
+        let listener = Self { child, said };
+        soon("the subscription of mosquitto_sub", || {
+            listener.said.lock().unwrap().contains("SUBACK").then_some(())
+        });
+        listener
+    }
+
+    /// The messages heard so far.
+    pub fn heard(&self) -> Vec<Value> {
+        let said = self.said.lock().unwrap();
+        said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Waits for an answer of this stage to this mark.
+    pub fn hears(&self, boot: u32, seq: u32, stage: &str) {
+        soon(&format!("{stage} for {boot}/{seq} on cmd"), || {
+            let right = |m: &&Value| m["stage"] == stage && m["boot"] == boot && m["ack"] == seq;
+            self.heard().iter().find(right).map(|_| ())
+        });
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A device that speaks MQTT itself.
+pub struct Device {
+    client: Client,
+    heard: Receiver<Packet>,
+}
+
+impl Device {
+    /// Connects, or not: `None` when nobody listens.
+    pub fn connect(port: u16, account: &str, id: &str) -> Option<Self> {
+        let mut options = MqttOptions::new(id, "127.0.0.1", port);
+        options.set_credentials(account, password(account));
+        options.set_keep_alive(Duration::from_secs(5));
+        options.set_max_packet_size(2 << 20, 2 << 20);
+        let (client, mut connection) = Client::new(options, 64);
+        let (tell, heard) = channel();
+        std::thread::spawn(move || {
+            // One connection each: the first error ends it, as in a device that starts anew.
+            for event in connection.iter() {
+                let heard = match event {
+                    Ok(Event::Incoming(packet)) => tell.send(packet).is_ok(),
+                    Ok(Event::Outgoing(_)) => true,
+                    Err(_) => false,
+                };
+                if !heard {
+                    return;
+                }
+            }
+        });
+        let device = Self { client, heard };
+        matches!(device.next(HANG_GUARD), Some(Packet::ConnAck(_))).then_some(device)
+    }
+
+    /// The next packet; `None` when the connection is gone or nothing came in time.
+    pub fn next(&self, within: Duration) -> Option<Packet> {
+        self.heard.recv_timeout(within).ok()
+    }
+
+    /// Sends and forgets.
+    pub fn send(&self, topic: &str, payload: impl Into<Vec<u8>>) {
+        let _ = self.client.try_publish(topic, QoS::AtLeastOnce, false, payload.into());
+    }
+
+    /// Sends and waits for the PUBACK; whether it came.
+    pub fn acknowledged(&self, topic: &str, payload: &str, within: Duration) -> bool {
+        self.send(topic, payload);
+        loop {
+            match self.next(within) {
+                Some(Packet::PubAck(_)) => return true,
+                Some(_) => {}
+                None => return false,
+            }
+        }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let _ = self.client.disconnect();
+    }
+}

@@ -1,0 +1,127 @@
+//! One call from the press to the follow-up, as staff move it with commands.
+
+use crate::devices::{press, publish, topic};
+use crate::hub::{Hub, Said, soon};
+
+fn pressed(hub: &Hub, device: &str) {
+    publish(hub, device, &topic(device, "event"), &press(1, 1, "sos"));
+    soon("the incident", || (!hub.open_on(device).is_empty()).then_some(()));
+}
+
+fn refused(said: &Said, code: i32, parts: &[&str]) {
+    assert_eq!(said.code, code, "{said:?}");
+    assert!(parts.iter().all(|part| said.err.contains(part)), "{parts:?} in {said:?}");
+    assert_eq!(said.err.trim_end().lines().count(), 1, "one line: {said:?}");
+    assert_eq!(said.out, "", "{said:?}");
+}
+
+#[test]
+fn a_call_goes_from_press_to_follow_up_by_commands() {
+    let mut hub = Hub::prepared();
+    hub.steps("1s");
+    hub.start();
+    pressed(&hub, "B-02");
+    hub.screen_says(&["A01", "升级", "无人接警"]);
+    let people = |hub: &Hub| hub.incident("A01")["people"].to_string();
+    assert!(people(&hub).contains("chenjie"), "the second line was called: {}", people(&hub));
+    let moved = |person: &str, words: &[&str], told: &str| {
+        let said = hub.says("A01", person, words);
+        assert_eq!((said.code, said.out.as_str()), (0, told), "{words:?}: {said:?}");
+    };
+    moved("chenjie", &["decline"], "A01: calling, on disk\n");
+    moved("zhangmin", &["accept"], "A01: accepted, on disk\n");
+    moved("zhangmin", &["on-the-way"], "A01: on the way, on disk\n");
+    moved("zhangmin", &["arrive"], "A01: on scene, on disk\n");
+    moved("zhangmin", &["need-help"], "A01: on scene, on disk\n");
+    hub.screen_says(&["A01", "增援"]);
+    moved("zhangmin", &["note", "左膝擦伤,已消毒"], "A01: on scene, on disk\n");
+    let resolve = ["resolve", "--ending", "helped", "--with-note", "已扶起"];
+    moved("zhangmin", &resolve, "A01: resolved, on disk\n");
+    let card = hub.does(&["incident", "A01"]);
+    assert!(card.contains("已提供帮助"), "{card}");
+    moved("liuqiang", &["follow-up", "--score", "5"], "A01: followed up, on disk\n");
+    let card = hub.does(&["incident", "A01"]);
+    for part in ["followed up", "3号楼2单元302", "陈秀英", "左膝擦伤,已消毒", "已扶起"]
+    {
+        assert!(card.contains(part), "{part} in {card}");
+    }
+    assert_eq!(hub.does(&["incidents"]), "no open incidents\n");
+}
+
+#[test]
+fn a_wrong_person_code_or_order_of_things_changes_nothing_and_says_so() {
+    let hub = Hub::open();
+    pressed(&hub, "B-02");
+    refused(&hub.says("A01", "nobody", &["accept"]), 1, &["A01", "nobody of that name"]);
+    refused(&hub.says("A77", "zhangmin", &["accept"]), 1, &["no incident A77", "anling incidents"]);
+    refused(&hub.says("???", "zhangmin", &["accept"]), 2, &["write it like A17"]);
+    refused(&hub.cli(&["incident", "A01", "accept"]), 2, &["--as PERSON"]);
+    refused(&hub.says("A01", "zhangmin", &["follow-up"]), 1, &["not over yet"]);
+    refused(&hub.says("A01", "zhangmin", &["need-help"]), 1, &["accept first"]);
+    assert_eq!(hub.says("A01", "zhangmin", &["accept"]).code, 0);
+    for _ in 0..2 {
+        refused(&hub.says("A01", "zhangmin", &["accept"]), 1, &["said already"]);
+    }
+    assert_eq!(hub.facts("accepted").len(), 1);
+    assert_eq!(hub.incident("A01")["stage"], "accepted");
+    assert_eq!(hub.says("A01", "zhangmin", &["arrive"]).code, 0);
+    assert_eq!(hub.says("A01", "zhangmin", &["resolve"]).code, 0);
+    refused(&hub.says("A01", "chenjie", &["accept"]), 1, &["over already"]);
+}
+
+/// Times, sequences and sizes differ from run to run; everything else is promised to scripts.
+fn masked(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    const VOLATILE: [&str; 12] = [
+        "raised",
+        "accepted",
+        "on_the_way",
+        "on_scene",
+        "resolved",
+        "followed_up",
+        "age_ms",
+        "up_ms",
+        "wall",
+        "last_handed_over",
+        "disk_free",
+        "stored_at",
+    ];
+    match value {
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| match value {
+                Value::Number(_) if VOLATILE.contains(&&*name) => (name, "TIME".into()),
+                Value::Number(_) if name == "last_seq" => (name, "SEQ".into()),
+                Value::String(_) if name == "broker" => (name, "ADDRESS".into()),
+                value => (name, masked(value)),
+            })
+            .collect(),
+        Value::Array(parts) => match &*parts {
+            [Value::String(what), Value::Number(_)] if what.contains(' ') => {
+                vec![what.clone().into(), Value::from("TIME")].into()
+            }
+            _ => parts.into_iter().map(masked).collect(),
+        },
+        other => other,
+    }
+}
+
+#[test]
+fn json_output_keeps_its_shape() {
+    let hub = Hub::open();
+    pressed(&hub, "B-02");
+    hub.screen_says(&["A01"]);
+    let moved = hub.json(&["incident", "A01", "accept", "--as", "zhangmin", "--json"]);
+    hub.screen_says(&["A01", "已登记"]);
+    soon("the handing over", || (hub.status()["carriers"][0]["waiting"] == 0).then_some(()));
+    let mut shapes = String::new();
+    for (name, value) in [
+        ("incident A01 accept", moved),
+        ("incident A01", hub.incident("A01")),
+        ("status", hub.status()),
+    ] {
+        let text = serde_json::to_string_pretty(&masked(value)).unwrap();
+        shapes.push_str(&format!("anling {name} --json\n{text}\n\n"));
+    }
+    crate::transcripts::same("json", &shapes);
+}

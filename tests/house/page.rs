@@ -1,0 +1,112 @@
+//! The page behind the link in a message.
+
+use anling::counter::Pass;
+use anling::terms::{IncidentId, PersonId, Secret, Wall};
+
+use crate::devices::{press, publish, topic};
+use crate::hub::Hub;
+use crate::receivers::{MailServer, http};
+
+fn house() -> (Hub, MailServer) {
+    let mail = MailServer::open();
+    let mut hub = Hub::prepared();
+    hub.with_mail(mail.port);
+    hub.edit("gateway.toml", "# public_url", "public_url");
+    hub.start();
+    (hub, mail)
+}
+
+fn link(mail: &MailServer, person: &str, parts: &[&str]) -> String {
+    let got = mail.takes(&format!("{person}@yunjian.example"), parts);
+    let at = got.text.find("https://call.yunjian.example/a/").expect("a link in the mail");
+    let path = &got.text[at + "https://call.yunjian.example".len()..];
+    let end = path.find(|c: char| !c.is_ascii_alphanumeric() && !"/-_".contains(c));
+    path[..end.unwrap_or(path.len())].to_owned()
+}
+
+fn pass_by(hub: &Hub, until: i64) -> String {
+    let key = Secret::new(std::fs::read(hub.state().join("page-key")).unwrap());
+    let pass = Pass {
+        incident: IncidentId(1),
+        epoch: 0,
+        person: PersonId::new("zhangmin").unwrap(),
+        until: Wall(until),
+    };
+    format!("/a/{}", pass.sign(&key))
+}
+
+#[test]
+fn looking_changes_nothing_and_one_tap_accepts() {
+    let (hub, mail) = house();
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    let path = link(&mail, "zhangmin", &["A01", "紧急求助"]);
+    let port = hub.console_port();
+    for _ in 0..3 {
+        let (status, page) = http(port, "GET", &path, "");
+        assert_eq!(status, 200);
+        assert!(page.contains("A01") && page.contains("我去"), "{page}");
+    }
+    assert_eq!(hub.incident("A01")["stage"], "calling");
+    assert!(hub.facts("answer_heard").is_empty());
+    let (status, page) = http(port, "POST", &path, "say=accept");
+    assert_eq!(status, 200);
+    assert!(page.contains("已登记"), "{page}");
+    assert_eq!(hub.incident("A01")["stage"], "accepted");
+    let (_, page) = http(port, "POST", &path, "say=accept");
+    assert!(page.contains("没有变化"), "{page}");
+    assert_eq!(hub.facts("accepted").len(), 1);
+}
+
+#[test]
+fn a_tap_on_an_earlier_calls_link_never_closes_and_counts_as_coming() {
+    let (hub, mail) = house();
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    let old = link(&mail, "zhangmin", &["A01", "紧急求助"]);
+    let port = hub.console_port();
+    http(port, "POST", &old, "say=accept");
+    // The only one who was coming cannot come after all: the call begins anew, one epoch later.
+    assert_eq!(hub.says("A01", "zhangmin", &["decline"]).code, 0);
+    assert_eq!(hub.incident("A01")["epoch"], 1);
+    let (_, page) = http(port, "POST", &old, "say=resolve&ending=helped&contact=visit");
+    assert!(page.contains("没有变化"), "{page}");
+    assert_eq!(hub.incident("A01")["stage"], "calling");
+    http(port, "POST", &old, "say=arrive");
+    assert_eq!(hub.incident("A01")["stage"], "accepted", "coming, not there");
+}
+
+#[test]
+fn an_expired_link_shows_and_changes_nothing() {
+    let (hub, _mail) = house();
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    let expired = pass_by(&hub, 1_000);
+    let port = hub.console_port();
+    let (status, page) = http(port, "GET", &expired, "");
+    assert_eq!(status, 200);
+    assert!(page.contains("链接已过期"), "{page}");
+    let (_, page) = http(port, "POST", &expired, "say=accept");
+    assert!(page.contains("没有变化"), "{page}");
+    assert_eq!(hub.incident("A01")["stage"], "calling");
+    assert!(hub.facts("accepted").is_empty());
+}
+
+#[test]
+fn a_made_up_pass_is_404_and_leaves_no_trace() {
+    let (hub, _mail) = house();
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    let before = hub.facts("answer_heard").len();
+    let right = pass_by(&hub, i64::MAX);
+    let other = if right.ends_with('A') { "B" } else { "A" };
+    let changed = format!("{}{other}", &right[..right.len() - 1]);
+    let long = format!("/a/{}", "A".repeat(9_000));
+    let port = hub.console_port();
+    for path in ["/a/x", "/a/%00", changed.as_str(), long.as_str(), &right[..right.len() - 4]] {
+        for method in ["GET", "POST"] {
+            let (status, _) = http(port, method, path, "say=accept");
+            assert_eq!(status, 404, "{method} {path}");
+        }
+    }
+    let (status, _) = http(port, "POST", &right, "say=dance");
+    assert_eq!(status, 400);
+    assert_eq!(hub.facts("answer_heard").len(), before);
+    assert_eq!(hub.incident("A01")["stage"], "calling");
+}

@@ -1,0 +1,77 @@
+//! Strangers, rubbish and floods at the broker's port.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::devices::{Device, Listener, press, publish, topic};
+use crate::hub::{HUB, Hub, soon};
+
+fn still_hears(hub: &Hub, seq: u32) {
+    let light = Listener::on(hub, "B-01", &topic("B-01", "cmd"));
+    publish(hub, "B-01", &topic("B-01", "event"), &press(44, seq, "sos"));
+    light.hears(44, seq, "stored");
+}
+
+#[test]
+fn rubbish_a_silent_guest_and_a_packet_of_a_megabyte_change_nothing() {
+    let hub = Hub::open();
+    let port = hub.broker_port();
+    let silent: Vec<TcpStream> =
+        (0..20).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    for rubbish in
+        [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 4096], &[0; 64], b"\x10\xff\xff\xff\x7f"]
+    {
+        let mut guest = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        guest.write_all(rubbish).unwrap();
+    }
+    let big = Device::connect(port, "B-02", "big").unwrap();
+    big.send(&topic("B-02", "event"), vec![b'x'; 1 << 20]);
+    assert!(big.next(Duration::from_secs(10)).is_none(), "it is not acknowledged");
+    still_hears(&hub, 1);
+    assert_eq!(hub.incidents().len(), 1);
+    let mut silent = silent.into_iter().next().unwrap();
+    silent.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let hung_up = silent.read(&mut [0; 8]);
+    assert!(matches!(hung_up, Ok(0)), "a guest who says nothing is shown out: {hung_up:?}");
+}
+
+#[test]
+fn nobody_speaks_for_another_device_another_hub_or_without_a_password() {
+    let hub = Hub::open();
+    let port = hub.broker_port();
+    let other = Device::connect(port, "B-02", "b02").unwrap();
+    let pressed = press(1, 1, "sos");
+    for foreign in [
+        topic("B-03", "event"),
+        "anling/v1/other-hub/B-02/event".to_owned(),
+        format!("anling/v1/{HUB}/B-02/cmd"),
+        "$SYS/x".to_owned(),
+    ] {
+        let line = Device::connect(port, "B-02", "b02-foreign").unwrap();
+        let acknowledged = line.acknowledged(&foreign, &pressed, Duration::from_secs(3));
+        assert!(!acknowledged, "{foreign}");
+    }
+    assert!(Device::connect(port, "nobody", "n").is_none());
+    assert!(Device::connect(port, "B-02 ", "n").is_none());
+    assert!(hub.facts("reported").is_empty());
+    drop(other);
+    still_hears(&hub, 2);
+}
+
+#[test]
+fn a_flood_of_rubbish_from_one_device_neither_fills_the_record_nor_delays_a_press() {
+    let hub = Hub::open();
+    let flood = Device::connect(hub.broker_port(), "zigbee2mqtt", "z2m").unwrap();
+    let before = hub.status()["last_seq"].as_u64().unwrap();
+    for _ in 0..60 {
+        flood.send("zigbee2mqtt/陌生设备", "{\"broken\":");
+    }
+    for _ in 0..60 {
+        assert!(flood.next(Duration::from_secs(10)).is_some());
+    }
+    still_hears(&hub, 3);
+    soon("the count", || (hub.status()["refused"].as_u64() >= Some(60)).then_some(()));
+    let after = hub.status()["last_seq"].as_u64().unwrap();
+    assert!(after - before < 20, "{} entries", after - before);
+}

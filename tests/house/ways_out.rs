@@ -1,0 +1,102 @@
+//! Ways out that fail: a dead mail server, a webhook that never answers, a way that is missing.
+
+use crate::devices::{press, publish, topic};
+use crate::hub::{Hub, soon};
+use crate::receivers::{MailServer, Mood, Receiver};
+
+#[test]
+fn a_refusing_mail_server_leaves_the_screen_and_the_mail_comes_when_it_is_back() {
+    let mail = MailServer::open();
+    let mut hub = Hub::prepared();
+    hub.with_mail(mail.port);
+    mail.trouble("{\"MAIL\": \"451 4.3.0 not now\"}");
+    hub.start();
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    hub.screen_says(&["A01", "紧急求助"]);
+    soon("the carrier's trouble", || {
+        let status = hub.does(&["status"]);
+        status.contains("mail FAILS").then_some(())
+    });
+    soon("the hub's own trouble", || {
+        hub.incidents().into_iter().find(|incident| incident["kind"] == "carrier")
+    });
+    mail.trouble("");
+    mail.takes("zhangmin@yunjian.example", &["A01", "3号楼2单元302"]);
+    soon("the carrier's recovery", || hub.does(&["status"]).contains("mail works").then_some(()));
+}
+
+#[test]
+fn somebody_whose_address_is_refused_is_named_to_the_lead() {
+    let mail = MailServer::open();
+    let mut hub = Hub::prepared();
+    hub.with_mail(mail.port);
+    mail.trouble("{\"RCPT\": \"550 5.1.1 nobody here\"}");
+    hub.start();
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    hub.screen_says(&["A01", "张敏", "不到"]);
+    mail.trouble("");
+    hub.does(&["incident", "A01", "accept", "--as", "chenjie"]);
+    mail.takes("chenjie@yunjian.example", &["A01", "已登记"]);
+}
+
+#[test]
+fn a_webhook_that_never_answers_holds_up_neither_people_nor_the_other_one() {
+    let (stuck, works) = (Receiver::open(Mood::NeverAnswers), Receiver::open(Mood::Takes));
+    let mut hub = Hub::prepared();
+    hub.with_webhook("stuck", &stuck.url());
+    hub.with_webhook("works", &works.url());
+    hub.start();
+    for (seq, device) in ["B-01", "B-02", "B-03"].into_iter().enumerate() {
+        publish(&hub, device, &topic(device, "event"), &press(1, seq as u32, "sos"));
+    }
+    for code in ["A01", "A02", "A03"] {
+        hub.screen_says(&[code, "紧急求助"]);
+        works.hears("raised", code);
+    }
+    assert!(stuck.asked() >= 1, "it was asked");
+    soon("the word that it is down", || hub.does(&["status"]).contains("stuck DOWN").then_some(()));
+    assert!(hub.does(&["status"]).contains("works up"));
+}
+
+#[test]
+fn a_webhook_that_was_down_over_a_restart_is_told_everything_once() {
+    let webhook = Receiver::open(Mood::Fails);
+    let mut hub = Hub::prepared();
+    hub.with_webhook("platform", &webhook.url());
+    hub.start();
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    soon("a first try", || (webhook.asked() > 0).then_some(()));
+    hub.does(&["incident", "A01", "accept", "--as", "zhangmin"]);
+    hub.kill();
+    webhook.becomes(Mood::Takes);
+    hub.start();
+    webhook.hears("accepted", "A01");
+    let words: Vec<String> = webhook
+        .events()
+        .iter()
+        .filter(|event| event["subject"] == "A01")
+        .map(|event| event["type"].as_str().unwrap().rsplit('.').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(words[0], "raised", "{words:?}");
+    assert_eq!(words.iter().filter(|word| *word == "accepted").count(), 1, "{words:?}");
+    soon("nothing owed", || (hub.status()["endpoints"][0]["owed"] == 0).then_some(()));
+}
+
+#[test]
+fn a_carrier_without_its_secret_stays_out_loudly_and_the_rest_works() {
+    let mail = MailServer::open();
+    let mut hub = Hub::prepared();
+    hub.with_mail(mail.port);
+    hub.edit(
+        "notify.toml",
+        "tls = \"none\"\n",
+        "tls = \"starttls\"\nuser = \"anling\"\nsecret = \"gone\"\n",
+    );
+    hub.start();
+    assert!(hub.log().contains("this way out stays closed"), "{}", hub.log());
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    hub.screen_says(&["紧急求助", "3号楼2单元302"]);
+    soon("the hub's own trouble", || {
+        hub.incidents().into_iter().find(|incident| incident["kind"] == "carrier")
+    });
+}
