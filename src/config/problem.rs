@@ -1,6 +1,6 @@
 //! One problem: how grave, which code, where, and what to do; and the list they are gathered in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde::Serialize;
@@ -64,11 +64,13 @@ pub(super) struct Findings<'f> {
     problems: Vec<Problem>,
     /// Files whose text is only partly understood, so that "not there" cannot be said of them.
     broken: BTreeSet<&'static str>,
+    /// Where the lines of a file begin, counted once: a street's list has a warning a row.
+    lines: BTreeMap<&'static str, Vec<usize>>,
 }
 
 impl<'f> Findings<'f> {
     pub(super) fn new(files: &'f Files) -> Self {
-        Self { files, problems: Vec::new(), broken: BTreeSet::new() }
+        Self { files, problems: Vec::new(), broken: BTreeSet::new(), lines: BTreeMap::new() }
     }
 
     /// Adds a problem at a place.
@@ -91,7 +93,8 @@ impl<'f> Findings<'f> {
         help: String,
     ) {
         let text = self.files.text(at.file).unwrap_or_default();
-        let (line, column) = position(text, at.span.start);
+        let starts = self.lines.entry(at.file).or_insert_with(|| line_starts(text));
+        let (line, column) = position(text, starts, at.span.start);
         self.problems.push(Problem {
             severity,
             code,
@@ -154,11 +157,16 @@ impl<'f> Findings<'f> {
     }
 }
 
+fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect()
+}
+
 /// Line and column of a byte, both from 1; columns count characters.
-pub(super) fn position(text: &str, byte: usize) -> (usize, usize) {
-    let before = &text[..text.floor_char_boundary(byte)];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+fn position(text: &str, starts: &[usize], byte: usize) -> (usize, usize) {
+    let byte = text.floor_char_boundary(byte);
+    let line = starts.partition_point(|start| *start <= byte);
+    let start = starts.get(line.wrapping_sub(1)).copied().unwrap_or(0);
+    (line, text[start..byte].chars().count() + 1)
 }
 
 #[cfg(test)]
@@ -167,10 +175,11 @@ mod tests {
 
     #[test]
     fn a_place_is_told_in_lines_and_characters() {
+        let at = |text, byte| position(text, &line_starts(text), byte);
         let text = "a = 1\n中文 = x\n";
-        assert_eq!(position(text, 0), (1, 1));
-        assert_eq!(position(text, text.find('x').unwrap()), (2, 6));
-        assert_eq!(position(text, 999), (3, 1));
-        assert_eq!(position("", 0), (1, 1));
+        assert_eq!(at(text, 0), (1, 1));
+        assert_eq!(at(text, text.find('x').unwrap()), (2, 6));
+        assert_eq!(at(text, 999), (3, 1));
+        assert_eq!(at("", 0), (1, 1));
     }
 }

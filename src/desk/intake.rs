@@ -13,8 +13,8 @@ use crate::terms::{
     RefusalReason, Report, Wait, What,
 };
 
-/// Devices whose last sign of life is remembered; more than a full hub has. When full, strangers
-/// are forgotten first.
+/// Registered devices whose last sign of life is remembered; more than a full hub has. Beyond it the
+/// first ones stay: looking for one to forget would cost a search for every press of a storm.
 const HEARD_MAX: usize = 8_192;
 /// Sources whose refusals are counted at once; when full, the counts begin anew.
 const REFUSED_MAX: usize = 1_024;
@@ -26,7 +26,7 @@ pub(super) struct Intake {
     native: NativeMqtt,
     zigbee: Option<Zigbee2Mqtt>,
     zigbee_topic: String,
-    /// When each device was last heard since the start.
+    /// When each registered device was last heard since the start.
     pub(super) heard: BTreeMap<DeviceId, At>,
     refused: BTreeMap<(LinkId, RefusalReason), (At, u32)>,
     /// Signals that could not be read since the start.
@@ -64,10 +64,12 @@ impl Intake {
     }
 
     fn note_heard(&mut self, device: &DeviceId, at: At) {
-        if self.heard.len() >= HEARD_MAX && !self.heard.contains_key(device) {
-            self.heard.retain(|known, _| !known.is_unregistered());
+        if device.is_unregistered() {
+            return;
         }
-        if self.heard.len() < HEARD_MAX || self.heard.contains_key(device) {
+        if let Some(last) = self.heard.get_mut(device) {
+            *last = at;
+        } else if self.heard.len() < HEARD_MAX {
             self.heard.insert(device.clone(), at);
         }
     }
