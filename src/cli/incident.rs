@@ -194,9 +194,10 @@ fn moved(says: &Says) -> Move {
 fn taken(moved: &Moved) -> String {
     let (code, stage) = (moved.code, moved.stage.word().replace('_', " "));
     match moved.stored_at {
-        Some(_) => format!("{code}: {stage}, on disk\n"),
+        Some(_) => format!("{code}: taken down and on disk; the incident is {stage}\n"),
         None => format!(
-            "{code}: {stage}, held in memory only because the disk fails: see `anling status`\n"
+            "{code}: taken down in memory only, because the disk fails: see `anling status`; the \
+             incident is {stage}\n"
         ),
     }
 }

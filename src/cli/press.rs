@@ -35,11 +35,18 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=DEVICES_MAX))]
     from_devices: Option<u32>,
     /// Presses a second; without it as fast as they are answered
-    #[arg(long)]
+    #[arg(long, value_parser = rate)]
     rate: Option<f64>,
     /// The broker, HOST:PORT, in place of the hub's own
     #[arg(long)]
     broker: Option<String>,
+}
+
+/// Presses a second, from one in a quarter of an hour to what a broker takes.
+fn rate(text: &str) -> Result<f64, String> {
+    let wrong = || "write presses a second, from 0.001 to 100000".to_owned();
+    let rate: f64 = text.parse().map_err(|_| wrong())?;
+    (0.001..=100_000.0).contains(&rate).then_some(rate).ok_or_else(wrong)
 }
 
 pub(super) fn press(dir: &Path, args: &Args) -> Outcome {
@@ -101,7 +108,7 @@ fn local_account(loaded: &Loaded) -> Result<(String, Secret), Failure> {
 /// Presses all, at most [`WINDOW`] unanswered, and says how long `stored` took.
 async fn all(button: &mut Button, devices: &[String], args: &Args) -> Outcome {
     let boot = boot_mark();
-    let gap = args.rate.filter(|r| *r > 0.0).map(|rate| Duration::from_secs_f64(1.0 / rate));
+    let gap = args.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
     let began = Stopwatch::start();
     let mut waiting: BTreeMap<u32, Stopwatch> = BTreeMap::new();
     let mut took: Vec<Duration> = Vec::new();
@@ -150,8 +157,9 @@ fn summary(took: &mut [Duration], args: &Args) -> String {
     }
 }
 
-/// A boot mark no earlier press used: seconds of the wall clock.
+/// A boot mark no press of the last seven weeks used: the wall clock's milliseconds, as far as they
+/// fit.
 pub(super) fn boot_mark() -> u32 {
     let (clock, _) = Clock::resume(None, Vouch::Host);
-    u32::try_from(clock.wall().wall.0.div_euclid(1000)).unwrap_or_default()
+    u32::try_from(clock.wall().wall.0.rem_euclid(1 << 32)).unwrap_or_default()
 }

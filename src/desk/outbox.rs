@@ -107,7 +107,7 @@ impl Outbox {
             Some(out) if out.handle.is_some() => {
                 let lane = if order.class.is_urgent() { &mut out.urgent } else { &mut out.quiet };
                 lane.insert((order.class, id.clone()));
-                if again || id.attempt > 1 {
+                if again {
                     out.resent.insert(id.clone());
                 }
             }

@@ -34,14 +34,28 @@ pub(super) fn listen(path: &Path, asks: mpsc::Sender<Asked>) -> io::Result<Liste
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir)?;
     }
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_left_over(path)?;
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
     let task = tokio::spawn(serve(listener, asks));
     Ok(Listening { path: path.to_owned(), task })
+}
+
+/// Removes a socket that a killed hub left behind; whatever else stands there stays, a socket that
+/// somebody answers on above all.
+fn remove_left_over(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::FileTypeExt as _;
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(found) if !found.file_type().is_socket() => {
+            Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else stands there"))
+        }
+        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+            Err(io::Error::new(io::ErrorKind::AddrInUse, "another hub answers on it"))
+        }
+        Ok(_) => std::fs::remove_file(path),
+    }
 }
 
 /// A socket that is listened on; its file goes with it.
@@ -129,4 +143,26 @@ pub async fn ask(socket: &Path, ask: &Ask) -> io::Result<Reply> {
     let mut stream = BufReader::new(stream.take(SOCKET_LINE_MAX));
     timeout(ANSWER_WITHIN * 2, stream.read_until(b'\n', &mut line)).await??;
     Ok(serde_json::from_slice(&line)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_socket_nobody_answers_on_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sock");
+        std::fs::write(&path, "precious").unwrap();
+        let (asks, _asked) = mpsc::channel(1);
+        assert!(listen(&path, asks.clone()).is_err(), "an ordinary file");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+        std::fs::remove_file(&path).unwrap();
+
+        let first = listen(&path, asks.clone()).unwrap();
+        assert!(listen(&path, asks.clone()).is_err(), "a living hub's");
+        first.task.abort();
+        drop(std::os::unix::net::UnixListener::bind(dir.path().join("dead")).unwrap());
+        assert!(listen(&dir.path().join("dead"), asks).is_ok(), "a killed hub's");
+    }
 }

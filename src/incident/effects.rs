@@ -399,7 +399,8 @@ impl IncidentBook {
     /// What a device that has just come back has to be told: how far each of its calls has come.
     pub fn feedback_for(&self, device: &DeviceId) -> Vec<Command> {
         let Some(memory) = self.devices.get(device) else { return Vec::new() };
-        memory.open.values().filter_map(|id| self.feedback(*id)).collect()
+        let over = memory.over.values().map(|(id, _)| id).filter(|_| memory.open.is_empty());
+        memory.open.values().chain(over).filter_map(|id| self.feedback(*id)).collect()
     }
 }
 
@@ -440,7 +441,11 @@ impl Story {
             code: incident.code,
             class: incident.class,
             kind: incident.kind,
-            stage: incident.stage.name(),
+            stage: match incident.stage {
+                // Its first call stands beside it in the same batch.
+                Stage::Queued { until } if until <= entry.at => StageName::Calling,
+                _ => incident.stage.name(),
+            },
             epoch: incident.epoch,
             rung: incident.rung(),
             press_count: incident.presses,

@@ -28,18 +28,26 @@ fn a_call_goes_from_press_to_follow_up_by_commands() {
         let said = hub.says("A01", person, words);
         assert_eq!((said.code, said.out.as_str()), (0, told), "{words:?}: {said:?}");
     };
-    moved("chenjie", &["decline"], "A01: calling, on disk\n");
-    moved("zhangmin", &["accept"], "A01: accepted, on disk\n");
-    moved("zhangmin", &["on-the-way"], "A01: on the way, on disk\n");
-    moved("zhangmin", &["arrive"], "A01: on scene, on disk\n");
-    moved("zhangmin", &["need-help"], "A01: on scene, on disk\n");
+    moved("chenjie", &["decline"], "A01: taken down and on disk; the incident is calling\n");
+    moved("zhangmin", &["accept"], "A01: taken down and on disk; the incident is accepted\n");
+    moved("zhangmin", &["on-the-way"], "A01: taken down and on disk; the incident is on the way\n");
+    moved("zhangmin", &["arrive"], "A01: taken down and on disk; the incident is on scene\n");
+    moved("zhangmin", &["need-help"], "A01: taken down and on disk; the incident is on scene\n");
     hub.screen_says(&["A01", "增援"]);
-    moved("zhangmin", &["note", "左膝擦伤,已消毒"], "A01: on scene, on disk\n");
+    moved(
+        "zhangmin",
+        &["note", "左膝擦伤,已消毒"],
+        "A01: taken down and on disk; the incident is on scene\n",
+    );
     let resolve = ["resolve", "--ending", "helped", "--with-note", "已扶起"];
-    moved("zhangmin", &resolve, "A01: resolved, on disk\n");
+    moved("zhangmin", &resolve, "A01: taken down and on disk; the incident is resolved\n");
     let card = hub.does(&["incident", "A01"]);
     assert!(card.contains("已提供帮助"), "{card}");
-    moved("liuqiang", &["follow-up", "--score", "5"], "A01: followed up, on disk\n");
+    moved(
+        "liuqiang",
+        &["follow-up", "--score", "5"],
+        "A01: taken down and on disk; the incident is followed up\n",
+    );
     let card = hub.does(&["incident", "A01"]);
     for part in ["followed up", "3号楼2单元302", "陈秀英", "左膝擦伤,已消毒", "已扶起"]
     {
