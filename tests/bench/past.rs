@@ -23,6 +23,8 @@ use anling::terms::{
 const BETWEEN: Wait = Wait::mins(36);
 /// The desk's own snapshot distances: the last one lies as far back as a quiet house leaves it.
 const SNAPSHOTS_BACK: [u64; 2] = [120_000, 20_000];
+/// Events that one fact names, as in the desk's outbox.
+const SETTLED_PER_FACT: usize = 512;
 /// Fewer facts than one incident leads to, so that the past ends before now.
 const FACTS_OF_ONE: u64 = 12;
 
@@ -111,7 +113,10 @@ impl Past {
         }
         let endpoint = EndpointId::new("hall").unwrap();
         let took: Vec<Seq> = self.book.owed(&endpoint).map(|story| story.seq).collect();
-        self.decide(&Stimulus::Delivered { endpoint, took, refused: Vec::new() });
+        for took in took.chunks(SETTLED_PER_FACT) {
+            let (endpoint, took) = (endpoint.clone(), took.to_vec());
+            self.decide(&Stimulus::Delivered { endpoint, took, refused: Vec::new() });
+        }
     }
 
     fn say(&mut self, says: Move) {
