@@ -9,7 +9,7 @@ use anling::notify::webhook::WINDOW;
 use super::Run;
 use super::buttons::Buttons;
 use super::house::House;
-use super::machine::{ms, now, percentile};
+use super::machine::{median, ms, now, percentile};
 use super::receiver::{Heard, Receiver};
 use super::table::Table;
 
@@ -125,8 +125,9 @@ fn refused(run: &Run, table: &mut Table) {
 }
 
 fn silent(run: &Run, table: &mut Table) {
-    let (before, during) = run.pick((20, 30), (5, 8));
-    let [first, all] = [before, before + during].map(|s| WARM_UP + s * RATE as usize);
+    let (rounds, span) = run.pick((5, 6), (2, 3));
+    let presses = span * RATE as usize;
+    let all = WARM_UP + 2 * rounds * presses;
     let (hall, deaf) = (Receiver::start(), Receiver::start());
     let dir = run.dir.join("silent");
     let webhooks = [("hall", hall.url()), ("deaf", deaf.url())];
@@ -134,18 +135,28 @@ fn silent(run: &Run, table: &mut Table) {
     let house = House::start(&dir, all, &webhooks);
     std::thread::sleep(SETTLE);
     let buttons = Buttons::connect(house.port, all);
-    buttons.press(0..first, RATE, |_| {});
-    deaf.notes.be_silent(true);
-    buttons.press(first..all, RATE, |_| {});
-    std::thread::sleep(Duration::from_millis(500));
+    buttons.press(0..WARM_UP, RATE, |_| {});
+    // In turns, because a shared disk changes its mood from one half minute to the next.
+    for round in 0..2 * rounds {
+        deaf.notes.be_silent(round % 2 == 1);
+        let first = WARM_UP + round * presses;
+        buttons.press(first..first + presses, RATE, |_| {});
+        std::thread::sleep(Duration::from_millis(500));
+    }
     deaf.notes.be_silent(false);
     let lost = lost(&hall, all) + lost(&deaf, all);
     let (firsts, _) = firsts(&hall.notes.all());
     let late = |(device, at): (&usize, &u64)| at - buttons.sent(*device);
-    let calm = p99(firsts.range(WARM_UP..first).map(late));
-    let beside_deaf = p99(firsts.range(first..).map(late));
-    let name = format!("one webhook accepts and never answers for {during} s: presses lost");
+    let part = |round: usize| {
+        let first = WARM_UP + round * presses;
+        p99(firsts.range(first..first + presses).map(late))
+    };
+    let calm = median((0..rounds).map(|round| part(2 * round)).collect());
+    let beside_deaf = median((0..rounds).map(|round| part(2 * round + 1)).collect());
+    let name = format!("one webhook accepts and never answers, {rounds} × {span} s: presses lost");
     table.row(&name, &lost.to_string(), "0");
-    let ratio = format!("{beside_deaf:.2} ms; {:.2} × before ({calm:.2} ms)", beside_deaf / calm);
+    let ratio = format!("{:.2} × before", beside_deaf / calm);
     table.row("silent: the other webhook's p99", &ratio, "≤ 1.2 × before");
+    let both = format!("{calm:.2} ms, then {beside_deaf:.2} ms");
+    table.row("silent: that p99 before and beside the silent one", &both, "");
 }

@@ -16,27 +16,28 @@ use super::machine::{median, now};
 use super::table::Table;
 
 const BYTES: usize = 300;
+/// One turn of either side: short, so that both meet a shared disk in all its moods.
+const SPAN: Duration = Duration::from_millis(400);
 const WRITERS: [usize; 3] = [1, 16, 256];
 
 pub fn measure(run: &Run, table: &mut Table) {
-    let span = run.pick(Duration::from_secs(2), Duration::from_secs(1));
     for writers in WRITERS {
         let (mut ours, mut floors) = (Vec::new(), Vec::new());
-        for round in 0..run.pick(5, 3) {
+        for round in 0..run.pick(25, 7) {
             let dir = run.dir.join(format!("journal-{writers}-{round}"));
             std::fs::create_dir_all(&dir).unwrap();
-            ours.push(journal(&dir, writers, span));
-            floors.push(bare(&dir, writers, span));
+            ours.push(journal(&dir, writers));
+            floors.push(bare(&dir, writers));
         }
         let name = format!("journal, {writers} writers: entries a second");
         table.beside(&name, (median(ours), median(floors)), "/s", "≥ 0.9 × floor");
     }
 }
 
-/// Runs `write` on that many threads for so long; how often a second it came back.
-fn rate(writers: usize, span: Duration, write: impl Fn() + Sync) -> f64 {
+/// Runs `write` on that many threads for [`SPAN`]; how often a second it came back.
+fn rate(writers: usize, write: impl Fn() + Sync) -> f64 {
     let (count, began) = (AtomicU64::new(0), now());
-    let end = began + span.as_nanos() as u64;
+    let end = began + SPAN.as_nanos() as u64;
     std::thread::scope(|scope| {
         for _ in 0..writers {
             scope.spawn(|| {
@@ -50,11 +51,11 @@ fn rate(writers: usize, span: Duration, write: impl Fn() + Sync) -> f64 {
     count.into_inner() as f64 / ((now() - began) as f64 / 1e9)
 }
 
-fn journal(dir: &Path, writers: usize, span: Duration) -> f64 {
+fn journal(dir: &Path, writers: usize) -> f64 {
     let limits = Limits { ballast_bytes: 0, ..Limits::default() };
     let opening = Journal::open(Arc::new(OsDisk), &dir.join("journal"), limits).unwrap();
     let handle = Committer::spawn(opening.replay(|_| {}).journal).unwrap();
-    rate(writers, span, || {
+    rate(writers, || {
         let draft = Draft::new(At(1), Wall(1), vec![b'x'; BYTES]).unwrap();
         let batch = Batch::new(vec![draft], Urgency::Urgent).unwrap();
         handle.commit_blocking(batch).unwrap().wait().unwrap();
@@ -70,10 +71,10 @@ struct Group {
     forcing: bool,
 }
 
-fn bare(dir: &Path, writers: usize, span: Duration) -> f64 {
+fn bare(dir: &Path, writers: usize) -> f64 {
     let file = Mutex::new(File::create(dir.join("bare")).unwrap());
     let (group, done) = (Mutex::new(Group::default()), Condvar::new());
-    rate(writers, span, || {
+    rate(writers, || {
         let mut held = group.lock().unwrap();
         held.gathered.extend_from_slice(&[b'x'; BYTES]);
         held.taken += 1;
