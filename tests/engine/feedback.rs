@@ -98,3 +98,13 @@ fn the_hubs_own_troubles_light_nothing() {
     house.says("zhangmin", Move::Accept);
     assert!(house.feedback().is_empty());
 }
+
+#[test]
+fn a_device_that_listens_only_after_the_end_is_told_that_it_is_over() {
+    let mut house = House::new();
+    house.press("B-14");
+    house.says("zhangmin", Move::Arrive);
+    house.says("zhangmin", HELPED);
+    let told = house.book.feedback_for(&device("B-14"));
+    assert_eq!(told.iter().map(|c| c.stage).collect::<Vec<_>>(), [Closed]);
+}
