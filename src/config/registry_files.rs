@@ -22,6 +22,7 @@ pub(super) fn read(files: &Files, out: &mut Findings<'_>) -> Rows {
     let mut rows = Rows { rows: Vec::new(), numbered: Vec::new() };
     for table in Table::ALL {
         let Some(text) = files.text(path(table)) else { continue };
+        let lines = line_spans(text);
         let (read, problems) = csv::read(table, text);
         for problem in problems {
             if loses_rows(&problem) {
@@ -30,7 +31,7 @@ pub(super) fn read(files: &Files, out: &mut Findings<'_>) -> Rows {
             tell(problem, files, out);
         }
         for (line, row) in read {
-            let at = Spot { file: path(table), span: line_span(text, line) };
+            let at = Spot { file: path(table), span: line_span(&lines, line) };
             rows.numbered.push((line, row.clone()));
             rows.rows.push(Said { value: row, at });
         }
@@ -86,22 +87,28 @@ fn tell(problem: RowProblem, files: &Files, out: &mut Findings<'_>) {
         csv::Severity::Warning => Severity::Warning,
     };
     let text = files.text(file).unwrap_or_default();
-    let line = line_span(text, problem.line);
+    let line = line_span(&line_spans(text), problem.line);
     let span = problem.column.and_then(|name| cell_span(text, &line, name)).unwrap_or(line);
     out.add_as((problem.code, severity), &Spot { file, span }, problem.message, problem.help);
 }
 
-/// The bytes of a line, from 1, without its end.
-fn line_span(text: &str, line: u64) -> Range<usize> {
-    let wanted = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+/// The bytes of every line without its end, found once: a file has as many rows as lines.
+fn line_spans(text: &str) -> Vec<Range<usize>> {
     let mut start = 0;
-    for (number, part) in text.split_inclusive('\n').enumerate() {
-        if number == wanted {
-            return start..start + part.trim_end_matches(['\r', '\n']).len();
-        }
+    let span = |part: &str| {
+        let line = start..start + part.trim_end_matches(['\r', '\n']).len();
         start += part.len();
-    }
-    start..start
+        line
+    };
+    let mut spans: Vec<_> = text.split_inclusive('\n').map(span).collect();
+    spans.push(text.len()..text.len());
+    spans
+}
+
+/// The bytes of a line, from 1; the text's end for one that it has not.
+fn line_span(spans: &[Range<usize>], line: u64) -> Range<usize> {
+    let wanted = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+    spans.get(wanted).or(spans.last()).cloned().unwrap_or_default()
 }
 
 /// The bytes of a row's cell; `None` where a quote stands in the way or the cell is not there.
@@ -122,11 +129,12 @@ mod tests {
     #[test]
     fn a_cell_is_found_by_line_and_column() {
         let text = "\u{feff}id,type,spot\r\nB-01,sos,床头\r\n\"B,02\",sos,\r\n";
-        let line = line_span(text, 2);
+        let lines = line_spans(text);
+        let line = line_span(&lines, 2);
         assert_eq!(&text[line.clone()], "B-01,sos,床头");
         assert_eq!(&text[cell_span(text, &line, "spot").unwrap()], "床头");
-        assert_eq!(cell_span(text, &line_span(text, 3), "type"), None);
+        assert_eq!(cell_span(text, &line_span(&lines, 3), "type"), None);
         assert_eq!(cell_span(text, &line, "no"), None);
-        assert_eq!(line_span(text, 99), text.len()..text.len());
+        assert_eq!(line_span(&lines, 99), text.len()..text.len());
     }
 }
