@@ -16,6 +16,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::terms::{At, Seq, Wait, Wall};
@@ -35,6 +36,11 @@ pub const BATCH_MAX: usize = 8192;
 /// Batches that may wait for the committer; beyond it [`CommitterHandle::commit`] waits and
 /// [`CommitterHandle::try_commit`] gives the batch back. Own choice: 256 writers, four deep.
 pub const QUEUE_MAX: usize = 1024;
+
+/// How often the committer looks for the next batch before it sleeps: who was just answered often
+/// comes again at once, and a wake-up costs a quarter of a force on a fast disk. Each look gives the
+/// processor away, so that nobody waits for it. Own choice: about 30 µs.
+const LINGER: usize = 64;
 
 /// How soon a batch must survive a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,8 +292,20 @@ impl Committer {
         Ok(CommitterHandle { queue: sender, durable: watched, disk, dir, ballast, snapshots })
     }
 
+    /// The next message, however long it takes; `None` when nobody is left who could send one.
+    fn await_message(&mut self) -> Option<Message> {
+        for _ in 0..LINGER {
+            match self.queue.try_recv() {
+                Ok(message) => return Some(message),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => std::thread::yield_now(),
+            }
+        }
+        self.queue.blocking_recv()
+    }
+
     fn run(mut self) {
-        while let Some(first) = self.queue.blocking_recv() {
+        while let Some(first) = self.await_message() {
             let mut asked = self.take(first);
             while asked.is_none() && self.gathered.len() < FRAME_ENTRIES_MAX {
                 match self.queue.try_recv() {
