@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use reqwest::Url;
+use url::Url;
 
 use super::codes;
 use super::devices::bad_word;

@@ -143,7 +143,6 @@ impl Desk {
         self.gather(&mut turn);
         self.tick(&mut turn);
         self.write_down(turn).await?;
-        self.outbox.pump(&self.settings, &self.book, &self.clock);
         self.snapshot_if_due();
         Ok(stopping)
     }

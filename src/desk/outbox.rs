@@ -6,13 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use bytes::Bytes;
 use tracing::{info, warn};
 
 use super::letters::Writer;
 use super::{Desk, Turn};
 use crate::clock::Clock;
 use crate::config::settings::Settings;
-use crate::incident::{Carrier, IncidentBook, OrderId, Outcome, Stimulus, Trouble};
+use crate::incident::{
+    Carrier, Effect, IncidentBook, OrderId, Outcome, Stimulus, StoryKind, Trouble,
+};
 use crate::notify::Still;
 use crate::notify::post::{CarrierHandle, Ended};
 use crate::notify::webhook::{EndpointHandle, EndpointReport, Health, Settled, StoryLetter};
@@ -22,6 +25,9 @@ use crate::terms::{Class, EndpointId, Kind, Seq, Wait, Wall};
 const SETTLED_PER_FACT: usize = 512;
 /// How long carriers and endpoints may take to finish what is under way at an orderly stop.
 const STOP_WITHIN: Wait = Wait::secs(3);
+/// Events of one endpoint that are written before their fact is on disk; the rest are written when
+/// it is their turn. Own choice: two full turns, about 1 MB.
+const WRITTEN_MAX: usize = 1_024;
 /// Tries in a row that must fail before a carrier is in trouble: one relay's hiccup is none.
 const TROUBLE_AFTER: u32 = 3;
 
@@ -43,6 +49,10 @@ pub(super) struct CarrierOut {
 pub(super) struct EndpointOut {
     handle: Option<EndpointHandle>,
     waiting: BTreeSet<Seq>,
+    /// Incidents raised while the endpoint answers: they go before what an outage has left.
+    alarms: BTreeSet<Seq>,
+    /// Events written before it was their turn.
+    written: BTreeMap<Seq, Bytes>,
     pub(super) trouble: Option<String>,
 }
 
@@ -81,7 +91,16 @@ impl Outbox {
             (carrier, out)
         });
         let endpoints = endpoints.into_iter().map(|(endpoint, handle)| {
-            (endpoint, EndpointOut { handle, waiting: BTreeSet::new(), trouble: None })
+            (
+                endpoint,
+                EndpointOut {
+                    handle,
+                    waiting: BTreeSet::new(),
+                    alarms: BTreeSet::new(),
+                    written: BTreeMap::new(),
+                    trouble: None,
+                },
+            )
         });
         Self {
             carriers: carriers.collect(),
@@ -115,10 +134,11 @@ impl Outbox {
         }
     }
 
-    pub(super) fn offer_story(&mut self, endpoint: &EndpointId, seq: Seq) {
-        if let Some(out) = self.endpoints.get_mut(endpoint) {
-            out.waiting.insert(seq);
-        }
+    pub(super) fn offer_story(&mut self, book: &IncidentBook, endpoint: &EndpointId, seq: Seq) {
+        let Some(out) = self.endpoints.get_mut(endpoint) else { return };
+        let raised = book.story(seq).is_some_and(|story| story.event == StoryKind::Raised);
+        let set = if raised && out.trouble.is_none() { &mut out.alarms } else { &mut out.waiting };
+        set.insert(seq);
     }
 
     /// Takes an order back wherever it is; what is already on the wire cannot be stopped.
@@ -135,13 +155,31 @@ impl Outbox {
         }
     }
 
-    /// Hands out as much as carriers and endpoints take.
-    pub(super) fn pump(&mut self, settings: &Settings, book: &IncidentBook, clock: &Clock) {
-        for out in self.carriers.values_mut() {
-            out.pump(&self.writer, settings, book, clock);
+    /// Writes an event while its fact is on the way to the disk, so that only the sending is left.
+    pub(super) fn prepare(&mut self, effect: &Effect, settings: &Settings, book: &IncidentBook) {
+        let Effect::Story(seq, endpoint) = effect else { return };
+        let Some(out) = self.endpoints.get_mut(endpoint) else { return };
+        if out.handle.is_none() || out.written.len() >= WRITTEN_MAX {
+            return;
         }
+        if let Some(story) = book.story(*seq) {
+            let names = settings.notify.webhooks.get(endpoint).is_some_and(|w| w.names);
+            let body = self.writer.event(story, names, settings, book);
+            out.written.insert(*seq, body.into());
+        }
+    }
+
+    /// Hands out as much as endpoints take.
+    pub(super) fn tell_endpoints(&mut self, settings: &Settings, book: &IncidentBook) {
         for (endpoint, out) in &mut self.endpoints {
             out.pump(endpoint, &self.writer, settings, book);
+        }
+    }
+
+    /// Hands out as much as carriers take.
+    pub(super) fn call_people(&mut self, settings: &Settings, book: &IncidentBook, clock: &Clock) {
+        for out in self.carriers.values_mut() {
+            out.pump(&self.writer, settings, book, clock);
         }
     }
 
@@ -194,14 +232,19 @@ impl EndpointOut {
     ) {
         let Some(handle) = &self.handle else { return };
         let names = settings.notify.webhooks.get(endpoint).is_some_and(|w| w.names);
-        while let Some(seq) = self.waiting.first().copied() {
-            let Ok(place) = handle.offer.try_reserve() else { return };
-            self.waiting.pop_first();
-            let Some(story) = book.story(seq).filter(|_| book.owes(endpoint, seq)) else {
-                continue;
-            };
-            let body = writer.event(story, names, settings, book);
-            place.send(StoryLetter { seq, incident: story.incident, body: body.into() });
+        // Alarms first and to the last one: an incident's later events stand among the others.
+        for (set, way) in [(&mut self.alarms, &handle.alarms), (&mut self.waiting, &handle.offer)] {
+            while let Some(seq) = set.first().copied() {
+                let Ok(place) = way.try_reserve() else { return };
+                set.pop_first();
+                let written = self.written.remove(&seq);
+                let Some(story) = book.story(seq).filter(|_| book.owes(endpoint, seq)) else {
+                    continue;
+                };
+                let body =
+                    written.unwrap_or_else(|| writer.event(story, names, settings, book).into());
+                place.send(StoryLetter { seq, incident: story.incident, body });
+            }
         }
     }
 }
@@ -282,6 +325,9 @@ impl Desk {
             None => info!(%endpoint, "the endpoint takes events"),
         }
         out.trouble = trouble;
+        if broken {
+            out.waiting.append(&mut out.alarms);
+        }
         self.trouble(turn, Kind::Endpoint, name, broken);
     }
 

@@ -385,7 +385,6 @@ impl Desk {
         self.write_down(turn).await?;
         // Registered devices are known now; the readers learn their names.
         self.intake = Intake::new(&self.settings, self.book.registry());
-        self.outbox.pump(&self.settings, &self.book, &self.clock);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use super::{Desk, DeskError};
 use crate::counter::Reply;
 use crate::incident::{Effect, Entry, Fact, IncidentBook};
 use crate::journal::{Answer, BATCH_MAX, Batch, Draft, JournalError, Pending, Urgency};
-use crate::terms::{At, Command, FeedbackStage, Receipt, Seq, Wait, WallReading};
+use crate::terms::{At, Command, FeedbackStage, IncidentId, Receipt, Seq, Wait, WallReading};
 
 /// How long a force may take before the desk goes on without it, as if the disk had failed. 2 s: a
 /// device repeats after that, and the slowest healthy card measured forces in a fifth of it.
@@ -34,6 +34,15 @@ pub(super) struct Turn {
     pub(super) receipts: Vec<(Seq, Receipt)>,
     /// Answers owed to people.
     pub(super) replies: Vec<(Seq, Waiting)>,
+    /// Lines for the log, written last: whoever waits for a call does not wait for them.
+    lines: Vec<Line>,
+}
+
+/// One line of the log: the fact, without names, places or numbers of people.
+struct Line {
+    seq: Seq,
+    incident: Option<IncidentId>,
+    fact: &'static str,
 }
 
 impl Turn {
@@ -47,6 +56,7 @@ impl Turn {
             effects: Vec::new(),
             receipts: Vec::new(),
             replies: Vec::new(),
+            lines: Vec::new(),
         }
     }
 
@@ -93,23 +103,30 @@ impl Turn {
         }
         self.drafts.push(draft);
         self.next = seq.next();
-        log(&entry);
+        self.lines.extend(Line::of(&entry));
         self.effects.extend(book.apply(&entry).into_iter().map(|effect| (seq, effect)));
         Some(seq)
     }
 }
 
-/// The morning report: one line a fact, without names, places or numbers of people.
-fn log(entry: &Entry) {
-    match &entry.fact {
-        Fact::Delivered { .. } | Fact::RegistryChanged { .. } => {}
-        Fact::OutcomeHeard { order, outcome, .. } => {
-            tracing::debug!(seq = entry.seq.0, %order, ?outcome, "outcome_heard");
+impl Line {
+    fn of(entry: &Entry) -> Option<Self> {
+        match &entry.fact {
+            Fact::Delivered { .. } | Fact::RegistryChanged { .. } => None,
+            Fact::OutcomeHeard { order, outcome, .. } => {
+                tracing::debug!(seq = entry.seq.0, %order, ?outcome, "outcome_heard");
+                None
+            }
+            fact => Some(Self { seq: entry.seq, incident: fact.incident(), fact: fact.name() }),
         }
-        fact => match fact.incident() {
-            Some(incident) => info!(seq = entry.seq.0, %incident, "{}", fact.name()),
-            None => info!(seq = entry.seq.0, "{}", fact.name()),
-        },
+    }
+
+    fn write(&self) {
+        let seq = self.seq.0;
+        match self.incident {
+            Some(incident) => info!(seq, %incident, "{}", self.fact),
+            None => info!(seq, "{}", self.fact),
+        }
     }
 }
 
@@ -117,7 +134,18 @@ impl Desk {
     /// Forces the turn's facts to disk once, then lets out what waited for them. If the disk fails
     /// or hangs, people are called all the same; receipts and `stored` stay back.
     pub(super) async fn write_down(&mut self, turn: Turn) -> Result<(), DeskError> {
-        let Turn { first, drafts, urgent, effects, receipts, replies, .. } = turn;
+        let lines = self.commit(turn).await?;
+        self.outbox.tell_endpoints(&self.settings, &self.book);
+        // What was just offered leaves before the desk goes on.
+        tokio::task::yield_now().await;
+        self.outbox.call_people(&self.settings, &self.book, &self.clock);
+        lines.iter().for_each(Line::write);
+        Ok(())
+    }
+
+    /// Forces and releases; the lines for the log are given back.
+    async fn commit(&mut self, turn: Turn) -> Result<Vec<Line>, DeskError> {
+        let Turn { first, drafts, urgent, effects, receipts, replies, lines, .. } = turn;
         let limit = self.clock.now() + DISK_PATIENCE;
         for (seq, receipt) in receipts {
             self.held.receipt(seq, limit, receipt);
@@ -125,19 +153,21 @@ impl Desk {
         for (seq, (to, reply)) in replies {
             self.held.reply(seq, to, reply);
         }
-        for (seq, effect) in effects {
-            self.held.effect(seq, limit, effect);
-        }
         if !drafts.is_empty() {
             let urgency = if urgent { Urgency::Urgent } else { Urgency::Unhurried };
             self.unsent.push_back(Batch::new(drafts, urgency)?.beginning_at(first));
         }
-        if let Some(pending) = self.hand_in()?.filter(|_| urgent) {
+        let pending = self.hand_in()?.filter(|_| urgent);
+        for (seq, effect) in effects {
+            self.outbox.prepare(&effect, &self.settings, &self.book);
+            self.held.effect(seq, limit, effect);
+        }
+        if let Some(pending) = pending {
             self.wait_for_disk(pending.answer()).await?;
         }
         self.look_at_disk(Seq(first.0.saturating_sub(1)));
         self.let_out();
-        Ok(())
+        Ok(lines)
     }
 
     /// Hands batches to the record's writer, in order; the last one's answer. A writer with no room
@@ -195,7 +225,7 @@ impl Desk {
         match effect {
             Effect::Order(id) => self.outbox.offer_order(&self.book, &id, false),
             Effect::Withdrawn(id) => self.outbox.withdraw(&id),
-            Effect::Story(seq, endpoint) => self.outbox.offer_story(&endpoint, seq),
+            Effect::Story(seq, endpoint) => self.outbox.offer_story(&self.book, &endpoint, seq),
             Effect::Feedback(command) => self.tell_device(&command),
         }
     }

@@ -7,6 +7,9 @@
 //! event that its receiver cannot digest would otherwise be every probe and hold up the rest; a
 //! lane that keeps failing while others get through rests for longer and longer, and is never
 //! given up.
+//!
+//! While the line is up, alarms that were just raised go before what is owed from an outage, which
+//! keeps one turn in [`ALARMS_IN_A_ROW`] + 1.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -29,6 +32,10 @@ pub const PROBE_WAITS: [Duration; 4] = [
 /// Longest wait that an endpoint may ask for (`Retry-After`). Own choice: a receiver that asks for
 /// an hour is asked twice a minute whether it means it.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+
+/// How many alarms may go before one event that waits longer. Own choice: what is owed still goes
+/// out at a quarter of the speed in the worst storm, and alarms wait for hardly anything.
+const ALARMS_IN_A_ROW: u32 = 3;
 
 /// Failures of one lane, each after others got through, before it rests.
 const STRIKES_MAX: u32 = 3;
@@ -85,6 +92,10 @@ pub(super) struct Setback {
 pub(super) struct Lanes<T> {
     lanes: BTreeMap<IncidentId, Lane<T>>,
     turns: VecDeque<IncidentId>,
+    /// Incidents just raised, on a line that is up.
+    alarms: VecDeque<IncidentId>,
+    /// Alarms that went since something older did.
+    in_a_row: u32,
     flying: usize,
     held: usize,
     line: Line,
@@ -92,7 +103,15 @@ pub(super) struct Lanes<T> {
 
 impl<T: Clone> Lanes<T> {
     pub(super) fn new() -> Self {
-        Self { lanes: BTreeMap::new(), turns: VecDeque::new(), flying: 0, held: 0, line: Line::Up }
+        Self {
+            lanes: BTreeMap::new(),
+            turns: VecDeque::new(),
+            alarms: VecDeque::new(),
+            in_a_row: 0,
+            flying: 0,
+            held: 0,
+            line: Line::Up,
+        }
     }
 
     /// How many events are held, those under way included.
@@ -109,8 +128,17 @@ impl<T: Clone> Lanes<T> {
     }
 
     pub(super) fn add(&mut self, incident: IncidentId, event: T) {
+        self.put(incident, event, false);
+    }
+
+    /// The first event of an incident: before what waits longer, as long as the line is up.
+    pub(super) fn add_alarm(&mut self, incident: IncidentId, event: T) {
+        self.put(incident, event, self.line == Line::Up);
+    }
+
+    fn put(&mut self, incident: IncidentId, event: T, prompt: bool) {
         self.held += 1;
-        let turns = &mut self.turns;
+        let turns = if prompt { &mut self.alarms } else { &mut self.turns };
         let lane = self.lanes.entry(incident).or_insert_with(|| {
             turns.push_back(incident);
             Lane { events: VecDeque::new(), doing: Doing::Waiting, strikes: 0 }
@@ -127,7 +155,7 @@ impl<T: Clone> Lanes<T> {
         if !may_leave {
             return None;
         }
-        let incident = self.turns.pop_front()?;
+        let incident = self.turn()?;
         let lane = self.lanes.get_mut(&incident)?;
         let event = lane.events.front()?.clone();
         lane.doing = Doing::Flying;
@@ -136,6 +164,17 @@ impl<T: Clone> Lanes<T> {
             *probe = Probe::Flies(incident);
         }
         Some((incident, event))
+    }
+
+    fn turn(&mut self) -> Option<IncidentId> {
+        if self.in_a_row < ALARMS_IN_A_ROW || self.turns.is_empty() {
+            if let Some(incident) = self.alarms.pop_front() {
+                self.in_a_row += 1;
+                return Some(incident);
+            }
+        }
+        self.in_a_row = 0;
+        self.turns.pop_front()
     }
 
     /// The incident's event under way is settled: the endpoint took it, or refused it for good.
@@ -180,6 +219,8 @@ impl<T: Clone> Lanes<T> {
             Line::Down { failures, probe } if probe == Probe::Flies(incident) => failures + 1,
             Line::Down { .. } => return setback,
         };
+        // A line that is down knows no alarms: what comes after it is back goes before all this.
+        self.turns.append(&mut self.alarms);
         self.line = Line::Down { failures, probe: Probe::Waits };
         let wait = PROBE_WAITS[(failures - 1).min(PROBE_WAITS.len() - 1)];
         setback.probe_after = Some(after.unwrap_or_default().min(RETRY_AFTER_MAX).max(wait));
@@ -247,6 +288,31 @@ mod tests {
     }
 
     #[test]
+    fn an_alarm_goes_before_what_is_owed_and_does_not_starve_it() {
+        let mut lanes = Lanes::new();
+        (1..=4).for_each(|incident| lanes.add(IncidentId(incident), 0));
+        (11..=16).for_each(|incident| lanes.add_alarm(IncidentId(incident), 0));
+        let order: Vec<u64> = drain(&mut lanes).into_iter().map(|(incident, _)| incident).collect();
+        assert_eq!(order, [11, 12, 13, 1, 14, 15, 16, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_was_raised_before_an_outage_is_owed_like_the_rest_after_it() {
+        let mut lanes = Lanes::new();
+        lanes.add_alarm(IncidentId(1), 0);
+        let (first, _) = lanes.next().unwrap();
+        lanes.add_alarm(IncidentId(2), 0);
+        lanes.failed(first, false, None);
+        lanes.add_alarm(IncidentId(3), 0);
+        lanes.probe_due();
+        let (probe, _) = lanes.next().unwrap();
+        lanes.settled(probe);
+        lanes.add_alarm(IncidentId(4), 0);
+        let order: Vec<u64> = drain(&mut lanes).into_iter().map(|(incident, _)| incident).collect();
+        assert_eq!((probe.0, order), (1, vec![4, 2, 3]));
+    }
+
+    #[test]
     fn waits_grow_to_half_a_second_and_a_wish_is_honoured_up_to_its_cap() {
         let mut lanes = Lanes::new();
         lanes.add(IncidentId(1), 0);
@@ -296,7 +362,11 @@ mod tests {
         ) {
             let mut lanes = Lanes::new();
             for (n, incident) in (0_u32..).zip(&events) {
-                lanes.add(IncidentId(*incident), n);
+                if n % 3 == 0 && !events[..n as usize].contains(incident) {
+                    lanes.add_alarm(IncidentId(*incident), n);
+                } else {
+                    lanes.add(IncidentId(*incident), n);
+                }
             }
             let mut under_way: Vec<(IncidentId, u32)> = Vec::new();
             let mut told: Vec<(IncidentId, u32)> = Vec::new();

@@ -4,9 +4,10 @@
 //!   as refused and never blocks. Everything else (no connection, no answer in time, 5xx, a
 //!   redirect, and a wrong token or path: 401, 403, 404) stays owed and is sent again under the same
 //!   id: what a technician can mend must lose nothing meanwhile.
-//! - Nothing is followed: a redirect could carry residents' data to a place nobody configured.
 //! - The desk owns what is owed. This task holds at most [`HELD_MAX`] beside the [`OFFERS_MAX`] of
 //!   its channel; when both are full the desk keeps the rest, and offers it as reports come back.
+//!   Alarms have a channel and room of their own ([`ALARMS_MAX`]), so that somebody who presses now
+//!   does not wait for what an outage has left.
 //!   Reports are sent in batches and never block the sending, so the two cannot wait for each other.
 //! - Repeating is done here and not in the desk, because only here is it known that the line is
 //!   back; a journaled attempt per event and try would write the disk full in a long outage.
@@ -19,8 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use hyper::StatusCode;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Sleep, sleep, timeout};
@@ -28,10 +29,15 @@ use tokio::time::{Sleep, sleep, timeout};
 use super::contained::contained;
 use super::lanes::Lanes;
 pub use super::lanes::{PROBE_WAITS, RETRY_AFTER_MAX, WINDOW};
+use super::wire::{Reply, Wire};
 use crate::terms::{EndpointId, IncidentId, Secret, Seq, Wait};
 
 /// Events waiting in the channel to one endpoint.
 pub const OFFERS_MAX: usize = 1024;
+
+/// Alarms waiting in their own channel to one endpoint. Own choice: the presses of a quarter second
+/// at the rate of the worst storm.
+pub const ALARMS_MAX: usize = 256;
 
 /// Events one endpoint's task holds beside its channel, those settled and not yet reported included.
 pub const HELD_MAX: usize = 1024;
@@ -41,14 +47,6 @@ pub const TIME_LIMIT: Wait = Wait::secs(10);
 
 /// Failures in a row after which an endpoint is reported as down: one alone is an ordinary hiccup.
 pub const DOWN_AFTER: usize = 2;
-
-/// How much of an answer is read so that the connection can be used again, and for how long.
-const ANSWER_BYTES_MAX: usize = 16 * 1024;
-const ANSWER_LIMIT: Duration = Duration::from_secs(1);
-
-/// Limit of connecting, TLS included. Short against a request's limit, so that a line that swallows
-/// packets is found to be back soon after it is.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
 /// Idle connections are closed by many servers after a minute: leave first.
 const IDLE_LIMIT: Duration = Duration::from_secs(50);
@@ -73,7 +71,7 @@ pub enum WebhookError {
     },
     /// TLS or its certificates cannot be set up.
     #[error("HTTPS cannot be set up: check the CA file and the system's certificates")]
-    Tls(#[source] reqwest::Error),
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No TLS provider was installed for the process.
     #[error("no TLS provider is installed: install rustls' ring provider before any endpoint")]
     NoProvider,
@@ -147,6 +145,9 @@ pub struct EndpointHandle {
     pub endpoint: EndpointId,
     /// Takes events; full when the endpoint is behind, and then the desk keeps them.
     pub offer: mpsc::Sender<StoryLetter>,
+    /// Takes first events of incidents, to go before the others. An incident's later events are
+    /// offered only after its first is in here.
+    pub alarms: mpsc::Sender<StoryLetter>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -169,9 +170,10 @@ pub fn open(
     reports: mpsc::Sender<EndpointReport>,
 ) -> Result<EndpointHandle, WebhookError> {
     let (offer, offers) = mpsc::channel(OFFERS_MAX);
+    let (alarms, raised) = mpsc::channel(ALARMS_MAX);
     let (stop, stopped) = oneshot::channel();
     let endpoint = settings.endpoint.clone();
-    let wire = Arc::new(Wire::new(&settings)?);
+    let wire = Arc::new(wire(&settings)?);
     let serving = Endpoint {
         endpoint: settings.endpoint,
         wire,
@@ -185,8 +187,8 @@ pub fn open(
         refusing: None,
         reports,
     };
-    let task = tokio::spawn(serving.serve(offers, stopped));
-    Ok(EndpointHandle { endpoint, offer, stop, task })
+    let task = tokio::spawn(serving.serve(offers, raised, stopped));
+    Ok(EndpointHandle { endpoint, offer, alarms, stop, task })
 }
 
 /// What came of one request.
@@ -204,66 +206,17 @@ enum Answer {
     },
 }
 
-/// One endpoint's connections.
-struct Wire {
-    client: Client,
-    url: Url,
-    headers: HeaderMap,
-    limit: Duration,
-}
-
-impl Wire {
-    fn new(settings: &WebhookSettings) -> Result<Self, WebhookError> {
-        let url = Url::parse(&settings.url).map_err(|_| WebhookError::Url)?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(WebhookError::Url);
-        }
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            return Err(WebhookError::NoProvider);
-        }
-        let mut headers = HeaderMap::new();
-        let json = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
-        headers.insert(CONTENT_TYPE, json);
-        if let Some(secret) = &settings.bearer {
-            let line = [b"Bearer ", secret.expose()].concat();
-            let mut bearer = HeaderValue::from_bytes(&line).map_err(|_| WebhookError::Secret)?;
-            bearer.set_sensitive(true);
-            headers.insert(AUTHORIZATION, bearer);
-        }
-        let mut client = Client::builder()
-            .user_agent(concat!("anling/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .retry(reqwest::retry::never())
-            .connect_timeout(CONNECT_LIMIT)
-            .pool_max_idle_per_host(WINDOW)
-            .pool_idle_timeout(IDLE_LIMIT);
-        if url.scheme() == "http" {
-            client = client.tls_certs_only([]);
-        } else if let Some(path) = &settings.ca_file {
-            let pem = std::fs::read(path)
-                .map_err(|source| WebhookError::CaFile { path: path.clone(), source })?;
-            let extra = reqwest::Certificate::from_pem_bundle(&pem).map_err(WebhookError::Tls)?;
-            client = client.tls_certs_merge(extra);
-        }
-        let client = client.build().map_err(WebhookError::Tls)?;
-        Ok(Self { client, url, headers, limit: settings.time_limit.std() })
+fn wire(settings: &WebhookSettings) -> Result<Wire, WebhookError> {
+    let mut headers = HeaderMap::new();
+    let json = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
+    headers.insert(CONTENT_TYPE, json);
+    if let Some(secret) = &settings.bearer {
+        let line = [b"Bearer ", secret.expose()].concat();
+        let mut bearer = HeaderValue::from_bytes(&line).map_err(|_| WebhookError::Secret)?;
+        bearer.set_sensitive(true);
+        headers.insert(AUTHORIZATION, bearer);
     }
-
-    async fn send(&self, body: Bytes) -> Answer {
-        let request =
-            self.client.post(self.url.clone()).headers(self.headers.clone()).body(body).send();
-        match timeout(self.limit, request).await {
-            Err(_) => Answer::Lost { why: "no answer in time" },
-            Ok(Err(error)) if error.is_connect() => Answer::Lost { why: "no connection" },
-            Ok(Err(_)) => Answer::Lost { why: "the connection broke" },
-            Ok(Ok(response)) => {
-                let answer = judge(&response);
-                let _ = timeout(ANSWER_LIMIT, read_through(response)).await;
-                answer
-            }
-        }
-    }
+    Wire::new(&settings.url, headers, settings.time_limit.std(), settings.ca_file.as_deref())
 }
 
 /// Answers that would not change if the same event were sent again. Own choice among the 4xx: those
@@ -278,8 +231,13 @@ const BLAMES_THE_EVENT: [StatusCode; 7] = [
     StatusCode::UNPROCESSABLE_ENTITY,
 ];
 
-fn judge(response: &Response) -> Answer {
-    let status = response.status();
+fn judge(reply: Reply) -> Answer {
+    let (status, after) = match reply {
+        Reply::Answered { status, retry_after } => (status, retry_after),
+        Reply::NoConnection => return Answer::Lost { why: "no connection" },
+        Reply::Broken => return Answer::Lost { why: "the connection broke" },
+        Reply::NoAnswer => return Answer::Lost { why: "no answer in time" },
+    };
     if status.is_success() {
         return Answer::Settled(Settled::HandedOver);
     }
@@ -287,22 +245,7 @@ fn judge(response: &Response) -> Answer {
     if BLAMES_THE_EVENT.contains(&status) {
         return Answer::Settled(Settled::DeadLetter { why });
     }
-    // The form with a date would need a clock that both sides agree on.
-    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let after = seconds.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
     Answer::Later { why, after }
-}
-
-/// Reads what is left of an answer, so that its connection serves the next request; a long answer
-/// is dropped with its connection.
-async fn read_through(mut response: Response) {
-    let mut read = 0;
-    while let Ok(Some(chunk)) = response.chunk().await {
-        read += chunk.len();
-        if read > ANSWER_BYTES_MAX {
-            return;
-        }
-    }
 }
 
 /// One endpoint being served.
@@ -332,6 +275,7 @@ impl Endpoint {
     async fn serve(
         mut self,
         mut offers: mpsc::Receiver<StoryLetter>,
+        mut raised: mpsc::Receiver<StoryLetter>,
         mut stopped: oneshot::Receiver<()>,
     ) {
         let reports = self.reports.clone();
@@ -339,7 +283,8 @@ impl Endpoint {
         let mut open = true;
         while open || self.lanes.held() > 0 || self.has_news() {
             self.take_off();
-            let room = HELD_MAX.saturating_sub(self.lanes.held() + self.settled.len());
+            let held = self.lanes.held() + self.settled.len();
+            let room = HELD_MAX.saturating_sub(held);
             tokio::select! {
                 biased;
                 _ = &mut stopped => break,
@@ -357,8 +302,15 @@ impl Endpoint {
                         health: self.health.take(),
                     });
                 }
+                () = sleep(IDLE_LIMIT), if self.lanes.held() == 0 => self.wire.hang_up(),
+                Some(letter) = raised.recv(), if held < HELD_MAX + ALARMS_MAX => {
+                    self.lanes.add_alarm(letter.incident, letter);
+                    self.take_alarms(&mut raised);
+                }
                 taken = offers.recv_many(&mut batch, room), if open && room > 0 => {
                     open = taken > 0;
+                    // An incident's first event may have come in beside its second.
+                    self.take_alarms(&mut raised);
                     for letter in batch.drain(..) {
                         self.lanes.add(letter.incident, letter);
                     }
@@ -372,11 +324,19 @@ impl Endpoint {
         !self.settled.is_empty() || self.health.is_some()
     }
 
+    /// Everything in the alarms' channel, which is at most [`ALARMS_MAX`].
+    fn take_alarms(&mut self, raised: &mut mpsc::Receiver<StoryLetter>) {
+        for _ in 0..ALARMS_MAX {
+            let Ok(letter) = raised.try_recv() else { return };
+            self.lanes.add_alarm(letter.incident, letter);
+        }
+    }
+
     fn take_off(&mut self) {
         while let Some((incident, letter)) = self.lanes.next() {
             let wire = self.wire.clone();
             self.flights.spawn(async move {
-                let answer = contained(wire.send(letter.body)).await;
+                let answer = contained(async { judge(wire.post(letter.body).await) }).await;
                 let broken = Answer::Lost { why: "the request could not be made" };
                 (incident, letter.seq, answer.unwrap_or(broken))
             });
@@ -476,15 +436,17 @@ mod tests {
     #[test]
     fn an_address_that_cannot_be_sent_to_is_told_before_anything_is_owed() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        for wrong in ["", "county", "ftp://county/", "file:///etc/passwd", "http://"] {
-            let refused = Wire::new(&settings(wrong));
+        for wrong in
+            ["", "county", "ftp://county/", "file:///etc/passwd", "http://", "http://a:b@county/"]
+        {
+            let refused = wire(&settings(wrong));
             assert!(matches!(refused, Err(WebhookError::Url)), "{wrong}");
         }
         let mut broken = settings("https://county.example.org/events");
         broken.bearer = Some(Secret::new("two\nlines"));
-        assert!(matches!(Wire::new(&broken), Err(WebhookError::Secret)));
+        assert!(matches!(wire(&broken), Err(WebhookError::Secret)));
         broken.bearer = None;
         broken.ca_file = Some("/nowhere/ca.pem".into());
-        assert!(matches!(Wire::new(&broken), Err(WebhookError::CaFile { .. })));
+        assert!(matches!(wire(&broken), Err(WebhookError::CaFile { .. })));
     }
 }

@@ -185,6 +185,43 @@ async fn told_again(first: Reply) -> Vec<Heard> {
 }
 
 #[tokio::test]
+async fn a_receiver_that_was_restarted_gets_the_next_event_over_a_new_connection() {
+    let first = Receiver::start(|_| Reply::ok()).await;
+    let port = first.port;
+    let mut told = Told::open(settings(first.url()));
+    told.owe([(1, 1), (2, 2), (3, 3)]).await;
+    told.settles(3).await;
+    drop(first);
+    tokio::task::yield_now().await;
+    let second = Receiver::start_at(port, None, |_| Reply::ok()).await;
+    told.owe([(4, 4)]).await;
+    told.settles(4).await;
+    assert_eq!(second.bodies(), ["4/4"]);
+    assert_eq!(told.health, [], "a connection that was closed in between is no failure");
+}
+
+#[tokio::test]
+async fn somebody_who_presses_now_does_not_wait_for_what_an_outage_has_left() {
+    let receiver = Receiver::start(|_| Reply::Close).await;
+    let mut told = Told::open(settings(receiver.url()));
+    told.owe((1..=900).map(|n| (n, n))).await;
+    told.feels(1).await;
+    receiver.now(|_| Reply::Late(Duration::from_millis(5)));
+    told.settles(1).await;
+    let before = receiver.heard().len();
+    told.handle.alarms.send(event(5_000, 5_000)).await.unwrap();
+    told.owe([(5_000, 5_001)]).await;
+    told.settles(902).await;
+    let bodies = receiver.bodies();
+    let place = |wanted: &str| bodies.iter().position(|body| body == wanted).unwrap();
+    let (alarm, after) = (place("5000/5000"), place("5000/5001"));
+    assert!(alarm < before + 300, "before most of the others, at {alarm} after {before}");
+    assert!(alarm < after, "what follows an alarm comes after it");
+    let all: BTreeSet<u64> = (1..=900).chain([5_000, 5_001]).collect();
+    assert_eq!(told.handed_over(), all);
+}
+
+#[tokio::test]
 async fn a_500_is_told_again() {
     told_again(Reply::Status(500, String::new())).await;
 }

@@ -1,0 +1,261 @@
+//! One address over HTTP/1.1: a POST at a time over kept connections, and what was answered.
+//!
+//! - A connection is polled by the request that uses it and by nobody between two requests, so an
+//!   event reaches the socket in the task that sends it. Chosen over a pooling client: its layers
+//!   and its task for each connection were a third of the way from the disk to the receiver.
+//! - A kept connection that turns out to be closed is thrown away before anything is sent on it.
+//!   Once a request may have left, a failure is the caller's to repeat: here nothing is sent twice.
+//! - Nothing is followed: a redirect could carry residents' data to a place nobody configured.
+//! - Names are resolved and addresses tried side by side by hyper-util, TLS is rustls with the
+//!   system's certificates; HTTP/2 is not offered, since each event has its own request anyway.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper::header::{HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tower_service::Service as _;
+use url::Url;
+
+use super::webhook::WebhookError;
+
+/// How much of an answer is read so that the connection can be used again, and for how long.
+const ANSWER_BYTES_MAX: usize = 16 * 1024;
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
+
+/// Longest head of an answer. Own choice: a receiver has no reason for more.
+const ANSWER_HEAD_MAX: usize = 64 * 1024;
+
+/// Limit of connecting, TLS included. Short against a request's limit, so that a line that swallows
+/// packets is found to be back soon after it is.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// What came of one POST.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// The other side answered.
+    Answered {
+        /// With this.
+        status: StatusCode,
+        /// And wants to be left alone for so long; the form with a date is not read, since it would
+        /// need a clock that both sides agree on.
+        retry_after: Option<Duration>,
+    },
+    /// Nothing was sent.
+    NoConnection,
+    /// The connection broke; whether the request was taken nobody knows.
+    Broken,
+    /// The time limit passed; whether the request was taken nobody knows.
+    NoAnswer,
+}
+
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// A kept connection.
+struct Kept {
+    sender: SendRequest<Full<Bytes>>,
+    /// `None` once it has ended.
+    connection: Option<Pin<Box<Connection<Stream, Full<Bytes>>>>>,
+}
+
+/// Why a kept connection gave no answer.
+enum Setback {
+    /// It was closed before the request left.
+    Stale,
+    Broken,
+}
+
+/// The line to one address.
+pub(super) struct Wire {
+    connector: HttpsConnector<HttpConnector>,
+    /// Where to connect.
+    authority: Uri,
+    /// What to ask for there.
+    target: Uri,
+    headers: HeaderMap,
+    limit: Duration,
+    /// Connections between two requests, the last used at the end.
+    kept: Mutex<Vec<Kept>>,
+}
+
+impl Wire {
+    /// A line to `url`; every request carries `headers` and may take `limit`. `ca_file` names
+    /// certificates to trust beside the system's, PEM.
+    pub(super) fn new(
+        url: &str,
+        mut headers: HeaderMap,
+        limit: Duration,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, WebhookError> {
+        let url = Url::parse(url).map_err(|_| WebhookError::Url)?;
+        let named = url.username().is_empty() && url.password().is_none();
+        let host = url.host_str().filter(|_| named && matches!(url.scheme(), "http" | "https"));
+        let host = host.ok_or(WebhookError::Url)?;
+        let host = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let path = match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        };
+        headers.insert(HOST, HeaderValue::try_from(&host).map_err(|_| WebhookError::Url)?);
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("anling/", env!("CARGO_PKG_VERSION"))),
+        );
+        let authority = format!("{}://{host}/", url.scheme()).parse();
+        Ok(Self {
+            connector: connector(url.scheme() == "https", ca_file)?,
+            authority: authority.map_err(|_| WebhookError::Url)?,
+            target: path.parse().map_err(|_| WebhookError::Url)?,
+            headers,
+            limit,
+            kept: Mutex::default(),
+        })
+    }
+
+    /// Sends one body and waits for what is said to it.
+    pub(super) async fn post(&self, body: Bytes) -> Reply {
+        timeout(self.limit, self.exchange(body)).await.unwrap_or(Reply::NoAnswer)
+    }
+
+    /// Closes what is kept between requests.
+    pub(super) fn hang_up(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Over a kept connection, or over a new one when none is alive; each that is not is thrown
+    /// away, so there is an end to them.
+    async fn exchange(&self, body: Bytes) -> Reply {
+        loop {
+            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let (mut kept, fresh) = match kept {
+                Some(kept) => (kept, false),
+                None => match timeout(CONNECT_LIMIT, self.connect()).await {
+                    Ok(Some(kept)) => (kept, true),
+                    _ => return Reply::NoConnection,
+                },
+            };
+            match kept.post(self.request(body.clone())).await {
+                Ok((reply, again)) => {
+                    if again {
+                        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
+                    }
+                    return reply;
+                }
+                Err(Setback::Stale) if !fresh => {}
+                Err(_) => return Reply::Broken,
+            }
+        }
+    }
+
+    async fn connect(&self) -> Option<Kept> {
+        let stream = self.connector.clone().call(self.authority.clone()).await.ok()?;
+        let builder = Builder::new().max_buf_size(ANSWER_HEAD_MAX).handshake(stream);
+        let (sender, connection) = builder.await.ok()?;
+        Some(Kept { sender, connection: Some(Box::pin(connection)) })
+    }
+
+    fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.target.clone();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+}
+
+impl Kept {
+    /// One request; whether the connection can take another.
+    async fn post(&mut self, request: Request<Full<Bytes>>) -> Result<(Reply, bool), Setback> {
+        let Self { sender, connection } = self;
+        let answer = async {
+            sender.ready().await.map_err(|_| Setback::Stale)?;
+            let response = sender.send_request(request).await.map_err(|error| {
+                if error.is_canceled() { Setback::Stale } else { Setback::Broken }
+            })?;
+            let reply = reply(&response);
+            let whole = timeout(ANSWER_LIMIT, read_through(response.into_body())).await;
+            Ok((reply, whole.unwrap_or(false)))
+        };
+        let mut answer = std::pin::pin!(answer);
+        let ended = async {
+            if let Some(alive) = connection.as_mut() {
+                let _ = alive.await;
+            }
+        };
+        tokio::select! {
+            biased;
+            done = &mut answer => return done,
+            () = ended => {}
+        }
+        // What it had still to give lies with the request already; what it never sent is given up
+        // only when it is gone.
+        *connection = None;
+        answer.await.map(|(reply, _)| (reply, false))
+    }
+}
+
+fn reply(response: &Response<Incoming>) -> Reply {
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let seconds = seconds.and_then(|text| text.trim().parse().ok());
+    Reply::Answered { status: response.status(), retry_after: seconds.map(Duration::from_secs) }
+}
+
+/// Reads what is left of an answer, so that its connection serves the next request; whether that
+/// was all of it. A long answer is dropped with its connection.
+async fn read_through(mut body: Incoming) -> bool {
+    let mut read = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return false };
+        read += frame.data_ref().map_or(0, Bytes::len);
+        if read > ANSWER_BYTES_MAX {
+            return false;
+        }
+    }
+    true
+}
+
+fn connector(
+    tls: bool,
+    ca_file: Option<&Path>,
+) -> Result<HttpsConnector<HttpConnector>, WebhookError> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        return Err(WebhookError::NoProvider);
+    }
+    let mut roots = RootCertStore::empty();
+    if tls {
+        // What cannot be read of the system's own is left out; a certificate it would have vouched
+        // for is then refused, and the endpoint says so.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    if let Some(path) = ca_file.filter(|_| tls) {
+        let unread = |source| WebhookError::CaFile { path: path.to_owned(), source };
+        let pem = std::fs::read(path).map_err(unread)?;
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        let found = found.map_err(|error| WebhookError::Tls(Box::new(error)))?;
+        if roots.add_parsable_certificates(found).0 == 0 {
+            return Err(WebhookError::Tls("no certificate in the CA file".into()));
+        }
+    }
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    Ok(HttpsConnector::from((tcp, config)))
+}
