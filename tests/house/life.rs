@@ -77,6 +77,17 @@ fn a_wrong_person_code_or_order_of_things_changes_nothing_and_says_so() {
     refused(&hub.says("A01", "chenjie", &["accept"]), 1, &["over already"]);
 }
 
+#[test]
+fn a_press_on_a_call_that_somebody_has_accepted_is_told_that_it_is_stored() {
+    let hub = Hub::open();
+    hub.does(&["press", "B-02"]);
+    hub.does(&["incident", "A01", "accept", "--as", "zhangmin"]);
+    assert!(hub.does(&["press", "B-02"]).contains("B-02 sos stored after"));
+    let many = hub.does(&["press", "B-02", "--count", "3"]);
+    assert!(many.starts_with("3 presses stored"), "{many}");
+    assert_eq!(hub.incident("A01")["presses"], 5);
+}
+
 /// Times, sequences and sizes differ from run to run; everything else is promised to scripts.
 fn masked(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
