@@ -88,6 +88,10 @@ fn print_verify(dir: &Path) -> Outcome {
 }
 
 fn write_export(dir: &Path, from: u64, to: u64, out: Option<&Path>) -> Outcome {
+    if from > to {
+        let says = format!("--from {from} comes after --to {to}: name the earlier entry first");
+        return Err(Failure::new(exit::USAGE, says));
+    }
     let mut lines: Box<dyn Write> = match out {
         Some(path) => {
             let file = std::fs::File::create(path).map_err(|error| storage(&error))?;
