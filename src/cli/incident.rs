@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::loading::{ask, load, odd_answer};
 use super::{Failure, Outcome, print_json, print_text};
-use crate::counter::{About, Ask, IncidentView, Moved, Reply};
+use crate::counter::{About, Ask, IncidentView, Moved, NOTE_MAX_BYTES, Reply};
 use crate::exit;
 use crate::incident::{Contact, Ending, Move, Responder, Via};
 use crate::terms::{Code, PersonId, Wall};
@@ -63,7 +63,7 @@ enum Says {
     /// It was nothing
     FalseAlarm {
         /// I spoke with the resident
-        #[arg(long)]
+        #[arg(long, conflicts_with = "visit")]
         by_phone: bool,
         /// I was there
         #[arg(long)]
@@ -137,6 +137,10 @@ pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
         return Err(Failure::new(exit::USAGE, says));
     };
     let Some(says) = &args.says else {
+        if args.by.is_some() || args.with_note.is_some() {
+            let says = format!("{code}: say what you do, or leave out --as and --with-note");
+            return Err(Failure::new(exit::USAGE, format!("{says}: see `anling incident --help`")));
+        }
         let Reply::Incident(view) = ask(dir, &Ask::Incident { code })? else {
             return Err(odd_answer());
         };
@@ -146,10 +150,7 @@ pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
         return Err(Failure::new(exit::USAGE, "say who you are: --as PERSON, an id of people.csv"));
     };
     let by = PersonId::new(by).map_err(|error| Failure::of(exit::USAGE, &error))?;
-    let words = match says {
-        Says::Note { text } => Some(text.clone()),
-        _ => args.with_note.clone(),
-    };
+    let words = words(says, args.with_note.as_deref())?;
     let about = About::Code(code);
     let says = moved(says);
     let asked = Ask::Say { about, by, via: Via::Command, epoch: None, says, words };
@@ -163,6 +164,28 @@ pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
         Some(why) => Err(Failure::new(exit::NOT_RIGHT, format!("{code}: nothing changed: {why}"))),
         None => Ok(()),
     }
+}
+
+/// The note that goes with a move. Nothing of it is dropped in silence: a second text, one of blanks
+/// and one that the hub would cut are refused.
+fn words(says: &Says, with_note: Option<&str>) -> Result<Option<String>, Failure> {
+    let text = match (says, with_note) {
+        (Says::Note { .. }, Some(_)) => {
+            let says = "a note has one text: leave out --with-note, or give two notes";
+            return Err(Failure::new(exit::USAGE, says));
+        }
+        (Says::Note { text }, None) => text.as_str(),
+        (_, Some(text)) => text,
+        (_, None) => return Ok(None),
+    };
+    if text.trim().is_empty() {
+        return Err(Failure::new(exit::USAGE, "the note is empty: write what there is to say"));
+    }
+    if text.len() > NOTE_MAX_BYTES {
+        let says = format!("a note has at most {NOTE_MAX_BYTES} bytes, this one {}", text.len());
+        return Err(Failure::new(exit::USAGE, format!("{says}: shorten it, or give two notes")));
+    }
+    Ok(Some(text.to_owned()))
 }
 
 fn moved(says: &Says) -> Move {

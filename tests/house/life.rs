@@ -88,6 +88,30 @@ fn a_press_on_a_call_that_somebody_has_accepted_is_told_that_it_is_stored() {
     assert_eq!(hub.incident("A01")["presses"], 5);
 }
 
+#[test]
+fn nothing_that_is_said_about_a_call_is_dropped_in_silence() {
+    let hub = Hub::open();
+    pressed(&hub, "B-02");
+    let two = ["note", "左膝擦伤", "--with-note", "已消毒"];
+    refused(&hub.says("A01", "zhangmin", &two), 2, &["one text"]);
+    refused(&hub.says("A01", "zhangmin", &["note", " "]), 2, &["empty"]);
+    refused(&hub.says("A01", "zhangmin", &["accept", "--with-note", ""]), 2, &["empty"]);
+    let long = "长".repeat(2_000);
+    refused(&hub.says("A01", "zhangmin", &["note", &long]), 2, &["4096", "6000"]);
+    refused(&hub.says("A01", "zhangmin", &[]), 2, &["say what you do"]);
+    refused(&hub.cli(&["incident", "A01", "--with-note", "还在等"]), 2, &["say what you do"]);
+    let both = hub.says("A01", "zhangmin", &["false-alarm", "--by-phone", "--visit"]);
+    assert_eq!(both.code, 2, "{both:?}");
+    assert!(hub.facts("note_kept").is_empty() && hub.facts("answer_heard").is_empty());
+    for words in [&["accept"][..], &["silence"], &["arrive"], &["need-help"], &["resolve"]] {
+        let mut words = words.to_vec();
+        words.extend(["--with-note", words[0]]);
+        assert_eq!(hub.says("A01", "zhangmin", &words).code, 0, "{words:?}");
+    }
+    let kept: Vec<_> = hub.facts("note_kept").iter().map(|note| note["text"].clone()).collect();
+    assert_eq!(kept, ["accept", "silence", "arrive", "need-help", "resolve"]);
+}
+
 /// Times, sequences and sizes differ from run to run; everything else is promised to scripts.
 fn masked(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
