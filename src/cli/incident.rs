@@ -26,7 +26,7 @@ pub(super) struct ListArgs {
 pub(super) struct Args {
     /// The incident's code: A17
     code: String,
-    /// Who is speaking: a person's id
+    /// Who is speaking: a person's id, or a name that only one person has
     #[arg(long = "as", value_name = "PERSON", global = true)]
     by: Option<String>,
     /// A note with it
@@ -147,10 +147,11 @@ pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
         return if args.json { print_json(&view) } else { print_text(&card(dir, &view)) };
     };
     let Some(by) = &args.by else {
-        return Err(Failure::new(exit::USAGE, "say who you are: --as PERSON, an id of people.csv"));
+        let says = "say who you are: --as PERSON, an id or a name of people.csv";
+        return Err(Failure::new(exit::USAGE, says));
     };
-    let by = PersonId::new(by).map_err(|error| Failure::of(exit::USAGE, &error))?;
     let words = words(says, args.with_note.as_deref())?;
+    let by = person(dir, by)?;
     let about = About::Code(code);
     let says = moved(says);
     let asked = Ask::Say { about, by, via: Via::Command, epoch: None, says, words };
@@ -163,6 +164,17 @@ pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
     match &moved.ignored {
         Some(why) => Err(Failure::new(exit::NOT_RIGHT, format!("{code}: nothing changed: {why}"))),
         None => Ok(()),
+    }
+}
+
+/// The person meant, by the hub's own registry: the files may say otherwise.
+fn person(dir: &Path, said: &str) -> Result<PersonId, Failure> {
+    if said.trim().is_empty() {
+        return Err(Failure::new(exit::USAGE, "--as is empty: give a person's id or name"));
+    }
+    match ask(dir, &Ask::Person { said: said.to_owned() })? {
+        Reply::Person(id) => Ok(id),
+        _ => Err(odd_answer()),
     }
 }
 

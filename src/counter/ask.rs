@@ -34,6 +34,11 @@ pub enum Ask {
         /// Whose page it is.
         reader: PersonId,
     },
+    /// Who is meant by an id or a name.
+    Person {
+        /// What people call them.
+        said: String,
+    },
     /// A person says something about an incident.
     Say {
         /// Which.
@@ -76,6 +81,8 @@ pub enum Reply {
     Incidents(Vec<IncidentView>),
     /// The incident.
     Incident(Box<IncidentView>),
+    /// The person who is meant.
+    Person(PersonId),
     /// What became of what was said.
     Moved(Moved),
     /// What was asked about does not exist, or the question cannot be answered: what to do instead.

@@ -6,8 +6,10 @@
 
 mod ask;
 mod pass;
+mod person;
 mod view;
 
 pub use ask::{ASKS_MAX, About, Ask, Asked, Moved, NOTE_MAX_BYTES, Reply};
 pub use pass::{PASS_MAX_CHARS, Pass};
+pub use person::person_meant;
 pub use view::{CarrierView, EndpointView, IncidentView, LineView, PersonView, RecordView, Status};

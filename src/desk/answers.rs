@@ -6,7 +6,7 @@ use super::letters::{hub_subject, whereabouts};
 use super::{Desk, Turn};
 use crate::counter::{
     About, Ask, Asked, CarrierView, EndpointView, IncidentView, LineView, Moved, NOTE_MAX_BYTES,
-    PersonView, RecordView, Reply, Status,
+    PersonView, RecordView, Reply, Status, person_meant,
 };
 use crate::incident::{Answer, Fact, Incident, Move, Stage, StageName, Stimulus, Via, Why};
 use crate::terms::{Class, Code, PersonId};
@@ -29,6 +29,10 @@ impl Desk {
                 }
                 told
             }
+            Ask::Person { said } => match person_meant(self.book.registry(), &said) {
+                Ok(id) => Reply::Person(id),
+                Err(why) => Reply::Refused { why },
+            },
             Ask::Say { about, by, via, epoch, says, words } => {
                 let told = self.say(turn, about, by, via, epoch, says, words);
                 turn.replies.push((turn.newest(), (reply, told)));

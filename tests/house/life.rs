@@ -60,7 +60,7 @@ fn a_call_goes_from_press_to_follow_up_by_commands() {
 fn a_wrong_person_code_or_order_of_things_changes_nothing_and_says_so() {
     let hub = Hub::open();
     pressed(&hub, "B-02");
-    refused(&hub.says("A01", "nobody", &["accept"]), 1, &["A01", "nobody of that name"]);
+    refused(&hub.says("A01", "nobody", &["accept"]), 1, &["nobody is called nobody", "zhangmin"]);
     refused(&hub.says("A77", "zhangmin", &["accept"]), 1, &["no incident A77", "anling incidents"]);
     refused(&hub.says("???", "zhangmin", &["accept"]), 2, &["write it like A17"]);
     refused(&hub.cli(&["incident", "A01", "accept"]), 2, &["--as PERSON"]);
@@ -86,6 +86,22 @@ fn a_press_on_a_call_that_somebody_has_accepted_is_told_that_it_is_stored() {
     let many = hub.does(&["press", "B-02", "--count", "3"]);
     assert!(many.starts_with("3 presses stored"), "{many}");
     assert_eq!(hub.incident("A01")["presses"], 5);
+}
+
+#[test]
+fn a_person_may_be_called_by_name_where_only_one_has_it() {
+    let hub = Hub::prepared();
+    let twin = "wangli2,王丽,staff,00000000009,wangli2@yunjian.example\n";
+    hub.append("registry/people.csv", twin);
+    let mut hub = hub;
+    hub.start();
+    pressed(&hub, "B-02");
+    refused(&hub.says("A01", "王丽", &["accept"]), 1, &["2 people", "wangli (王丽)", "wangli2"]);
+    refused(&hub.says("A01", "zhangmni", &["accept"]), 1, &["did you mean zhangmin (张敏)?"]);
+    refused(&hub.says("A01", " ", &["accept"]), 2, &["--as is empty"]);
+    assert!(hub.facts("answer_heard").is_empty(), "nobody has answered");
+    assert_eq!(hub.says("A01", "张敏", &["accept"]).code, 0);
+    assert_eq!(hub.facts("accepted")[0]["by"], "zhangmin");
 }
 
 #[test]
