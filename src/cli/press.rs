@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::button::{ANSWER_WITHIN, Button, ButtonError, Heard};
 use super::loading::{self, Loaded};
-use super::{Failure, Outcome, print_text};
+use super::{Failure, Outcome, print_text, remark};
 use crate::clock::{Clock, Stopwatch, Vouch};
 use crate::config::settings::Reach;
 use crate::counter::{Ask, Reply};
-use crate::terms::{FeedbackStage, Mark, Secret};
+use crate::terms::{DeviceId, FeedbackStage, Mark, Secret};
 use crate::{contract, exit};
 
 /// Most presses of one command; a test bench has its own generator.
@@ -61,6 +61,22 @@ impl Args {
         let says = format!("--count {count} leaves {idle} of {devices} devices without a press");
         Err(Failure::new(exit::USAGE, format!("{says}: raise it or lower --from-devices")))
     }
+
+    /// The devices it pretends to be, each one that a topic can carry.
+    fn devices(&self) -> Result<Vec<DeviceId>, Failure> {
+        let names = match self.from_devices {
+            None => vec![self.device.clone()],
+            Some(many) => (1..=many).map(|n| format!("{}-{n}", self.device)).collect(),
+        };
+        let device = |name: String| {
+            if name.contains('/') {
+                let says = format!("{name} is no device of the native contract: its id has no /");
+                return Err(Failure::new(exit::USAGE, says));
+            }
+            DeviceId::new(&name).map_err(|error| Failure::of(exit::USAGE, &error))
+        };
+        names.into_iter().map(device).collect()
+    }
 }
 
 pub(super) fn press(dir: &Path, args: &Args) -> Outcome {
@@ -70,19 +86,33 @@ pub(super) fn press(dir: &Path, args: &Args) -> Outcome {
         return Err(Failure::new(exit::USAGE, says));
     }
     let count = args.count()?;
+    let devices = args.devices()?;
     let loaded = loading::load_or_accepted(dir, None)?;
     let broker = broker_address(dir, args, &loaded)?;
     let (user, password) = local_account(&loaded)?;
-    let devices: Vec<String> = match args.from_devices {
-        None => vec![args.device.clone()],
-        Some(many) => (1..=many).map(|n| format!("{}-{n}", args.device)).collect(),
-    };
+    let unknown = unknown_to_hub(dir, &devices);
     let hub = loaded.settings.gateway.hub.clone();
     super::runtime()?.block_on(async {
         let connected = Button::connect(broker, &hub, &user, &password, &devices).await;
         let mut button = connected.map_err(|error| Failure::of(exit::UNREACHABLE, &error))?;
+        if let Some(says) = unknown {
+            remark(&says);
+        }
         all(&mut button, &devices, count, args).await
     })
+}
+
+/// What to say about devices that stand in no registry, if the hub answers at all: they page all the
+/// same, but nobody would know where to run.
+fn unknown_to_hub(dir: &Path, devices: &[DeviceId]) -> Option<String> {
+    let asked = Ask::Unregistered { heard_as: devices.to_vec() };
+    let Ok(Reply::Unregistered(unknown)) = loading::ask(dir, &asked) else { return None };
+    let (first, more) = unknown.split_first()?;
+    let who = match more.len() {
+        0 => first.to_string(),
+        more => format!("{first} and {more} more"),
+    };
+    Some(format!("the hub does not know {who}: this pages all the same, without a home to go to"))
 }
 
 fn broker_address(dir: &Path, args: &Args, loaded: &Loaded) -> Result<SocketAddr, Failure> {
@@ -121,7 +151,7 @@ fn local_account(loaded: &Loaded) -> Result<(String, Secret), Failure> {
 }
 
 /// Presses all, at most [`WINDOW`] unanswered, and says how long `stored` took.
-async fn all(button: &mut Button, devices: &[String], count: u32, args: &Args) -> Outcome {
+async fn all(button: &mut Button, devices: &[DeviceId], count: u32, args: &Args) -> Outcome {
     let boot = boot_mark();
     let gap = args.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
     let began = Stopwatch::start();
@@ -137,7 +167,7 @@ async fn all(button: &mut Button, devices: &[String], count: u32, args: &Args) -
             let device = &devices[sent as usize % devices.len()];
             sent += 1;
             waiting.insert(sent, Stopwatch::start());
-            button.press(device, &args.kind, Mark { boot, seq: sent });
+            button.press(device.as_str(), &args.kind, Mark { boot, seq: sent });
             continue;
         }
         let next = gap.filter(|_| sent < count).map(|gap| gap * sent);

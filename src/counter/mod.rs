@@ -5,11 +5,13 @@
 //! after the fact is on disk, and say so.
 
 mod ask;
+mod duty;
 mod pass;
 mod person;
 mod view;
 
 pub use ask::{ASKS_MAX, About, Ask, Asked, Moved, NOTE_MAX_BYTES, Reply};
+pub use duty::{DutyPlan, OnDuty, ShiftView, When};
 pub use pass::{PASS_MAX_CHARS, Pass};
 pub use person::person_meant;
 pub use view::{CarrierView, EndpointView, IncidentView, LineView, PersonView, RecordView, Status};

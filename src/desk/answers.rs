@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::letters::{hub_subject, whereabouts};
 use super::{Desk, Turn};
 use crate::counter::{
-    About, Ask, Asked, CarrierView, EndpointView, IncidentView, LineView, Moved, NOTE_MAX_BYTES,
-    PersonView, RecordView, Reply, Status, person_meant,
+    About, Ask, Asked, CarrierView, DutyPlan, EndpointView, IncidentView, LineView, Moved,
+    NOTE_MAX_BYTES, PersonView, RecordView, Reply, Status, person_meant,
 };
 use crate::incident::{Answer, Fact, Incident, Move, Stage, StageName, Stimulus, Via, Why};
 use crate::terms::{Class, Code, PersonId};
@@ -28,6 +28,17 @@ impl Desk {
                     view.reader = Some(self.name_of(&reader));
                 }
                 told
+            }
+            Ask::Roster { at, days } => {
+                let (roster, registry) = (&self.settings.roster, self.book.registry());
+                match DutyPlan::of(roster, registry, self.clock.wall(), at, days) {
+                    Some(plan) => Reply::Roster(Box::new(plan)),
+                    None => refused("that time is out of range: name one nearer to today"),
+                }
+            }
+            Ask::Unregistered { mut heard_as } => {
+                heard_as.retain(|name| self.registered(name.clone()).is_unregistered());
+                Reply::Unregistered(heard_as)
             }
             Ask::Person { said } => match person_meant(self.book.registry(), &said) {
                 Ok(id) => Reply::Person(id),
@@ -231,6 +242,10 @@ impl Turn {
             _ => None,
         })
     }
+}
+
+fn refused(why: &str) -> Reply {
+    Reply::Refused { why: why.to_owned() }
 }
 
 fn said(about: About) -> String {

@@ -89,6 +89,23 @@ fn a_press_on_a_call_that_somebody_has_accepted_is_told_that_it_is_stored() {
 }
 
 #[test]
+fn a_device_that_cannot_be_is_refused_and_one_nobody_registered_pages_and_is_named() {
+    let hub = Hub::open();
+    refused(&hub.cli(&["press", ""]), 2, &["may not be empty"]);
+    refused(&hub.cli(&["press", "B/5"]), 2, &["B/5", "no /"]);
+    refused(&hub.cli(&["press", &"B".repeat(127), "--from-devices", "2"]), 2, &["128 bytes"]);
+    let known = hub.cli(&["press", "B-02"]);
+    assert_eq!((known.code, known.err.as_str()), (0, ""));
+    let unknown = hub.cli(&["press", "X-99"]);
+    assert_eq!(unknown.code, 0, "{unknown:?}");
+    assert!(unknown.err.contains("does not know X-99") && unknown.out.contains("stored"));
+    assert_eq!(hub.open_on("native-mqtt:X-99").len(), 1);
+    let many = hub.cli(&["press", "B", "--from-devices", "3"]);
+    assert!(many.out.starts_with("3 presses stored"), "{many:?}");
+    assert!(many.err.contains("does not know B-1 and 2 more"), "{many:?}");
+}
+
+#[test]
 fn a_person_may_be_called_by_name_where_only_one_has_it() {
     let hub = Hub::prepared();
     let twin = "wangli2,王丽,staff,00000000009,wangli2@yunjian.example\n";
