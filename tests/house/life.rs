@@ -106,6 +106,28 @@ fn a_device_that_cannot_be_is_refused_and_one_nobody_registered_pages_and_is_nam
 }
 
 #[test]
+fn who_is_on_duty_is_asked_of_the_hub_and_of_the_files_where_none_answers() {
+    let mut hub = Hub::open();
+    let told = hub.cli(&["roster", "--at", "2026-11-23T03:00"]);
+    assert_eq!((told.code, told.err.as_str()), (0, ""));
+    // The files are edited after the start; the hub goes by its record and says so.
+    hub.edit("registry/people.csv", "张敏", "张三");
+    assert_eq!(hub.does(&["roster", "--at", "2026-11-23T03:00"]), told.out);
+    let json = hub.json(&["roster", "--days", "2", "--json"]);
+    assert_eq!(json["source"], "hub");
+    assert_eq!(json["shifts"][0]["people"][0]["name"], "张敏");
+    assert_eq!(json["shifts"].as_array().unwrap().len(), 4);
+    hub.stop();
+    let alone = hub.cli(&["roster", "--at", "2026-11-23T03:00"]);
+    assert_eq!(alone.code, 0, "{alone:?}");
+    assert_eq!(alone.out, told.out.replace("张敏", "张三"));
+    assert!(alone.err.contains("no hub answers") && alone.err.contains("the files in"));
+    assert_eq!(hub.json(&["roster", "--json"])["source"], "files");
+    let long = hub.does(&["roster", "--days", "7", "--at", "2026-11-23T03:00+08:00"]);
+    assert!(long.starts_with("Mon 11-23 03:00 – Mon 11-30 03:00  first"), "{long}");
+}
+
+#[test]
 fn a_person_may_be_called_by_name_where_only_one_has_it() {
     let hub = Hub::prepared();
     let twin = "wangli2,王丽,staff,00000000009,wangli2@yunjian.example\n";
