@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::loading::{ask, load, odd_answer};
 use super::{Failure, Outcome, print_json, print_text};
-use crate::counter::{About, Ask, IncidentView, Moved, NOTE_MAX_BYTES, Reply};
+use crate::counter::{About, Ask, IncidentView, Moved, NOTE_MAX_BYTES, NextStep, Reply};
 use crate::exit;
 use crate::incident::{Contact, Ending, Move, Responder, Via};
 use crate::terms::{Code, PersonId, Wall};
@@ -271,8 +271,8 @@ fn card(dir: &Path, view: &IncidentView) -> String {
     for person in &view.people {
         let _ = writeln!(card, "  {:<9} {} ({})", is(person.is), person.name, person.id);
     }
-    if let Some((what, ms)) = &view.next {
-        let _ = writeln!(card, "  next      {what}, in {}", ago(*ms));
+    if let Some(NextStep { what, in_ms }) = &view.next {
+        let _ = writeln!(card, "  next      {what}, in {}", ago(*in_ms));
     }
     if let Some(ending) = &view.ending {
         let _ = writeln!(card, "  ended     {ending}");

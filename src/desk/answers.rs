@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::letters::{hub_subject, whereabouts};
 use super::{Desk, Turn};
 use crate::counter::{
-    About, Ask, Asked, CarrierView, DutyPlan, EndpointView, IncidentView, LineView, Moved,
-    NOTE_MAX_BYTES, PersonView, RecordView, Reply, Status, person_meant,
+    About, Ask, Asked, CarrierView, DeviceCount, DutyPlan, EndpointView, IncidentView, LineView,
+    Moved, NOTE_MAX_BYTES, NextStep, OpenCount, PersonView, RecordView, Reply, Status,
+    person_meant,
 };
 use crate::incident::{Answer, Fact, Incident, Move, Stage, StageName, Stimulus, Via, Why};
 use crate::terms::{Class, Code, PersonId};
@@ -128,7 +129,9 @@ impl Desk {
             residents: named.names,
             times: incident.times,
             age_ms: (now - incident.raised_at).0,
-            next: incident.next_deadline().map(|(at, why)| (coming(&why), (at - now).0)),
+            next: incident
+                .next_deadline()
+                .map(|(at, why)| NextStep { what: coming(&why), in_ms: (at - now).0 }),
             ending,
             people: incident
                 .responders
@@ -153,10 +156,11 @@ impl Desk {
         for incident in self.book.open() {
             *open.entry(incident.class).or_default() += 1;
         }
-        let registered = self.book.registry().devices();
-        let (devices, heard) = registered.fold((0, 0), |(all, heard), device| {
-            (all + 1, heard + usize::from(self.intake.heard.contains_key(&device.id)))
-        });
+        let mut devices = DeviceCount::default();
+        for device in self.book.registry().devices() {
+            devices.registered += 1;
+            devices.heard += usize::from(self.intake.heard.contains_key(&device.id));
+        }
         Status {
             hub: self.settings.gateway.hub.to_string(),
             site: self.settings.gateway.site.clone(),
@@ -169,10 +173,10 @@ impl Desk {
                 Some(why) => RecordView::Volatile { why: why.clone() },
             },
             last_seq: self.book.last_seq(),
-            open: open.into_iter().collect(),
+            open: open.into_iter().map(|(class, count)| OpenCount { class, count }).collect(),
             unanswered: self.unanswered(),
             broker: self.settings.broker.as_ref().and(self.broker_address.as_ref()).cloned(),
-            devices: (devices, heard),
+            devices,
             refused: self.intake.refused_total,
             disk_free: self.vitals.disk_free,
             carriers: self
