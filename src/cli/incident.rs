@@ -106,9 +106,15 @@ pub(super) fn list(dir: &Path, args: &ListArgs) -> Outcome {
     if views.is_empty() {
         return print_text("no open incidents\n");
     }
-    let lines: String = views.iter().map(line).collect();
+    let mut lines: String = views.iter().map(line).collect();
+    if views.iter().any(|view| !view.on_disk) {
+        lines.push_str(AT_RISK);
+    }
     print_text(&lines)
 }
+
+/// What stands below calls that no disk has taken.
+const AT_RISK: &str = "IN MEMORY ONLY, the disk fails: see `anling status`\n";
 
 fn line(view: &IncidentView) -> String {
     let mut line = format!(
@@ -279,6 +285,9 @@ fn card(dir: &Path, view: &IncidentView) -> String {
     }
     for note in &view.notes {
         let _ = writeln!(card, "  note      {note}");
+    }
+    if !view.on_disk {
+        let _ = write!(card, "  record    {AT_RISK}");
     }
     card
 }

@@ -56,6 +56,9 @@ pub struct IncidentView {
     pub notes: Vec<String>,
     /// The wall clock could be trusted when it was raised.
     pub clock_trusted: bool,
+    /// Everything shown here is on disk; false while the disk fails and some of it is held in memory
+    /// only.
+    pub on_disk: bool,
 }
 
 /// What an incident does by itself when nobody says anything.
@@ -163,7 +166,7 @@ pub struct Status {
     pub clock_trusted: bool,
     /// The record.
     pub record: RecordView,
-    /// The last entry on disk.
+    /// The last entry on disk that this answer knows of.
     pub last_seq: Seq,
     /// Open incidents by class.
     pub open: Vec<OpenCount>,

@@ -13,7 +13,8 @@ use crate::incident::{Answer, Fact, Incident, Move, Stage, StageName, Stimulus, 
 use crate::terms::{Class, Code, PersonId};
 
 impl Desk {
-    /// Answers a question; what a person says is decided about and answered once it is on disk.
+    /// Answers a question, once what the answer shows is on disk; what a person says is decided about
+    /// and answered once that is.
     pub(super) fn answer(&mut self, turn: &mut Turn, asked: Asked) {
         let Asked { ask, reply } = asked;
         let told = match ask {
@@ -51,8 +52,8 @@ impl Desk {
                 return;
             }
         };
-        // Nobody may be waiting any more.
-        let _ = reply.send(told);
+        let shown = turn.newest_urgent().unwrap_or(self.held.newest_urgent);
+        turn.replies.push((shown, (reply, told)));
     }
 
     fn one(&self, incident: Option<&Incident>, asked: &str) -> Reply {
@@ -141,6 +142,8 @@ impl Desk {
             reader: None,
             notes: self.book.notes_of(incident.id).map(str::to_owned).collect(),
             clock_trusted: incident.clock_trusted,
+            // Said when it leaves.
+            on_disk: false,
         }
     }
 
@@ -168,9 +171,10 @@ impl Desk {
             up_ms: self.vitals.up(self.clock.now()).0,
             wall: wall.wall,
             clock_trusted: wall.trusted,
-            record: match &self.vitals.disk_trouble {
+            // Said anew when it leaves.
+            record: match self.vitals.trouble() {
                 None => RecordView::Safe,
-                Some(why) => RecordView::Volatile { why: why.clone() },
+                Some(why) => RecordView::Volatile { why: why.to_owned() },
             },
             last_seq: self.book.last_seq(),
             open: open.into_iter().map(|(class, count)| OpenCount { class, count }).collect(),
