@@ -132,6 +132,6 @@ fn hundreds_of_silent_connections_hold_up_neither_a_tap_nor_the_word_that_the_hu
     for mut stream in silent.into_iter().chain([half]) {
         stream.set_read_timeout(Some(HANG_GUARD)).unwrap();
         let ended = stream.read(&mut [0; 64]);
-        assert!(matches!(&ended, Ok(_)) || ended.is_err_and(|e| e.kind() != WouldBlock));
+        assert!(ended.map_or_else(|e| e.kind() != WouldBlock, |_| true), "kept for ever");
     }
 }
