@@ -84,6 +84,8 @@ async fn answer(stream: TcpStream, pages: Router, limits: Limits) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use axum::extract::DefaultBodyLimit;
     use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -116,8 +118,9 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    fn short() -> Limits {
-        Limits { connections: 4, head: Duration::from_millis(200), all: Duration::from_millis(400) }
+    /// One place, a head within a moment, and all the time there is for the rest.
+    fn short_head() -> Limits {
+        Limits { connections: 1, head: Duration::from_millis(200), all: 10 * HANG_GUARD }
     }
 
     #[tokio::test]
@@ -129,7 +132,7 @@ mod tests {
 
     #[tokio::test]
     async fn half_a_head_or_none_at_all_is_let_go() {
-        let address = open(short()).await;
+        let address = open(short_head()).await;
         for sent in ["", "GET / HTTP/1.1\r\nhost: h"] {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let told = told(&mut stream, sent.as_bytes()).await;
@@ -139,7 +142,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_never_ends_is_let_go() {
-        let mut stream = TcpStream::connect(open(short()).await).await.unwrap();
+        let all = Duration::from_millis(400);
+        let address = open(Limits { connections: 1, head: 10 * HANG_GUARD, all }).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
         let head = "POST /say HTTP/1.1\r\nhost: hub\r\ncontent-length: 100\r\n\r\nhalf";
         let told = told(&mut stream, head.as_bytes()).await;
         assert!(!told.contains("200"), "{told}");
@@ -162,13 +167,18 @@ mod tests {
 
     #[tokio::test]
     async fn at_the_limit_the_next_one_waits_and_is_answered_when_a_silent_one_is_let_go() {
-        let address = open(short()).await;
+        let address = open(short_head()).await;
+        let first = TcpStream::connect(address).await.unwrap();
         let mut silent = Vec::new();
-        for _ in 0..12 {
+        for _ in 0..3 {
             silent.push(TcpStream::connect(address).await.unwrap());
         }
         let mut stream = TcpStream::connect(address).await.unwrap();
         let told = told(&mut stream, HEAD.as_bytes()).await;
         assert!(told.ends_with("here\n"), "{told}");
+        for silent in silent.into_iter().chain([first]) {
+            let ended = silent.into_std().unwrap().read(&mut [0; 64]);
+            assert!(matches!(ended, Ok(0)), "answered beside a silent one");
+        }
     }
 }
