@@ -64,7 +64,7 @@ impl Button {
         hub: &HubId,
         user: &str,
         password: &Secret,
-        devices: &[String],
+        devices: &[impl std::fmt::Display],
     ) -> Result<Self, ButtonError> {
         let id = format!("anling-press-{}", std::process::id());
         let mut options = MqttOptions::new(id, broker.ip().to_string(), broker.port());

@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::loading::{ask, load, odd_answer};
 use super::{Failure, Outcome, print_json, print_text};
-use crate::counter::{About, Ask, IncidentView, Moved, Reply};
+use crate::counter::{About, Ask, IncidentView, Moved, NOTE_MAX_BYTES, NextStep, Reply};
 use crate::exit;
 use crate::incident::{Contact, Ending, Move, Responder, Via};
 use crate::terms::{Code, PersonId, Wall};
@@ -26,7 +26,7 @@ pub(super) struct ListArgs {
 pub(super) struct Args {
     /// The incident's code: A17
     code: String,
-    /// Who is speaking: a person's id
+    /// Who is speaking: a person's id, or a name that only one person has
     #[arg(long = "as", value_name = "PERSON", global = true)]
     by: Option<String>,
     /// A note with it
@@ -63,7 +63,7 @@ enum Says {
     /// It was nothing
     FalseAlarm {
         /// I spoke with the resident
-        #[arg(long)]
+        #[arg(long, conflicts_with = "visit")]
         by_phone: bool,
         /// I was there
         #[arg(long)]
@@ -106,9 +106,15 @@ pub(super) fn list(dir: &Path, args: &ListArgs) -> Outcome {
     if views.is_empty() {
         return print_text("no open incidents\n");
     }
-    let lines: String = views.iter().map(line).collect();
+    let mut lines: String = views.iter().map(line).collect();
+    if views.iter().any(|view| !view.on_disk) {
+        lines.push_str(AT_RISK);
+    }
     print_text(&lines)
 }
+
+/// What stands below calls that no disk has taken.
+const AT_RISK: &str = "IN MEMORY ONLY, the disk fails: see `anling status`\n";
 
 fn line(view: &IncidentView) -> String {
     let mut line = format!(
@@ -137,19 +143,21 @@ pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
         return Err(Failure::new(exit::USAGE, says));
     };
     let Some(says) = &args.says else {
+        if args.by.is_some() || args.with_note.is_some() {
+            let says = format!("{code}: say what you do, or leave out --as and --with-note");
+            return Err(Failure::new(exit::USAGE, format!("{says}: see `anling incident --help`")));
+        }
         let Reply::Incident(view) = ask(dir, &Ask::Incident { code })? else {
             return Err(odd_answer());
         };
         return if args.json { print_json(&view) } else { print_text(&card(dir, &view)) };
     };
     let Some(by) = &args.by else {
-        return Err(Failure::new(exit::USAGE, "say who you are: --as PERSON, an id of people.csv"));
+        let says = "say who you are: --as PERSON, an id or a name of people.csv";
+        return Err(Failure::new(exit::USAGE, says));
     };
-    let by = PersonId::new(by).map_err(|error| Failure::of(exit::USAGE, &error))?;
-    let words = match says {
-        Says::Note { text } => Some(text.clone()),
-        _ => args.with_note.clone(),
-    };
+    let words = words(says, args.with_note.as_deref())?;
+    let by = person(dir, by)?;
     let about = About::Code(code);
     let says = moved(says);
     let asked = Ask::Say { about, by, via: Via::Command, epoch: None, says, words };
@@ -163,6 +171,39 @@ pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
         Some(why) => Err(Failure::new(exit::NOT_RIGHT, format!("{code}: nothing changed: {why}"))),
         None => Ok(()),
     }
+}
+
+/// The person meant, by the hub's own registry: the files may say otherwise.
+fn person(dir: &Path, said: &str) -> Result<PersonId, Failure> {
+    if said.trim().is_empty() {
+        return Err(Failure::new(exit::USAGE, "--as is empty: give a person's id or name"));
+    }
+    match ask(dir, &Ask::Person { said: said.to_owned() })? {
+        Reply::Person(id) => Ok(id),
+        _ => Err(odd_answer()),
+    }
+}
+
+/// The note that goes with a move. Nothing of it is dropped in silence: a second text, one of blanks
+/// and one that the hub would cut are refused.
+fn words(says: &Says, with_note: Option<&str>) -> Result<Option<String>, Failure> {
+    let text = match (says, with_note) {
+        (Says::Note { .. }, Some(_)) => {
+            let says = "a note has one text: leave out --with-note, or give two notes";
+            return Err(Failure::new(exit::USAGE, says));
+        }
+        (Says::Note { text }, None) => text.as_str(),
+        (_, Some(text)) => text,
+        (_, None) => return Ok(None),
+    };
+    if text.trim().is_empty() {
+        return Err(Failure::new(exit::USAGE, "the note is empty: write what there is to say"));
+    }
+    if text.len() > NOTE_MAX_BYTES {
+        let says = format!("a note has at most {NOTE_MAX_BYTES} bytes, this one {}", text.len());
+        return Err(Failure::new(exit::USAGE, format!("{says}: shorten it, or give two notes")));
+    }
+    Ok(Some(text.to_owned()))
 }
 
 fn moved(says: &Says) -> Move {
@@ -236,14 +277,17 @@ fn card(dir: &Path, view: &IncidentView) -> String {
     for person in &view.people {
         let _ = writeln!(card, "  {:<9} {} ({})", is(person.is), person.name, person.id);
     }
-    if let Some((what, ms)) = &view.next {
-        let _ = writeln!(card, "  next      {what}, in {}", ago(*ms));
+    if let Some(NextStep { what, in_ms }) = &view.next {
+        let _ = writeln!(card, "  next      {what}, in {}", ago(*in_ms));
     }
     if let Some(ending) = &view.ending {
         let _ = writeln!(card, "  ended     {ending}");
     }
     for note in &view.notes {
         let _ = writeln!(card, "  note      {note}");
+    }
+    if !view.on_disk {
+        let _ = write!(card, "  record    {AT_RISK}");
     }
     card
 }

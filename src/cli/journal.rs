@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::loading::load;
-use super::{Failure, Outcome, print_text};
+use super::{Failure, Outcome, has_gone_away, print_text, remark};
 use crate::desk::JOURNAL_DIR;
 use crate::exit;
-use crate::journal::{OsDisk, export, tail, verify};
+use crate::journal::{JournalError, OsDisk, export, tail, verify};
 use crate::terms::Seq;
 
 #[derive(Debug, clap::Args)]
@@ -88,6 +88,10 @@ fn print_verify(dir: &Path) -> Outcome {
 }
 
 fn write_export(dir: &Path, from: u64, to: u64, out: Option<&Path>) -> Outcome {
+    if from > to {
+        let says = format!("--from {from} comes after --to {to}: name the earlier entry first");
+        return Err(Failure::new(exit::USAGE, says));
+    }
     let mut lines: Box<dyn Write> = match out {
         Some(path) => {
             let file = std::fs::File::create(path).map_err(|error| storage(&error))?;
@@ -96,9 +100,12 @@ fn write_export(dir: &Path, from: u64, to: u64, out: Option<&Path>) -> Outcome {
         None => Box::new(BufWriter::new(std::io::stdout().lock())),
     };
     let range = Seq(from)..=Seq(to);
-    let done = export(&OsDisk, dir, range, &mut lines).map_err(|error| storage(&error))?;
-    lines.flush().map_err(|error| storage(&error))?;
-    eprintln!("{} entries in {} frames", done.entries, done.frames);
+    let done = match export(&OsDisk, dir, range, &mut lines) {
+        // A pipe, not the disk: a file never has a reader that goes away.
+        Err(JournalError::Unwritable { source, .. }) if has_gone_away(&source) => return Ok(()),
+        done => done.map_err(|error| storage(&error))?,
+    };
+    remark(&format!("{} entries in {} frames", done.entries, done.frames));
     match done.findings.first() {
         None => Ok(()),
         Some(finding) => Err(Failure::new(exit::NOT_RIGHT, finding.to_string())),

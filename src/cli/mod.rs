@@ -2,7 +2,8 @@
 //!
 //! Every error is one or two sentences that say what to do next. `--json` is for scripts and stays
 //! stable; everything else is for people and may be worded better at any time. Colours only on a
-//! terminal without `NO_COLOR`.
+//! terminal without `NO_COLOR`. A reader that has gone away ends a command quietly: the code is the
+//! one it would have had, so that `journal verify | head -1` still says that a chain is broken.
 
 mod button;
 mod check;
@@ -15,6 +16,7 @@ mod roster;
 mod run;
 mod status;
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -118,7 +120,7 @@ pub fn main() -> i32 {
         Ok(()) => exit::OK,
         Err(Failure { code, says }) => {
             if !says.is_empty() {
-                eprintln!("anling: {says}");
+                remark(&says);
             }
             code
         }
@@ -140,14 +142,25 @@ fn print_json(value: &impl serde::Serialize) -> Outcome {
     print_text(&format!("{text}\n"))
 }
 
-/// Prints text; a reader that has gone away (`| head`) is no error.
+/// Prints text.
 fn print_text(text: &str) -> Outcome {
-    use std::io::Write as _;
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::of(exit::NOT_RIGHT, &error))
+        Ok(()) => Ok(()),
+        Err(error) if has_gone_away(&error) => Ok(()),
+        Err(error) => {
+            let says = format!("standard output takes nothing more: {error}; send it elsewhere");
+            Err(Failure::new(exit::NOT_RIGHT, says))
         }
-        _ => Ok(()),
     }
+}
+
+/// Whether the reader has seen enough (`| head`): a quiet end, because nothing is wrong here.
+fn has_gone_away(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
+
+/// One line beside the output. A closed standard error is nobody to tell.
+fn remark(says: &str) {
+    let _ = writeln!(io::stderr().lock(), "anling: {says}");
 }

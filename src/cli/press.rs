@@ -1,17 +1,17 @@
 //! `anling press`: pretend to be a device, and wait until the hub says `stored`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
 use std::time::Duration;
 
 use super::button::{ANSWER_WITHIN, Button, ButtonError, Heard};
 use super::loading::{self, Loaded};
-use super::{Failure, Outcome, print_text};
+use super::{Failure, Outcome, print_text, remark};
 use crate::clock::{Clock, Stopwatch, Vouch};
 use crate::config::settings::Reach;
 use crate::counter::{Ask, Reply};
-use crate::terms::{FeedbackStage, Mark, Secret};
+use crate::terms::{DeviceId, FeedbackStage, Mark, Secret};
 use crate::{contract, exit};
 
 /// Most presses of one command; a test bench has its own generator.
@@ -28,9 +28,9 @@ pub(super) struct Args {
     /// What it says: sos, service, cancel, fall, smoke, gas, co, water, …
     #[arg(long, default_value = "sos")]
     kind: String,
-    /// How many presses
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=COUNT_MAX))]
-    count: u32,
+    /// How many presses; without it one from each device
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=COUNT_MAX))]
+    count: Option<u32>,
     /// From how many devices, one after the other
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=DEVICES_MAX))]
     from_devices: Option<u32>,
@@ -49,25 +49,70 @@ fn rate(text: &str) -> Result<f64, String> {
     (0.001..=100_000.0).contains(&rate).then_some(rate).ok_or_else(wrong)
 }
 
+impl Args {
+    /// How many presses: at least one from each device.
+    fn count(&self) -> Result<u32, Failure> {
+        let devices = self.from_devices.unwrap_or(1);
+        let count = self.count.unwrap_or(devices);
+        if count >= devices {
+            return Ok(count);
+        }
+        let idle = devices - count;
+        let says = format!("--count {count} leaves {idle} of {devices} devices without a press");
+        Err(Failure::new(exit::USAGE, format!("{says}: raise it or lower --from-devices")))
+    }
+
+    /// The devices it pretends to be, each one that a topic can carry.
+    fn devices(&self) -> Result<Vec<DeviceId>, Failure> {
+        let names = match self.from_devices {
+            None => vec![self.device.clone()],
+            Some(many) => (1..=many).map(|n| format!("{}-{n}", self.device)).collect(),
+        };
+        let device = |name: String| {
+            if name.contains('/') {
+                let says = format!("{name} is no device of the native contract: its id has no /");
+                return Err(Failure::new(exit::USAGE, says));
+            }
+            DeviceId::new(&name).map_err(|error| Failure::of(exit::USAGE, &error))
+        };
+        names.into_iter().map(device).collect()
+    }
+}
+
 pub(super) fn press(dir: &Path, args: &Args) -> Outcome {
     if !contract::kinds().any(|kind| kind == args.kind) {
         let kinds: Vec<&str> = contract::kinds().collect();
         let says = format!("no device says {}: choose one of {}", args.kind, kinds.join(", "));
         return Err(Failure::new(exit::USAGE, says));
     }
+    let count = args.count()?;
+    let devices = args.devices()?;
     let loaded = loading::load_or_accepted(dir, None)?;
     let broker = broker_address(dir, args, &loaded)?;
     let (user, password) = local_account(&loaded)?;
-    let devices: Vec<String> = match args.from_devices {
-        None => vec![args.device.clone()],
-        Some(many) => (1..=many).map(|n| format!("{}-{n}", args.device)).collect(),
-    };
+    let unknown = unknown_to_hub(dir, &devices);
     let hub = loaded.settings.gateway.hub.clone();
     super::runtime()?.block_on(async {
         let connected = Button::connect(broker, &hub, &user, &password, &devices).await;
         let mut button = connected.map_err(|error| Failure::of(exit::UNREACHABLE, &error))?;
-        all(&mut button, &devices, args).await
+        if let Some(says) = unknown {
+            remark(&says);
+        }
+        all(&mut button, &devices, count, args).await
     })
+}
+
+/// What to say about devices that stand in no registry, if the hub answers at all: they page all the
+/// same, but nobody would know where to run.
+fn unknown_to_hub(dir: &Path, devices: &[DeviceId]) -> Option<String> {
+    let asked = Ask::Unregistered { heard_as: devices.to_vec() };
+    let Ok(Reply::Unregistered(unknown)) = loading::ask(dir, &asked) else { return None };
+    let (first, more) = unknown.split_first()?;
+    let who = match more.len() {
+        0 => first.to_string(),
+        more => format!("{first} and {more} more"),
+    };
+    Some(format!("the hub does not know {who}: this pages all the same, without a home to go to"))
 }
 
 fn broker_address(dir: &Path, args: &Args, loaded: &Loaded) -> Result<SocketAddr, Failure> {
@@ -106,38 +151,48 @@ fn local_account(loaded: &Loaded) -> Result<(String, Secret), Failure> {
 }
 
 /// Presses all, at most [`WINDOW`] unanswered, and says how long `stored` took.
-async fn all(button: &mut Button, devices: &[String], args: &Args) -> Outcome {
+async fn all(button: &mut Button, devices: &[DeviceId], count: u32, args: &Args) -> Outcome {
     let boot = boot_mark();
     let gap = args.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
     let began = Stopwatch::start();
     let mut waiting: BTreeMap<u32, Stopwatch> = BTreeMap::new();
     let mut took: Vec<Duration> = Vec::new();
-    let mut sent = 0;
-    while took.len() < args.count as usize {
+    // Told a later stage at once, as for a call that somebody has accepted: that says `stored` only
+    // together with the broker's acknowledgement, because it is also said while the disk fails.
+    let mut further: BTreeSet<u32> = BTreeSet::new();
+    let (mut sent, mut acknowledged) = (0, 0);
+    while took.len() < count as usize {
         let due = gap.is_none_or(|gap| began.elapsed() >= gap * sent);
-        if sent < args.count && waiting.len() < WINDOW && due {
+        if sent < count && waiting.len() < WINDOW && due {
             let device = &devices[sent as usize % devices.len()];
             sent += 1;
             waiting.insert(sent, Stopwatch::start());
-            button.press(device, &args.kind, Mark { boot, seq: sent });
+            button.press(device.as_str(), &args.kind, Mark { boot, seq: sent });
             continue;
         }
-        let next = gap.filter(|_| sent < args.count).map(|gap| gap * sent);
+        let next = gap.filter(|_| sent < count).map(|gap| gap * sent);
         let patience = next.map_or(ANSWER_WITHIN, |at| at.saturating_sub(began.elapsed()));
         match button.hear(patience).await {
-            Ok(Heard::Stage { mark: Some(mark), stage: FeedbackStage::Stored }) => {
-                if let Some(since) = waiting.remove(&mark.seq).filter(|_| mark.boot == boot) {
-                    took.push(since.elapsed());
+            Ok(Heard::Stage { mark: Some(mark), stage }) if mark.boot == boot => {
+                if stage == FeedbackStage::Stored {
+                    took.extend(waiting.remove(&mark.seq).map(|since| since.elapsed()));
+                } else {
+                    further.insert(mark.seq);
                 }
             }
-            Ok(_) => {}
+            Ok(Heard::Stage { .. }) => {}
+            Ok(Heard::Acknowledged) => acknowledged += 1,
             Err(ButtonError::Silent)
                 if next.is_some()
                     && waiting.values().all(|since| since.elapsed() < ANSWER_WITHIN) => {}
             Err(error) => {
-                let says = format!("{} of {} stored; {error}", took.len(), args.count);
+                let says = format!("{} of {count} stored; {error}", took.len());
                 return Err(Failure::new(exit::NOT_RIGHT, says));
             }
+        }
+        if acknowledged >= sent {
+            let stored = std::mem::take(&mut further).into_iter();
+            took.extend(stored.filter_map(|seq| waiting.remove(&seq)).map(|since| since.elapsed()));
         }
     }
     print_text(&summary(&mut took, args))

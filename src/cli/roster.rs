@@ -1,22 +1,27 @@
-//! `anling roster`: who is on duty, from the config directory, with or without a running hub.
+//! `anling roster`: who is on duty.
+//!
+//! The running hub is asked first, because it goes by its record and knows whether its clock can be
+//! trusted. Without one the files answer, and a line beside the output says so.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-use super::loading::load;
-use super::{Failure, Outcome, print_json, print_text};
+use super::loading::{ask, load_or_accepted, odd_answer};
+use super::{Failure, Outcome, print_json, print_text, remark};
 use crate::clock::{Clock, Vouch};
+use crate::counter::{Ask, DutyPlan, OnDuty, Reply, ShiftView, When};
 use crate::exit;
 use crate::registry::csv::Table;
 use crate::registry::{Registry, changes};
-use crate::roster::{DutyBy, Roster, Shift};
-use crate::terms::{LineId, PersonId, Wall, WallReading};
+use crate::roster::DutyBy;
+use crate::terms::Wall;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// At this civil time of the centre's zone: 2026-11-22T03:00
+    /// At this civil time of the centre's zone, 2026-11-22T03:00; or with an offset of its own
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// The plan of the coming days
@@ -27,82 +32,108 @@ pub(super) struct Args {
     json: bool,
 }
 
+/// Where an answer comes from, as `--json` says it.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Source {
+    Hub,
+    Files,
+}
+
+#[derive(serde::Serialize)]
+struct Told<'p> {
+    source: Source,
+    #[serde(flatten)]
+    plan: &'p DutyPlan,
+}
+
 pub(super) fn roster(dir: &Path, args: &Args) -> Outcome {
-    let settings = load(dir, None)?.settings;
-    let mut registry = Registry::default();
-    for change in changes(&Registry::default(), &Table::ALL, &settings.rows) {
-        registry.apply(&change);
-    }
-    let (clock, _) = Clock::resume(None, Vouch::Host);
-    let wall = match &args.at {
-        Some(text) => civil_time(text, &settings.roster)?,
-        None => clock.wall().wall,
-    };
-    let shifts = match args.days {
-        Some(days) => settings.roster.plan(&registry, wall, days),
-        None => now(&settings.roster, &registry, wall),
+    let at = args.at.as_deref().map(when).transpose()?;
+    let days = args.days;
+    let (source, plan) = match ask(dir, &Ask::Roster { at, days }) {
+        Ok(Reply::Roster(plan)) => (Source::Hub, *plan),
+        Ok(_) => return Err(odd_answer()),
+        Err(silent) if silent.code == exit::UNREACHABLE => {
+            let plan = of_files(dir, at, days)?;
+            let (why, dir) = (silent.says, dir.display());
+            remark(&format!("{why}; these are the files in {dir}, its record may say otherwise"));
+            (Source::Files, plan)
+        }
+        Err(failure) => return Err(failure),
     };
     if args.json {
-        return print_json(&shifts.iter().map(as_json).collect::<Vec<_>>());
+        return print_json(&Told { source, plan: &plan });
     }
+    if !plan.clock_trusted {
+        remark("the hub's clock is not trusted: see that it reaches a time server");
+    }
+    let lines = plan.shifts.iter().map(|shift| line(shift, &plan.zone, days.is_some()));
     let mut out = String::new();
-    for shift in &shifts {
-        let line = line(shift, &settings.roster, &registry, args.days.is_some());
+    for line in lines {
         let _ = writeln!(out, "{line}");
     }
     print_text(&out)
 }
 
-fn now(roster: &Roster, registry: &Registry, wall: Wall) -> Vec<Shift> {
-    let when = WallReading { wall, trusted: true };
-    let shift = |line: &LineId| Shift {
-        line: line.clone(),
-        from: wall,
-        to: wall,
-        duty: roster.on_duty(registry, line, when),
-    };
-    roster.lines.keys().map(shift).collect()
+fn of_files(dir: &Path, at: Option<When>, days: Option<u16>) -> Result<DutyPlan, Failure> {
+    let settings = load_or_accepted(dir, None)?.settings;
+    let mut registry = Registry::default();
+    for change in changes(&Registry::default(), &Table::ALL, &settings.rows) {
+        registry.apply(&change);
+    }
+    let (clock, _) = Clock::resume(None, Vouch::Host);
+    let plan = DutyPlan::of(&settings.roster, &registry, clock.wall(), at, days);
+    plan.ok_or_else(|| {
+        Failure::new(exit::NOT_RIGHT, "that time is out of range: name one nearer to today")
+    })
 }
 
-fn civil_time(text: &str, roster: &Roster) -> Result<Wall, Failure> {
-    let wrong =
-        || Failure::new(exit::USAGE, format!("{text} is no time: write it like 2026-11-22T03:00"));
-    let civil: DateTime = text.parse().map_err(|_| wrong())?;
-    let zone = jiff::tz::TimeZone::get(&roster.zone).map_err(|_| wrong())?;
-    let zoned = civil.to_zoned(zone).map_err(|_| wrong())?;
-    Ok(Wall(zoned.timestamp().as_millisecond()))
+/// A time as people write it. One with an offset is the moment it says, never the centre's time
+/// without it.
+fn when(text: &str) -> Result<When, Failure> {
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Ok(When::Moment(Wall(moment.as_millisecond())));
+    }
+    text.parse::<DateTime>().map(When::Civil).map_err(|_| {
+        Failure::new(exit::USAGE, format!("{text} is no time: write it like 2026-11-22T03:00"))
+    })
 }
 
-fn line(shift: &Shift, roster: &Roster, registry: &Registry, span: bool) -> String {
-    let label = roster.lines.get(&shift.line).map(|l| l.label.as_str()).unwrap_or_default();
-    let name = |id: &PersonId| {
-        let name = registry.person(id).map(|p| p.name.as_str()).unwrap_or_default();
-        format!("{name} ({id})")
-    };
-    let people: Vec<String> = shift.duty.people.iter().map(name).collect();
-    let by = match shift.duty.by {
+fn line(shift: &ShiftView, zone: &str, span: bool) -> String {
+    let name = |person: &OnDuty| format!("{} ({})", person.name, person.id);
+    let people: Vec<String> = shift.people.iter().map(name).collect();
+    let by = match shift.by {
         DutyBy::Rule => "",
         DutyBy::Fallback => "  ← no rule fits: the fallback",
         DutyBy::Everybody => "  ← NOBODY: no rule and no fallback, so everybody is called",
         DutyBy::Union => "  ← everybody who could be",
     };
-    let time = |wall| {
-        let civil: Option<DateTime> = roster.civil(wall);
+    let time = |wall: Wall| {
+        let moment = Timestamp::from_millisecond(wall.0).ok();
+        let civil = moment.and_then(|moment| moment.in_tz(zone).ok());
         civil.map(|c| c.strftime("%a %m-%d %H:%M").to_string()).unwrap_or_default()
     };
     let when = match span {
         true => format!("{} – {}  ", time(shift.from), time(shift.to)),
         false => String::new(),
     };
-    format!("{when}{:<11} {label}  {}{by}", shift.line, people.join(", "))
+    format!("{when}{:<11} {}  {}{by}", shift.line, shift.label, people.join(", "))
 }
 
-fn as_json(shift: &Shift) -> serde_json::Value {
-    serde_json::json!({
-        "line": shift.line,
-        "from_ms": shift.from,
-        "to_ms": shift.to,
-        "people": shift.duty.people,
-        "by": shift.duty.by,
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_with_an_offset_is_that_moment_and_one_without_is_the_centres() {
+        let civil = When::Civil("2026-11-22T03:00".parse().unwrap());
+        assert_eq!(when("2026-11-22T03:00").unwrap(), civil);
+        assert_eq!(when("2026-11-22 03:00").unwrap(), civil);
+        let moment = When::Moment(Wall(1_795_287_600_000));
+        assert_eq!(when("2026-11-22T03:00+08:00").unwrap(), moment);
+        assert_eq!(when("2026-11-21T19:00Z").unwrap(), moment);
+        for wrong in ["", "tomorrow", "2026-11-31T03:00", "2026-11-22T25:00"] {
+            assert_eq!(when(wrong).unwrap_err().code, exit::USAGE, "{wrong}");
+        }
+    }
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 use super::incident::ago;
 use super::loading::{ask, odd_answer};
 use super::{Outcome, print_json, print_text};
-use crate::counter::{Ask, CarrierView, EndpointView, LineView, RecordView, Reply, Status};
+use crate::counter::{
+    Ask, CarrierView, DeviceCount, EndpointView, LineView, OpenCount, RecordView, Reply, Status,
+};
 use crate::roster::DutyBy;
 
 #[derive(Debug, clap::Args)]
@@ -33,12 +35,12 @@ pub(super) fn ten_lines(status: &Status) -> String {
     if !status.endpoints.is_empty() {
         let _ = writeln!(out, "webhooks  {}", endpoints(status));
     }
-    let (devices, heard) = status.devices;
+    let DeviceCount { registered, heard } = status.devices;
     let refused = match status.refused {
         0 => String::new(),
         many => format!(", {many} signals could not be read"),
     };
-    let _ = writeln!(out, "devices   {heard} of {devices} heard since the start{refused}");
+    let _ = writeln!(out, "devices   {heard} of {registered} heard since the start{refused}");
     let broker = status.broker.as_deref().unwrap_or("none: see links.toml");
     let _ = writeln!(out, "broker    {broker}");
     let clock = match status.clock_trusted {
@@ -55,7 +57,7 @@ pub(super) fn ten_lines(status: &Status) -> String {
 }
 
 fn open(status: &Status) -> String {
-    let count = |(class, count): &(_, usize)| format!("{count} {class}");
+    let count = |open: &OpenCount| format!("{} {}", open.count, open.class);
     let counts: Vec<String> = status.open.iter().map(count).collect();
     match (counts.is_empty(), status.unanswered) {
         (true, _) => "nothing".to_owned(),

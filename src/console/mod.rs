@@ -4,6 +4,7 @@
 //! The page behind a link shows the call and needs a tap: previews of links by chat programs fetch
 //! the page and must not accept by that. It works without scripts on the cheapest phone.
 
+mod door;
 mod page;
 
 use std::io;
@@ -59,7 +60,7 @@ impl Counter {
     }
 }
 
-/// Pages that are being served; they end when this is dropped.
+/// Pages that are being served; when this is dropped nobody more comes in.
 #[derive(Debug)]
 pub struct Console {
     address: SocketAddr,
@@ -98,10 +99,7 @@ pub async fn serve(
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let bound = listener.local_addr().map_err(refused)?;
         let pages = pages.clone();
-        let task = tokio::spawn(async move {
-            // It ends only with the process or when it is aborted.
-            let _ = axum::serve(listener, pages).await;
-        });
+        let task = tokio::spawn(door::keep(listener, pages, door::LIMITS));
         let known = console.get_or_insert(Console { address: bound, tasks: Vec::new() });
         known.tasks.push(task);
     }

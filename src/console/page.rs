@@ -113,6 +113,9 @@ async fn page(counter: &Counter, pass: &Pass, said: Option<(Move, Moved)>) -> Re
     let warning = match (expired, not_on_disk) {
         (true, _) => Some("链接已过期，只能查看。请用最新一条消息里的链接。"),
         (_, true) => Some("主机磁盘故障：操作已生效，但重启后可能丢失，请同时电话告知值班室。"),
+        _ if !view.on_disk => {
+            Some("主机磁盘故障：以下情况可能还没有存盘，请同时与值班室电话核对。")
+        }
         _ => None,
     };
     let open = !matches!(view.stage, StageName::Resolved | StageName::FollowedUp);

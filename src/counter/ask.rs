@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::{IncidentView, Status};
+use super::{DutyPlan, IncidentView, Status, When};
 use crate::incident::{Move, StageName, Via};
-use crate::terms::{Code, IncidentId, PersonId, Wall};
+use crate::terms::{Code, DeviceId, IncidentId, PersonId, Wall};
 
 /// How many questions may wait at the counter; the next one is told to come again. Own choice: a
 /// page and a command for each of 200 staff at once.
@@ -33,6 +33,25 @@ pub enum Ask {
         id: IncidentId,
         /// Whose page it is.
         reader: PersonId,
+    },
+    /// Who is on duty.
+    Roster {
+        /// At this time; now where none is named.
+        #[serde(default)]
+        at: Option<When>,
+        /// In so many days from then on; at that moment where none are named.
+        #[serde(default)]
+        days: Option<u16>,
+    },
+    /// Which of these names, as the native contract hears them, belong to no device.
+    Unregistered {
+        /// The names.
+        heard_as: Vec<DeviceId>,
+    },
+    /// Who is meant by an id or a name.
+    Person {
+        /// What people call them.
+        said: String,
     },
     /// A person says something about an incident.
     Say {
@@ -76,6 +95,12 @@ pub enum Reply {
     Incidents(Vec<IncidentView>),
     /// The incident.
     Incident(Box<IncidentView>),
+    /// Who is on duty.
+    Roster(Box<DutyPlan>),
+    /// The names that belong to no device, in the order asked.
+    Unregistered(Vec<DeviceId>),
+    /// The person who is meant.
+    Person(PersonId),
     /// What became of what was said.
     Moved(Moved),
     /// What was asked about does not exist, or the question cannot be answered: what to do instead.

@@ -5,9 +5,16 @@
 //! after the fact is on disk, and say so.
 
 mod ask;
+mod duty;
 mod pass;
+mod person;
 mod view;
 
 pub use ask::{ASKS_MAX, About, Ask, Asked, Moved, NOTE_MAX_BYTES, Reply};
+pub use duty::{DutyPlan, OnDuty, ShiftView, When};
 pub use pass::{PASS_MAX_CHARS, Pass};
-pub use view::{CarrierView, EndpointView, IncidentView, LineView, PersonView, RecordView, Status};
+pub use person::person_meant;
+pub use view::{
+    CarrierView, DeviceCount, EndpointView, IncidentView, LineView, NextStep, OpenCount,
+    PersonView, RecordView, Status,
+};

@@ -43,8 +43,8 @@ pub struct IncidentView {
     pub times: StageTimes,
     /// How long ago it was raised, in ms of hub time.
     pub age_ms: u64,
-    /// What happens next by itself, and in how many ms.
-    pub next: Option<(String, u64)>,
+    /// What happens next by itself.
+    pub next: Option<NextStep>,
     /// How it ended, in words.
     pub ending: Option<String>,
     /// Everybody who has to do with it.
@@ -56,6 +56,18 @@ pub struct IncidentView {
     pub notes: Vec<String>,
     /// The wall clock could be trusted when it was raised.
     pub clock_trusted: bool,
+    /// Everything shown here is on disk; false while the disk fails and some of it is held in memory
+    /// only.
+    pub on_disk: bool,
+}
+
+/// What an incident does by itself when nobody says anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextStep {
+    /// What, in words.
+    pub what: String,
+    /// In how many ms of hub time.
+    pub in_ms: u64,
 }
 
 /// One person and what they have to do with an incident.
@@ -71,7 +83,7 @@ pub struct PersonView {
 
 /// How the record stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(tag = "state", rename_all = "snake_case")]
 pub enum RecordView {
     /// Everything is on disk.
     Safe,
@@ -119,6 +131,24 @@ pub struct LineView {
     pub by: DutyBy,
 }
 
+/// How many incidents of a class are open; a class without any is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenCount {
+    /// The class.
+    pub class: Class,
+    /// How many, at least one.
+    pub count: usize,
+}
+
+/// How many devices there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceCount {
+    /// In the registry.
+    pub registered: usize,
+    /// Of those, heard since the start.
+    pub heard: usize,
+}
+
 /// How the hub is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -136,16 +166,16 @@ pub struct Status {
     pub clock_trusted: bool,
     /// The record.
     pub record: RecordView,
-    /// The last entry on disk.
+    /// The last entry on disk that this answer knows of.
     pub last_seq: Seq,
     /// Open incidents by class.
-    pub open: Vec<(Class, usize)>,
+    pub open: Vec<OpenCount>,
     /// The oldest open urgent incident nobody has accepted.
     pub unanswered: Option<Code>,
     /// Where devices connect.
     pub broker: Option<String>,
-    /// Registered devices, and how many of them were heard since the start.
-    pub devices: (usize, usize),
+    /// Its devices.
+    pub devices: DeviceCount,
     /// Signals that could not be read since the start.
     pub refused: u64,
     /// Free space for the record, in bytes.

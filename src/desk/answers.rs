@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use super::letters::{hub_subject, whereabouts};
 use super::{Desk, Turn};
 use crate::counter::{
-    About, Ask, Asked, CarrierView, EndpointView, IncidentView, LineView, Moved, NOTE_MAX_BYTES,
-    PersonView, RecordView, Reply, Status,
+    About, Ask, Asked, CarrierView, DeviceCount, DutyPlan, EndpointView, IncidentView, LineView,
+    Moved, NOTE_MAX_BYTES, NextStep, OpenCount, PersonView, RecordView, Reply, Status,
+    person_meant,
 };
 use crate::incident::{Answer, Fact, Incident, Move, Stage, StageName, Stimulus, Via, Why};
 use crate::terms::{Class, Code, PersonId};
 
 impl Desk {
-    /// Answers a question; what a person says is decided about and answered once it is on disk.
+    /// Answers a question, once what the answer shows is on disk; what a person says is decided about
+    /// and answered once that is.
     pub(super) fn answer(&mut self, turn: &mut Turn, asked: Asked) {
         let Asked { ask, reply } = asked;
         let told = match ask {
@@ -29,14 +31,29 @@ impl Desk {
                 }
                 told
             }
+            Ask::Roster { at, days } => {
+                let (roster, registry) = (&self.settings.roster, self.book.registry());
+                match DutyPlan::of(roster, registry, self.clock.wall(), at, days) {
+                    Some(plan) => Reply::Roster(Box::new(plan)),
+                    None => refused("that time is out of range: name one nearer to today"),
+                }
+            }
+            Ask::Unregistered { mut heard_as } => {
+                heard_as.retain(|name| self.registered(name.clone()).is_unregistered());
+                Reply::Unregistered(heard_as)
+            }
+            Ask::Person { said } => match person_meant(self.book.registry(), &said) {
+                Ok(id) => Reply::Person(id),
+                Err(why) => Reply::Refused { why },
+            },
             Ask::Say { about, by, via, epoch, says, words } => {
                 let told = self.say(turn, about, by, via, epoch, says, words);
                 turn.replies.push((turn.newest(), (reply, told)));
                 return;
             }
         };
-        // Nobody may be waiting any more.
-        let _ = reply.send(told);
+        let shown = turn.newest_urgent().unwrap_or(self.held.newest_urgent);
+        turn.replies.push((shown, (reply, told)));
     }
 
     fn one(&self, incident: Option<&Incident>, asked: &str) -> Reply {
@@ -113,7 +130,9 @@ impl Desk {
             residents: named.names,
             times: incident.times,
             age_ms: (now - incident.raised_at).0,
-            next: incident.next_deadline().map(|(at, why)| (coming(&why), (at - now).0)),
+            next: incident
+                .next_deadline()
+                .map(|(at, why)| NextStep { what: coming(&why), in_ms: (at - now).0 }),
             ending,
             people: incident
                 .responders
@@ -123,6 +142,8 @@ impl Desk {
             reader: None,
             notes: self.book.notes_of(incident.id).map(str::to_owned).collect(),
             clock_trusted: incident.clock_trusted,
+            // Said when it leaves.
+            on_disk: false,
         }
     }
 
@@ -138,10 +159,11 @@ impl Desk {
         for incident in self.book.open() {
             *open.entry(incident.class).or_default() += 1;
         }
-        let registered = self.book.registry().devices();
-        let (devices, heard) = registered.fold((0, 0), |(all, heard), device| {
-            (all + 1, heard + usize::from(self.intake.heard.contains_key(&device.id)))
-        });
+        let mut devices = DeviceCount::default();
+        for device in self.book.registry().devices() {
+            devices.registered += 1;
+            devices.heard += usize::from(self.intake.heard.contains_key(&device.id));
+        }
         Status {
             hub: self.settings.gateway.hub.to_string(),
             site: self.settings.gateway.site.clone(),
@@ -149,15 +171,16 @@ impl Desk {
             up_ms: self.vitals.up(self.clock.now()).0,
             wall: wall.wall,
             clock_trusted: wall.trusted,
-            record: match &self.vitals.disk_trouble {
+            // Said anew when it leaves.
+            record: match self.vitals.trouble() {
                 None => RecordView::Safe,
-                Some(why) => RecordView::Volatile { why: why.clone() },
+                Some(why) => RecordView::Volatile { why: why.to_owned() },
             },
             last_seq: self.book.last_seq(),
-            open: open.into_iter().collect(),
+            open: open.into_iter().map(|(class, count)| OpenCount { class, count }).collect(),
             unanswered: self.unanswered(),
             broker: self.settings.broker.as_ref().and(self.broker_address.as_ref()).cloned(),
-            devices: (devices, heard),
+            devices,
             refused: self.intake.refused_total,
             disk_free: self.vitals.disk_free,
             carriers: self
@@ -227,6 +250,10 @@ impl Turn {
             _ => None,
         })
     }
+}
+
+fn refused(why: &str) -> Reply {
+    Reply::Refused { why: why.to_owned() }
 }
 
 fn said(about: About) -> String {

@@ -4,13 +4,21 @@
 //! forced. While it fails, orders, events and answers leave at once, because people must be called
 //! (law 6); receipts and `stored` stay until the fact is safe after all or their limit has passed,
 //! and then they are refused, so that the device repeats.
+//!
+//! A view waits as well: it shows state that the turn may only just have made, and whoever reads a
+//! new call on a page takes it for written down (law 1). It is made in the turn and let out once the
+//! newest fact that cannot wait is forced; while the disk fails it leaves with the word that memory
+//! is at risk. This was chosen over keeping a second book of what is on disk, which would double
+//! memory and work for a difference of milliseconds. Facts that can wait (a message was handed over,
+//! an event was taken) are not waited for: losing one repeats a message and takes nothing back that
+//! a person was shown about a call.
 
 use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
 
 use super::turn::says_stored;
-use crate::counter::Reply;
+use crate::counter::{RecordView, Reply};
 use crate::incident::Effect;
 use crate::journal::Durable;
 use crate::terms::{At, Receipt, Seq, Wall};
@@ -31,6 +39,8 @@ pub(super) struct Held {
     receipts: VecDeque<(Seq, At, Item)>,
     effects: VecDeque<(Seq, Effect)>,
     replies: VecDeque<(Seq, oneshot::Sender<Reply>, Reply)>,
+    /// The newest fact that cannot wait, of all turns so far.
+    pub(super) newest_urgent: Seq,
 }
 
 impl Held {
@@ -58,14 +68,16 @@ impl Held {
         self.receipts.front().map(|(_, limit, _)| *limit)
     }
 
-    /// Settles what can be settled and gives back what can be carried out, in order.
+    /// Settles what can be settled and gives back what can be carried out, in order. `trouble` is why
+    /// memory is at risk, while it is.
     pub(super) fn release(
         &mut self,
         durable: &Durable,
-        volatile: bool,
+        trouble: Option<&str>,
         now: At,
         stored_at: Wall,
     ) -> Vec<Effect> {
+        let volatile = trouble.is_some();
         let mut ready = Vec::new();
         while let Some((seq, limit, _)) = self.receipts.front() {
             let (safe, late) = (durable.covers(*seq), *limit <= now);
@@ -91,14 +103,35 @@ impl Held {
                 break;
             }
             if let Some((_, to, mut reply)) = self.replies.pop_front() {
-                if let Reply::Moved(moved) = &mut reply {
-                    moved.stored_at = safe.then_some(stored_at);
-                }
+                say_where_it_is(&mut reply, safe, durable, trouble, stored_at);
                 // Nobody may be waiting any more: what was said is done all the same.
                 let _ = to.send(reply);
             }
         }
         ready
+    }
+}
+
+/// Says in an answer whether what it tells is on disk, as it is at the moment it leaves.
+fn say_where_it_is(
+    reply: &mut Reply,
+    safe: bool,
+    durable: &Durable,
+    trouble: Option<&str>,
+    stored_at: Wall,
+) {
+    match reply {
+        Reply::Moved(moved) => moved.stored_at = safe.then_some(stored_at),
+        Reply::Incident(view) => view.on_disk = safe,
+        Reply::Incidents(views) => views.iter_mut().for_each(|view| view.on_disk = safe),
+        Reply::Status(status) => {
+            status.last_seq = status.last_seq.min(durable.head.seq);
+            status.record = match trouble {
+                None => RecordView::Safe,
+                Some(why) => RecordView::Volatile { why: why.to_owned() },
+            };
+        }
+        Reply::Roster(_) | Reply::Unregistered(_) | Reply::Person(_) | Reply::Refused { .. } => {}
     }
 }
 
@@ -110,6 +143,8 @@ mod tests {
     use super::*;
     use crate::journal::{Hash, Head, Standing};
     use crate::terms::{Command, DeviceId, FeedbackStage, Verdict};
+
+    const FAILS: Option<&str> = Some("no space");
 
     fn durable(seq: u64, volatile: bool) -> Durable {
         let standing = match volatile {
@@ -136,9 +171,9 @@ mod tests {
     #[test]
     fn nothing_leaves_before_its_fact_is_on_disk() {
         let (mut held, heard) = one_of_each();
-        assert!(held.release(&durable(4, false), false, At(10), Wall(0)).is_empty());
+        assert!(held.release(&durable(4, false), None, At(10), Wall(0)).is_empty());
         assert!(heard.try_recv().is_err());
-        let ready = held.release(&durable(5, false), false, At(20), Wall(0));
+        let ready = held.release(&durable(5, false), None, At(20), Wall(0));
         assert_eq!(ready.len(), 2);
         assert_eq!(heard.try_recv(), Ok(Verdict::Stored));
     }
@@ -146,19 +181,19 @@ mod tests {
     #[test]
     fn while_the_disk_fails_people_are_called_and_receipts_stay_back_until_their_limit() {
         let (mut held, heard) = one_of_each();
-        let ready = held.release(&durable(4, true), true, At(10), Wall(0));
+        let ready = held.release(&durable(4, true), FAILS, At(10), Wall(0));
         assert_eq!(ready, [feedback(FeedbackStage::Accepted)]);
         assert!(heard.try_recv().is_err());
         assert_eq!(held.next_limit(), Some(At(2_000)));
-        assert!(held.release(&durable(4, true), true, At(2_000), Wall(0)).is_empty());
+        assert!(held.release(&durable(4, true), FAILS, At(2_000), Wall(0)).is_empty());
         assert_eq!(heard.try_recv(), Ok(Verdict::Refused));
     }
 
     #[test]
     fn a_disk_that_comes_back_in_time_releases_the_receipt() {
         let (mut held, heard) = one_of_each();
-        held.release(&durable(4, true), true, At(10), Wall(0));
-        let ready = held.release(&durable(5, false), false, At(1_900), Wall(0));
+        held.release(&durable(4, true), FAILS, At(10), Wall(0));
+        let ready = held.release(&durable(5, false), None, At(1_900), Wall(0));
         assert_eq!(ready, [feedback(FeedbackStage::Stored)]);
         assert_eq!(heard.try_recv(), Ok(Verdict::Stored));
     }

@@ -175,7 +175,7 @@ impl Desk {
     }
 
     /// The registered device of a native name, or the address it was heard under.
-    fn registered(&self, device: DeviceId) -> DeviceId {
+    pub(super) fn registered(&self, device: DeviceId) -> DeviceId {
         if device.is_unregistered() || self.book.registry().device(&device).is_some() {
             return device;
         }

@@ -195,6 +195,57 @@ async fn a_disk_that_hangs_through_more_turns_than_its_queue_holds_loses_nothing
     assert_eq!(notes_on_disk(dir.path()), turns + 3);
 }
 
+/// A note and two questions that the desk finds in one turn, because nothing runs in between.
+fn remark_and_questions(house: &House) -> [oneshot::Receiver<Reply>; 3] {
+    let reader = PersonId::new("zhangmin").unwrap();
+    [remark(), Ask::IncidentById { id: IncidentId(1), reader }, Ask::Status].map(|ask| {
+        let (reply, told) = oneshot::channel();
+        house.asks.try_send(Asked { ask, reply }).unwrap();
+        told
+    })
+}
+
+#[tokio::test]
+async fn a_view_shows_what_a_turn_has_made_only_once_the_disk_has_it() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), Gated::default());
+    let house = open(dir.path(), &disk).await;
+    settles(&house).await;
+    let Reply::Status(before) = ask(&house, Ask::Status).await else { panic!("no status") };
+    disk.shut(true);
+    let [moved, mut view, mut status] = remark_and_questions(&house);
+    while house.asks.capacity() < house.asks.max_capacity() {
+        tokio::task::yield_now().await;
+    }
+    assert!(view.try_recv().is_err() && status.try_recv().is_err(), "shown before it was on disk");
+    disk.shut(false);
+    let Ok(Reply::Incident(view)) = timeout(HANG_GUARD, view).await.unwrap() else { panic!() };
+    let Ok(Reply::Status(status)) = timeout(HANG_GUARD, status).await.unwrap() else { panic!() };
+    assert_eq!((view.notes.len(), view.on_disk), (2, true));
+    assert_eq!(status.record, RecordView::Safe);
+    assert!(status.last_seq > before.last_seq);
+    assert!(matches!(moved.await, Ok(Reply::Moved(moved)) if moved.stored_at.is_some()));
+    house.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_view_of_what_no_disk_has_taken_says_so() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), Gated::default());
+    let house = open(dir.path(), &disk).await;
+    settles(&house).await;
+    let Reply::Status(before) = ask(&house, Ask::Status).await else { panic!("no status") };
+    disk.shut(true);
+    let [moved, view, status] = remark_and_questions(&house);
+    let Ok(Reply::Incident(view)) = timeout(HANG_GUARD, view).await.unwrap() else { panic!() };
+    let Ok(Reply::Status(status)) = timeout(HANG_GUARD, status).await.unwrap() else { panic!() };
+    assert_eq!((view.notes.len(), view.on_disk), (2, false));
+    assert!(matches!(status.record, RecordView::Volatile { .. }), "{:?}", status.record);
+    assert_eq!(status.last_seq, before.last_seq, "on disk is what was");
+    assert!(matches!(moved.await, Ok(Reply::Moved(moved)) if moved.stored_at.is_none()));
+    disk.shut(false);
+    becomes_safe(&house).await;
+    house.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_does_not_wait_for_a_disk_that_hangs() {
     let (dir, disk) = (tempfile::tempdir().unwrap(), Gated::default());

@@ -25,7 +25,8 @@ pub(super) struct Turn {
     first: Seq,
     next: Seq,
     drafts: Vec<Draft>,
-    urgent: bool,
+    /// The newest fact that somebody waits for.
+    urgent: Option<Seq>,
     /// What was said in the answers decided about, by entry.
     answers: Vec<(usize, Fact)>,
     /// Effects with the fact that caused them.
@@ -51,7 +52,7 @@ impl Turn {
             first,
             next: first,
             drafts: Vec::new(),
-            urgent: false,
+            urgent: None,
             answers: Vec::new(),
             effects: Vec::new(),
             receipts: Vec::new(),
@@ -68,6 +69,11 @@ impl Turn {
     /// The newest fact so far, this turn's or an earlier one: what an acknowledgement waits for.
     pub(super) fn newest(&self) -> Seq {
         Seq(self.next.0.saturating_sub(1))
+    }
+
+    /// The newest fact of this turn that cannot wait.
+    pub(super) fn newest_urgent(&self) -> Option<Seq> {
+        self.urgent
     }
 
     /// The answers among the entries from `before` on.
@@ -97,7 +103,9 @@ impl Turn {
                 return None;
             }
         };
-        self.urgent |= !entry.fact.can_wait();
+        if !entry.fact.can_wait() {
+            self.urgent = Some(seq);
+        }
         if matches!(entry.fact, Fact::AnswerHeard { .. }) {
             self.answers.push((self.drafts.len(), entry.fact.clone()));
         }
@@ -147,6 +155,7 @@ impl Desk {
     async fn commit(&mut self, turn: Turn) -> Result<Vec<Line>, DeskError> {
         let Turn { first, drafts, urgent, effects, receipts, replies, lines, .. } = turn;
         let limit = self.clock.now() + DISK_PATIENCE;
+        self.held.newest_urgent = urgent.unwrap_or(self.held.newest_urgent);
         for (seq, receipt) in receipts {
             self.held.receipt(seq, limit, receipt);
         }
@@ -154,10 +163,10 @@ impl Desk {
             self.held.reply(seq, to, reply);
         }
         if !drafts.is_empty() {
-            let urgency = if urgent { Urgency::Urgent } else { Urgency::Unhurried };
+            let urgency = if urgent.is_some() { Urgency::Urgent } else { Urgency::Unhurried };
             self.unsent.push_back(Batch::new(drafts, urgency)?.beginning_at(first));
         }
-        let pending = self.hand_in()?.filter(|_| urgent);
+        let pending = self.hand_in()?.filter(|_| urgent.is_some());
         for (seq, effect) in effects {
             self.outbox.prepare(&effect, &self.settings, &self.book);
             self.held.effect(seq, limit, effect);
@@ -213,9 +222,9 @@ impl Desk {
     /// Lets out everything whose fact is on disk, and what must not wait for a failing one.
     pub(super) fn let_out(&mut self) {
         let durable = self.ears.durable.borrow().clone();
-        let volatile = !self.vitals.is_safe();
         let stored_at = self.clock.wall().wall;
-        let ready = self.held.release(&durable, volatile, self.clock.now(), stored_at);
+        let trouble = self.vitals.trouble();
+        let ready = self.held.release(&durable, trouble, self.clock.now(), stored_at);
         for effect in ready {
             self.carry_out(effect);
         }

@@ -86,6 +86,12 @@ impl Vitals {
         !self.volatile && self.hangs.is_none()
     }
 
+    /// Why what is written down is in memory only, in one sentence; none while it is safe.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        let why = self.disk_trouble.as_deref().unwrap_or("the disk does not answer");
+        (!self.is_safe()).then_some(why)
+    }
+
     /// Whether the disk has stopped answering.
     pub(super) fn hangs(&self) -> bool {
         self.hangs.is_some()

@@ -161,6 +161,12 @@ impl Roster {
         Some(civil::zone(&self.zone)?.to_datetime(civil::moment(wall)?))
     }
 
+    /// The wall time of a civil time at the centre; one that a zone skips is moved on, one that comes
+    /// twice is the first. None when the zone is not known or the time is out of range.
+    pub fn moment(&self, time: DateTime) -> Option<Wall> {
+        Some(civil::wall(civil::zone(&self.zone)?.to_timestamp(time).ok()?))
+    }
+
     /// The rules of a line, as they stand in the plan.
     pub(super) fn rules_of<'a>(&'a self, line: &'a LineId) -> impl Iterator<Item = &'a Rule> {
         self.rules.iter().filter(move |rule| rule.line == *line)

@@ -361,6 +361,11 @@ impl House {
         self.replayed = read;
     }
 
+    /// The record so far, as the journal keeps it.
+    pub fn record(&self) -> &[(Seq, At, Wall, Vec<u8>)] {
+        &self.record
+    }
+
     // ---- expectations ----
 
     /// The newest incident in memory.

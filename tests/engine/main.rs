@@ -18,6 +18,7 @@ mod follow_up;
 mod hazard;
 mod hub_troubles;
 mod ladder;
+mod old_journals;
 mod outcomes;
 mod presses;
 mod properties;

@@ -1,10 +1,14 @@
 //! The page behind the link in a message.
 
+use std::io::ErrorKind::WouldBlock;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
 use anling::counter::Pass;
 use anling::terms::{IncidentId, PersonId, Secret, Wall};
 
 use crate::devices::{press, publish, topic};
-use crate::hub::Hub;
+use crate::hub::{HANG_GUARD, Hub};
 use crate::receivers::{MailServer, http};
 
 fn house() -> (Hub, MailServer) {
@@ -109,4 +113,25 @@ fn a_made_up_pass_is_404_and_leaves_no_trace() {
     assert_eq!(status, 400);
     assert_eq!(hub.facts("answer_heard").len(), before);
     assert_eq!(hub.incident("A01")["stage"], "calling");
+}
+
+#[test]
+fn hundreds_of_silent_connections_hold_up_neither_a_tap_nor_the_word_that_the_hub_is_well() {
+    let (hub, _mail) = house();
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    let port = hub.console_port();
+    let silent: Vec<TcpStream> =
+        (0..300).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    let mut half = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    half.write_all(b"POST /a/x HTTP/1.1\r\nhost: h").unwrap();
+    let (status, page) = http(port, "POST", &pass_by(&hub, i64::MAX), "say=accept");
+    assert!(status == 200 && page.contains("已登记"), "{status} {page}");
+    assert_eq!(hub.incident("A01")["stage"], "accepted");
+    assert_eq!(http(port, "GET", "/healthz", "").0, 200);
+    // None of them is kept for ever.
+    for mut stream in silent.into_iter().chain([half]) {
+        stream.set_read_timeout(Some(HANG_GUARD)).unwrap();
+        let ended = stream.read(&mut [0; 64]);
+        assert!(ended.map_or_else(|e| e.kind() != WouldBlock, |_| true), "kept for ever");
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::hub::{Hub, Said, run};
+use crate::hub::{Hub, Said, anling, run};
 
 /// Compares with the expected text of this name.
 pub fn same(name: &str, found: &str) {
@@ -56,6 +56,14 @@ fn a_wrong_command_is_2_a_missing_config_3_and_no_hub_4() {
         ("press", 2),
         ("press B-02 --kind waltz", 2),
         ("press B-02 --count 0", 2),
+        ("press B --from-devices 5 --count 3", 2),
+        ("press B/5", 2),
+        ("press B+", 2),
+        ("press #", 2),
+        ("press native-mqtt:B-02", 2),
+        ("journal export --from 9 --to 3", 2),
+        ("journal export --to 0", 2),
+        ("roster --at tomorrow", 2),
         ("incident A01 resolve --ending sung --as zhangmin", 2),
         ("incident A01 follow-up --score 9 --as zhangmin", 2),
         ("status", 4),
@@ -89,4 +97,46 @@ fn a_record_that_is_not_there_is_5() {
     let said = hub.cli(&["journal", "verify"]);
     assert_eq!(said.code, 5, "{said:?}");
     assert_eq!(said.err.trim_end().lines().count(), 1, "{said:?}");
+}
+
+/// What a command says and how it ends when the reader of its output has gone away before it wrote.
+fn into_a_closed_pipe(hub: &Hub, asked: &str) -> (Option<i32>, String) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = anling();
+    command.arg("--config").arg(hub.config()).args(asked.split(' ')).stdout(writer);
+    let output = command.output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_a_quiet_end_of_every_command() {
+    let hub = Hub::open();
+    hub.does(&["press", "B-02"]);
+    for asked in [
+        "--help",
+        "status",
+        "status --json",
+        "incidents",
+        "incident A01",
+        "incident A01 accept --as zhangmin",
+        "roster --days 7",
+        "press B-02",
+        "check",
+        "journal tail",
+        "journal verify",
+        "journal export",
+    ] {
+        assert_eq!(into_a_closed_pipe(&hub, asked), (Some(0), String::new()), "{asked}");
+    }
+}
+
+#[test]
+fn a_closed_standard_error_is_no_bug() {
+    let hub = Hub::prepared();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = anling();
+    command.arg("--config").arg(hub.config()).arg("status").stderr(writer);
+    assert_eq!(command.output().unwrap().status.code(), Some(4));
 }

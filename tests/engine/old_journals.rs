@@ -1,0 +1,276 @@
+//! Journals of earlier versions: today's code reads them to the same state as on the day they were
+//! written.
+//!
+//! `tests/old_journals/vN/` holds a journal as a hub leaves it, `summary.json` with the state it
+//! stands for, and `frozen.toml` names the digest of every file. A frozen journal is never written
+//! again: when its test fails, the code is wrong. A fact that is new, or has a new shape, gets a
+//! further folder: tell a story with it in `story`, raise `NEWEST`, and write that folder once with
+//! `ANLING_OLD_JOURNALS=write cargo test --test engine old_journals`. What a summary leaves out is
+//! not promised: it holds what a person or another system is told.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anling::incident::{
+    Carrier, Ending, Entry, Fact, Incident, IncidentBook, Move, Order, Outcome, Resumed, Stimulus,
+};
+use anling::journal::{Draft, Journal, Limits, OsDisk, tail, verify};
+use anling::terms::{Kind, Seq, Wait};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::house::{BY_PHONE, HELPED, House};
+use crate::plan;
+
+/// The journal that today's code writes.
+const NEWEST: &str = "v1";
+/// How many kinds of facts there are in it.
+const FACTS: usize = 39;
+/// Entries in one frame, as a small turn makes them.
+const FRAME: usize = 5;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/old_journals")
+}
+
+fn versions() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let mut versions: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
+    versions.sort();
+    assert!(!versions.is_empty(), "no frozen journal at all");
+    versions
+}
+
+/// A week in which everything happens that a record can hold.
+fn story() -> House {
+    let mut house = House::new();
+    house.takes(&Stimulus::Roster(Box::new(plan::roster())));
+    house.takes(&Stimulus::Found("a torn tail of 17 bytes was set aside".to_owned()));
+    emergencies(&mut house);
+    the_rest(&mut house);
+    house.endpoints_take_everything();
+    house.takes(&Stimulus::Stopping);
+    house.starts(Resumed::ByWall);
+    // What is open at the end: a call nobody has answered, one that is accepted, one that waits.
+    house.press("B-14");
+    house.pulse("bed-7", Kind::Inactivity);
+    house.says("lina", Move::Accept);
+    house.pulse("B-20", Kind::Service);
+    house.press("B-99");
+    house.passes(30);
+    house.takes(&Stimulus::Stopping);
+    house
+}
+
+/// Ladders, answers, arrivals, and what comes after them.
+fn emergencies(house: &mut House) {
+    // Nobody answers, to the ladder's end; pressed again; the resident cancels.
+    house.press("B-14");
+    let refused = Outcome::Refused { why: "550 no such mailbox".to_owned() };
+    house.carrier_says(&house.order_to("zhangmin", Carrier::Mail), refused);
+    let later = Outcome::TryLater { why: "451 not now".to_owned(), after: Some(Wait::secs(5)) };
+    house.carrier_says(&house.order_to("zhangmin", Carrier::Screen), later);
+    house.passes(10);
+    house.carrier_says(&house.order_to("zhangmin", Carrier::Screen), Outcome::HandedOver);
+    house.passes(60);
+    house.press("B-14");
+    house.cancel("B-14");
+    house.passes(600);
+    house.says("lina", Move::Accept);
+    house.says("lina", Move::OnTheWay);
+    house.says("lina", Move::Arrive);
+    house.minutes(40);
+    house.says("lina", Move::NeedHelp);
+    house.notes("lina", "左膝擦伤，已消毒");
+    house.says("lina", HELPED);
+    // Pressed soon after: open again, and closed by phone; then followed up.
+    house.minutes(5);
+    house.press("B-14");
+    house.says("zhangmin", Move::Decline);
+    house.says("wangqiang", Move::TakeOver);
+    house.says("wangqiang", Move::Resolve { ending: Ending::Helped, contact: BY_PHONE });
+    house.says("zhaolei", Move::FollowUp { score: Some(5), complaint: false });
+    // Accepted, reminded, and nobody arrives.
+    house.press("B-15");
+    house.says("zhangmin", Move::Accept);
+    house.minutes(20);
+    house.says("zhangmin", Move::Silence);
+    house.minutes(5);
+    house.says("zhangmin", Move::FalseAlarm { contact: BY_PHONE });
+    // A fall, asked after twice without an answer; then all of these leave memory.
+    house.pulse("B-16", Kind::Fall);
+    house.says("lina", Move::Arrive);
+    house.says("lina", HELPED);
+    house.minutes(60 * 24 * 9);
+}
+
+/// Hazards, checks, faults, services, and the hub's own troubles.
+fn the_rest(house: &mut House) {
+    house.level("smoke-1", Kind::Smoke, true);
+    let fire = plan::endpoint("fire");
+    let refused = house.book.owed(&fire).map(|story| (story.seq, "422 no".to_owned())).collect();
+    house.takes(&Stimulus::Delivered { endpoint: fire, took: Vec::new(), refused });
+    house.minutes(3);
+    house.says("zhangmin", Move::Arrive);
+    house.says("lina", Move::Arrive);
+    house.level("smoke-1", Kind::Smoke, false);
+    house.says("lina", Move::Resolve { ending: Ending::Drill, contact: None });
+    house.pulse("bed-7", Kind::Inactivity);
+    house.minutes(90);
+    house.says("zhaolei", Move::Arrive);
+    house.says("zhaolei", HELPED);
+    house.says("quzhi", Move::FollowUp { score: None, complaint: true });
+    house.says("zhaolei", Move::FollowUp { score: Some(2), complaint: true });
+    house.garbage("B-20");
+    house.says("zhangmin", Move::FalseAlarm { contact: BY_PHONE });
+    house.garbage("temp-3");
+    house.pulse("B-20", Kind::Service);
+    house.says("zhangmin", Move::Accept);
+    house.says("zhangmin", Move::Resolve { ending: Ending::Done, contact: None });
+    house.trouble(Kind::Carrier, "mail", true);
+    house.trouble(Kind::Carrier, "mail", false);
+    house.trouble(Kind::Memory, "journal", true);
+    house.says("zhaolei", Move::Accept);
+    house.says("quzhi", Move::TakeOver);
+    house.trouble(Kind::Memory, "journal", false);
+    house.notes("zhaolei", "换了新的存储卡");
+    house.says("zhaolei", Move::Resolve { ending: Ending::DeviceFault, contact: None });
+    house.leaves("wangqiang");
+    house.trusted = false;
+    house.press("cord");
+    house.trusted = true;
+    house.says("nobody", Move::Accept);
+    house.says("zhangmin", Move::Arrive);
+    house.says("zhangmin", HELPED);
+}
+
+/// Writes the story as a hub would have.
+fn write(dir: &Path, house: &House) {
+    let limits = Limits { ballast_bytes: 0, segment_max_bytes: 48 << 10, ..Limits::default() };
+    let opened = Journal::open(Arc::new(OsDisk), dir, limits).unwrap().replay(|_| {});
+    let mut journal = opened.journal;
+    for turn in house.record().chunks(FRAME) {
+        let draft = |(_, at, wall, body): &_| Draft::new(*at, *wall, Vec::clone(body)).unwrap();
+        journal.append(&mut turn.iter().map(draft).collect());
+        journal.force();
+    }
+    let last = house.record().last().unwrap();
+    assert!(journal.close(last.1, last.2).covers(last.0));
+}
+
+/// The state that a journal stands for, read by today's code from a copy.
+fn summary(journal: &Path) -> String {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(journal).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    let limits = Limits { ballast_bytes: 0, ..Limits::default() };
+    let mut book = IncidentBook::default();
+    let mut facts: BTreeMap<&'static str, u32> = BTreeMap::new();
+    let opening = Journal::open(Arc::new(OsDisk), copy.path(), limits).unwrap();
+    let opened = opening.replay(|record| {
+        let entry = Entry::from_body(record.seq, record.at, record.wall, &record.body).unwrap();
+        *facts.entry(Fact::name(&entry.fact)).or_default() += 1;
+        book.apply(&entry);
+    });
+    assert!(opened.clean_stop && opened.findings.is_empty(), "{:?}", opened.findings);
+    let head = opened.journal.durable().head;
+    let value = json!({
+        "chain": { "last": head.seq, "hash": head.hash.to_string() },
+        "facts": facts,
+        "incidents": book.incidents().map(|it| incident(&book, it)).collect::<Vec<_>>(),
+        "registry": {
+            "residents": book.registry().residents().count(),
+            "homes": book.registry().homes().count(),
+            "devices": book.registry().devices().count(),
+            "people": book.registry().people().map(|person| &person.id).collect::<Vec<_>>(),
+        },
+        "policy": book.policy().ladders.keys().collect::<Vec<_>>(),
+        "outstanding": book.outstanding().map(|order: &Order| order.id.to_string()).collect::<Vec<_>>(),
+        "owed": book.owed_counts().collect::<Vec<_>>(),
+        "next": book.next_deadline().map(|(at, id, why)| json!([at, id, why])),
+        "last": [json!(book.last_seq()), json!(book.last_at()), json!(book.last_wall())],
+        "last_trusted": book.last_trusted(),
+    });
+    serde_json::to_string_pretty(&value).unwrap() + "\n"
+}
+
+fn incident(book: &IncidentBook, it: &Incident) -> Value {
+    json!({
+        "id": it.id, "code": it.code, "class": it.class, "kind": it.kind, "device": it.device,
+        "home": it.home, "resident": it.resident, "night": it.night, "raised_at": it.raised_at,
+        "clock_trusted": it.clock_trusted, "linked": it.linked, "stage": it.stage.name(),
+        "epoch": it.epoch, "rung": it.rung(), "needs": it.needs, "responders": it.responders,
+        "exhausted": it.exhausted, "cancelled": it.cancelled, "back_to_normal": it.back_to_normal,
+        "presses": it.presses, "mark": it.mark, "times": it.times,
+        "next": it.next_deadline().map(|(at, why)| json!([at, why])),
+        "notes": book.notes_of(it.id).collect::<Vec<_>>(),
+    })
+}
+
+/// The digest of every file of every version, as `frozen.toml` holds it.
+fn digests() -> String {
+    let mut text = String::new();
+    for version in versions() {
+        let journal = std::fs::read_dir(version.join("journal")).unwrap();
+        let mut files: Vec<PathBuf> = journal.map(|entry| entry.unwrap().path()).collect();
+        files.push(version.join("summary.json"));
+        files.sort();
+        for file in files {
+            let bytes = std::fs::read(&file).unwrap();
+            let hex: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
+            let name = file.strip_prefix(folder()).unwrap().display().to_string();
+            writeln!(text, "\"{name}\" = \"{hex}\"").unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn yesterdays_record_is_read_to_the_same_state() {
+    for version in versions() {
+        let expected = std::fs::read_to_string(version.join("summary.json")).unwrap();
+        let found = summary(&version.join("journal"));
+        assert!(expected == found, "{} is read otherwise:\n{found}", version.display());
+    }
+}
+
+#[test]
+fn yesterdays_chain_is_whole() {
+    for version in versions() {
+        let report = verify(&OsDisk, &version.join("journal")).unwrap();
+        assert!(report.is_sound() && report.closed, "{report}");
+        let last = tail(&OsDisk, &version.join("journal"), 1).unwrap().pop().unwrap();
+        assert_eq!(Some(last.seq), report.last.map(|end| end.seq));
+    }
+}
+
+#[test]
+fn no_frozen_byte_has_changed() {
+    let frozen = std::fs::read_to_string(folder().join("frozen.toml")).unwrap();
+    assert_eq!(frozen, digests(), "a frozen journal is never written again");
+}
+
+#[test]
+fn every_kind_of_fact_stands_in_the_newest_frozen_journal() {
+    let text = std::fs::read_to_string(folder().join(NEWEST).join("summary.json")).unwrap();
+    let summary: Value = serde_json::from_str(&text).unwrap();
+    let names: Vec<&String> = summary["facts"].as_object().unwrap().keys().collect();
+    assert_eq!(names.len(), FACTS, "{names:?}");
+}
+
+#[test]
+fn a_version_is_written_once() {
+    let dir = folder().join(NEWEST);
+    let house = story();
+    assert!(house.record().len() > 100 && house.record()[0].0 == Seq(1));
+    if std::env::var("ANLING_OLD_JOURNALS").is_ok_and(|wish| wish == "write") {
+        assert!(!dir.join("journal").exists(), "{} is frozen", dir.display());
+        write(&dir.join("journal"), &house);
+        std::fs::write(dir.join("summary.json"), summary(&dir.join("journal"))).unwrap();
+        std::fs::write(folder().join("frozen.toml"), digests()).unwrap();
+    }
+}
