@@ -111,6 +111,10 @@ impl Step<'_> {
         self.incident.responder(by).is_some_and(Responder::is_active)
     }
 
+    fn is_there(&self, by: &PersonId) -> bool {
+        self.incident.responder(by) == Some(Responder::OnScene)
+    }
+
     /// How many people are coming or there once `by` is one of them.
     fn active_with(&self, by: &PersonId) -> usize {
         self.incident.active().filter(|who| *who != by).count() + 1
@@ -308,6 +312,9 @@ impl Step<'_> {
         }
     }
 
+    /// Over, where a resident may be in need: said by who stands there, or by who says how else they
+    /// know (oncall.md 3.2: on scene, or verified by phone). No role may close from afar; whoever
+    /// takes it down in the duty room for somebody speaks as that person.
     fn resolve(
         &self,
         by: &PersonId,
@@ -316,16 +323,18 @@ impl Step<'_> {
     ) -> Result<Vec<Fact>, Ignored> {
         let needs_somebody_there =
             matches!(self.incident.class, Class::Hazard | Class::Emergency | Class::Welfare);
-        let there = matches!(self.incident.stage, Stage::OnScene { .. });
-        if needs_somebody_there && !there && contact.is_none() {
-            return Err(Ignored::NobodyOnScene);
+        if needs_somebody_there && contact.is_none() && !self.is_there(by) {
+            return Err(match self.incident.on_scene() {
+                0 => Ignored::NobodyOnScene,
+                _ => Ignored::OthersOnScene,
+            });
         }
         Ok(self.closed(by, ending, contact))
     }
 
     fn false_alarm(&self, by: &PersonId, contact: Option<Contact>) -> Result<Vec<Fact>, Ignored> {
-        let there = self.incident.responder(by) == Some(Responder::OnScene);
-        let contact = contact.or(there.then_some(Contact::Visit)).ok_or(Ignored::NoContact)?;
+        let contact = contact.or(self.is_there(by).then_some(Contact::Visit));
+        let contact = contact.ok_or(Ignored::NoContact)?;
         Ok(self.closed(by, Ending::Accidental, Some(contact)))
     }
 

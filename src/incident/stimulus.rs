@@ -281,6 +281,8 @@ pub enum Ignored {
     AlreadySaid,
     /// Nobody is on scene, and no contact was named.
     NobodyOnScene,
+    /// Others are on scene, and who spoke is not and named no contact.
+    OthersOnScene,
     /// A false alarm needs a word with the resident or a visit.
     NoContact,
     /// The district may take over and note, nothing else.
@@ -304,6 +306,10 @@ impl Ignored {
             Self::AlreadySaid => "that was said already",
             Self::NobodyOnScene => {
                 "nobody is on scene: arrive first, or say --by-phone if you spoke with the resident"
+            }
+            Self::OthersOnScene => {
+                "only who is on scene closes it: arrive first, or say --by-phone if you spoke with \
+                 the resident"
             }
             Self::NoContact => {
                 "say how you know: --by-phone or --visit; a false alarm needs a word with the resident"
