@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Notice, OrderId, Outcome};
+use super::{OrderId, Outcome};
 use crate::registry::{Change, DeviceTypes};
 use crate::roster::Roster;
 use crate::terms::{
@@ -345,11 +345,4 @@ pub enum Why {
     File,
     /// Try an order again.
     Retry(OrderId),
-}
-
-impl Notice {
-    /// The notice of the step after the first.
-    pub fn later_step(rung: u8) -> Self {
-        if rung == 0 { Self::Called } else { Self::Escalated }
-    }
 }
