@@ -96,6 +96,7 @@ fn read(tap: &Tap) -> Option<Move> {
         "decline" => Move::Decline,
         "on_the_way" => Move::OnTheWay,
         "arrive" => Move::Arrive,
+        "still_here" => Move::StillHere,
         "need_help" => Move::NeedHelp,
         "false_alarm" => Move::FalseAlarm { contact },
         "resolve" => Move::Resolve { ending: Ending::from_word(tap.ending.as_deref()?)?, contact },
@@ -180,7 +181,9 @@ fn moves(
             ("need_help", "需要增援", "help"),
             ("decline", "去不了，转他人", ""),
         ],
-        Some(Responder::OnScene) => vec![("need_help", "需要增援", "help")],
+        Some(Responder::OnScene) => {
+            vec![("still_here", "我还在现场，平安", ""), ("need_help", "需要增援", "help")]
+        }
         _ if view.stage == StageName::Calling || view.stage == StageName::Queued => {
             vec![("accept", "我去，接警", "main"), ("decline", "去不了", "")]
         }
@@ -237,6 +240,7 @@ fn told(says: Move, moved: &Moved, mine: Option<Responder>) -> &'static str {
         Move::Decline => "已登记：您去不了，系统继续呼叫他人。",
         Move::OnTheWay => "已登记：您已出发。",
         Move::Arrive => "已登记：您已到场。处置后请点“处置完成”。",
+        Move::StillHere => "已登记：您还在现场。处置后请点“处置完成”。",
         Move::NeedHelp => "已登记：正在呼叫增援。",
         Move::Resolve { .. } | Move::FalseAlarm { .. } => "已登记：此单结束，谢谢。",
         Move::FollowUp { .. } | Move::Note | Move::Silence => "已登记。",

@@ -57,7 +57,7 @@ impl IncidentBook {
         let step = self.step(at, standing, incident);
         let by = &answer.by;
         match says {
-            Move::Note => Ok(Vec::new()),
+            Move::Note => Ok(step.heard_from(by).into_iter().collect()),
             Move::FollowUp { score, complaint } => follow_up(incident, by, score, complaint),
             _ if !incident.stage.is_open() => Err(Ignored::AlreadyOver),
             Move::Accept => step.accept(by, false),
@@ -65,6 +65,7 @@ impl IncidentBook {
             Move::Decline => step.decline(by),
             Move::OnTheWay => step.set_out(by),
             Move::Arrive => step.arrive(by),
+            Move::StillHere => step.heard_from(by).map(|h| vec![h]).ok_or(Ignored::NotOnScene),
             Move::NeedHelp => step.need_help(by),
             Move::Resolve { ending, contact } => step.resolve(by, ending, contact),
             Move::FalseAlarm { contact } => step.false_alarm(by, contact),
@@ -246,7 +247,16 @@ impl Step<'_> {
         let needs = coming.max(self.incident.needs).saturating_add(1).min(NEEDS_MAX);
         let mut facts = vec![Fact::HelpAsked { incident: self.incident.id, needs }];
         facts.extend(self.call_for_more(by));
+        facts.extend(self.heard_from(by));
         Ok(facts)
+    }
+
+    /// A word from somebody on scene ends the quiet that they are asked about (oncall.md 3.2: "quiet
+    /// 20 min"); whoever else speaks says nothing about those there.
+    fn heard_from(&self, by: &PersonId) -> Option<Fact> {
+        let on_scene = matches!(self.incident.stage, Stage::OnScene { .. }) && self.is_there(by);
+        let (incident, by, next) = (self.incident.id, by.clone(), self.scene_asked_next(0));
+        on_scene.then_some(Fact::SceneHeard { incident, by, next })
     }
 
     /// Everybody who is not coming is called now and again each minute; `by` has just spoken.

@@ -102,6 +102,13 @@ impl IncidentBook {
                     self.tell_story(entry, *incident, StoryKind::Escalated, &[], effects);
                 }
             }
+            Fact::SceneHeard { incident, next, .. } => {
+                self.change(*incident, |i| {
+                    if matches!(i.stage, Stage::OnScene { .. }) {
+                        i.stage = Stage::OnScene { asked: 0, next: *next };
+                    }
+                });
+            }
             Fact::HelpAsked { incident, needs } => {
                 self.change(*incident, |i| i.needs = *needs);
             }

@@ -143,6 +143,8 @@ pub enum Move {
     OnTheWay,
     /// I am there.
     Arrive,
+    /// I am still there, and well.
+    StillHere,
     /// I need one more person.
     NeedHelp,
     /// It is over.
@@ -281,6 +283,8 @@ pub enum Ignored {
     AlreadySaid,
     /// Nobody is on scene, and no contact was named.
     NobodyOnScene,
+    /// Who spoke is not on scene.
+    NotOnScene,
     /// Others are on scene, and who spoke is not and named no contact.
     OthersOnScene,
     /// A false alarm needs a word with the resident or a visit.
@@ -307,6 +311,7 @@ impl Ignored {
             Self::NobodyOnScene => {
                 "nobody is on scene: arrive first, or say --by-phone if you spoke with the resident"
             }
+            Self::NotOnScene => "you are not on scene: arrive first",
             Self::OthersOnScene => {
                 "only who is on scene closes it: arrive first, or say --by-phone if you spoke with \
                  the resident"

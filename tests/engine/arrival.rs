@@ -1,9 +1,9 @@
 //! From acceptance to arrival, and what happens when nobody arrives.
 
-use anling::incident::{Move, Notice, Responder, Stage, StageName, StoryKind, Via};
+use anling::incident::{Ignored, Move, Notice, Responder, Stage, StageName, StoryKind, Via};
 use anling::terms::IncidentId;
 
-use crate::house::House;
+use crate::house::{Given, House};
 use crate::plan::person;
 
 fn accepted() -> House {
@@ -190,4 +190,40 @@ fn the_call_starts_again_as_often_as_nobody_arrives() {
         assert_eq!(house.it().epoch, epoch);
         assert!(matches!(house.it().stage, Stage::Calling { .. }));
     }
+}
+
+#[test]
+fn a_word_from_on_scene_ends_the_quiet_and_nobody_elses_does() {
+    for says in [Move::StillHere, Move::Note, Move::NeedHelp] {
+        let mut house = House::new();
+        house.press("B-14");
+        house.says("lina", Move::Arrive);
+        house.minutes(19);
+        house.says("lina", says);
+        house.minutes(19);
+        house.not_told("lina");
+        house.minutes(1);
+        house.called("lina", &Notice::StillOnScene);
+        house.says("lina", says);
+        house.minutes(20);
+        house.called("lina", &Notice::StillOnScene);
+        let lead = |g: &&Given| g.0 == person("zhaolei") && g.2 == Notice::StillOnScene;
+        assert_eq!(house.given.iter().find(lead), None, "asked for the first time again");
+    }
+}
+
+#[test]
+fn who_is_not_on_scene_cannot_say_that_all_is_well_there() {
+    let mut house = House::new();
+    house.press("B-14");
+    house.says("zhangmin", Move::StillHere);
+    house.ignored(Ignored::NotOnScene);
+    house.says("lina", Move::Arrive);
+    house.says("zhangmin", Move::Accept);
+    house.minutes(19);
+    house.says("zhangmin", Move::StillHere);
+    house.ignored(Ignored::NotOnScene);
+    house.notes("zhangmin", "快到了");
+    house.minutes(1);
+    house.called("lina", &Notice::StillOnScene);
 }
