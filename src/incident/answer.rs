@@ -269,7 +269,8 @@ impl Step<'_> {
         vec![told, Fact::RepeatSet { incident, next }]
     }
 
-    fn decline(&self, by: &PersonId) -> Result<Vec<Fact>, Ignored> {
+    /// "I cannot come", or gone from the registry.
+    pub(super) fn decline(&self, by: &PersonId) -> Result<Vec<Fact>, Ignored> {
         let incident = self.incident.id;
         if self.incident.responder(by) == Some(Responder::Declined) {
             return Err(Ignored::AlreadySaid);

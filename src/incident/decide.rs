@@ -1,9 +1,10 @@
 //! Deciding: a stimulus and what stands at the moment go in, facts come out. Nothing changes until
 //! they are applied.
 
-use super::{Fact, IncidentBook, Policy, Standing, Stimulus};
+use super::{Entry, Fact, Incident, IncidentBook, Policy, Standing, Stimulus};
+use crate::registry::{Change, RowId};
 use crate::roster::Roster;
-use crate::terms::At;
+use crate::terms::{At, IncidentId, PersonId, WallReading};
 
 impl IncidentBook {
     /// The facts a stimulus leads to, the stimulus itself first; empty when it changes nothing.
@@ -16,10 +17,7 @@ impl IncidentBook {
             Stimulus::Stopping => vec![Fact::HubStopped],
             Stimulus::Policy(policy) => self.on_policy(policy),
             Stimulus::Roster(roster) => on_roster(roster),
-            Stimulus::Registry(changes) => changes
-                .iter()
-                .map(|change| Fact::RegistryChanged { change: change.clone() })
-                .collect(),
+            Stimulus::Registry(changes) => self.on_registry(at, standing, changes),
             Stimulus::Heard(report) => self.on_report(at, standing, report),
             Stimulus::Unread { link, refusal, count } => {
                 self.on_unread(at, standing, link, refusal, *count)
@@ -42,6 +40,59 @@ impl IncidentBook {
             Stimulus::Found(finding) => vec![Fact::Found { finding: finding.clone() }],
             Stimulus::Due => self.on_deadline(at, standing),
         }
+    }
+
+    /// The changes, and for each person who goes while people count on them that they decline: others
+    /// are called at once, not when the arrival limit has passed. Somebody without any address stays:
+    /// the screen reaches them.
+    fn on_registry(&self, at: At, standing: &Standing<'_>, changes: &[Change]) -> Vec<Fact> {
+        let changed = |change: &Change| Fact::RegistryChanged { change: change.clone() };
+        let counted_on = |change: &Change| match change {
+            Change::Removed(RowId::Person(who)) => {
+                self.open().any(|incident| incident.active().any(|coming| coming == who))
+            }
+            _ => false,
+        };
+        if !changes.iter().any(counted_on) {
+            return changes.iter().map(changed).collect();
+        }
+        // Nobody who goes as well is called instead, and what one departure leads to the next one
+        // meets: decided on a copy that goes along.
+        let mut after = self.clone();
+        let mut facts = Vec::new();
+        for change in changes {
+            after.goes_along(at, standing, changed(change), &mut facts);
+        }
+        for change in changes {
+            let Change::Removed(RowId::Person(who)) = change else { continue };
+            let is_coming = |i: &&Incident| i.active().any(|coming| coming == who);
+            let left: Vec<IncidentId> = after.open().filter(is_coming).map(|i| i.id).collect();
+            for id in left {
+                for fact in after.without(at, standing, id, who) {
+                    after.goes_along(at, standing, fact, &mut facts);
+                }
+            }
+        }
+        facts
+    }
+
+    /// What it leads to in one incident that somebody who was coming or there is gone.
+    fn without(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        id: IncidentId,
+        who: &PersonId,
+    ) -> Vec<Fact> {
+        let Some(incident) = self.incident(id) else { return Vec::new() };
+        self.step(at, standing, incident).decline(who).unwrap_or_default()
+    }
+
+    fn goes_along(&mut self, at: At, standing: &Standing<'_>, fact: Fact, facts: &mut Vec<Fact>) {
+        let WallReading { wall, trusted } = standing.wall;
+        let entry = Entry { seq: self.last_seq.next(), at, wall, trusted, fact };
+        self.apply(&entry);
+        facts.push(entry.fact);
     }
 
     /// A policy is recorded when it differs from the one in use.
