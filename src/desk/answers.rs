@@ -168,7 +168,7 @@ impl Desk {
                     carrier: *carrier,
                     last_handed_over: out.last_handed_over,
                     trouble: out.trouble.clone(),
-                    waiting: out.waiting(),
+                    waiting: out.waiting() + self.book.put_off(*carrier),
                 })
                 .collect(),
             endpoints: self
