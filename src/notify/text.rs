@@ -41,7 +41,7 @@ pub fn mail(letter: &Letter) -> (String, String) {
         lines.extend(ways);
     }
     if letter.resent {
-        lines.push("本邮件在主机重启后重发，可能与前一封重复。".to_owned());
+        lines.push("本邮件为重发，可能与前一封重复。".to_owned());
     }
     (subject, lines.join("\n") + "\n")
 }
