@@ -113,7 +113,7 @@ impl Desk {
             residents: named.names,
             times: incident.times,
             age_ms: (now - incident.raised_at).0,
-            next: incident.next_deadline().map(|(at, why)| (coming(&why), (at - now).0)),
+            next: incident.next_deadline().map(|(at, why)| (coming(&why, incident), (at - now).0)),
             ending,
             people: incident
                 .responders
@@ -236,10 +236,16 @@ fn said(about: About) -> String {
     }
 }
 
-/// What a deadline brings, for people.
-fn coming(why: &Why) -> String {
+/// What a deadline brings, for people. A hazard has no steps, and neither has what lies beyond the
+/// last one.
+fn coming(why: &Why, incident: &Incident) -> String {
+    let beyond = matches!(incident.stage, Stage::Calling { lap, .. } if lap > 0);
     match why {
         Why::WorkBegins => "working hours begin",
+        Why::NextRung | Why::Repeat if incident.class == Class::Hazard => {
+            "everybody who has not answered is called again"
+        }
+        Why::NextRung if beyond => "called again",
         Why::NextRung => "next step is called",
         Why::RemindArrival => "reminder to arrive",
         Why::MissedArrival => "called again if nobody has arrived",

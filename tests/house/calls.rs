@@ -52,6 +52,8 @@ fn smoke_calls_everybody_at_once() {
         mail.takes(&format!("{person}@yunjian.example"), &["F01"]);
     }
     assert_eq!(hub.open_on("S-01")[0]["class"], "hazard");
+    let card = hub.does(&["incident", "F01"]);
+    assert!(card.contains("next      everybody who has not answered is called again"), "{card}");
 }
 
 #[test]
