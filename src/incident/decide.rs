@@ -1,7 +1,7 @@
 //! Deciding: a stimulus and what stands at the moment go in, facts come out. Nothing changes until
 //! they are applied.
 
-use super::{Entry, Fact, Incident, IncidentBook, Policy, Standing, Stimulus};
+use super::{Call, Entry, Fact, Incident, IncidentBook, Policy, Standing, Stimulus};
 use crate::registry::{Change, RowId};
 use crate::roster::Roster;
 use crate::terms::{At, IncidentId, PersonId, WallReading};
@@ -9,6 +9,14 @@ use crate::terms::{At, IncidentId, PersonId, WallReading};
 impl IncidentBook {
     /// The facts a stimulus leads to, the stimulus itself first; empty when it changes nothing.
     pub fn decide(&self, at: At, standing: &Standing<'_>, stimulus: &Stimulus) -> Vec<Fact> {
+        let facts = self.decided(at, standing, stimulus);
+        match facts.iter().any(is_long) {
+            true => facts.into_iter().flat_map(divided).collect(),
+            false => facts,
+        }
+    }
+
+    fn decided(&self, at: At, standing: &Standing<'_>, stimulus: &Stimulus) -> Vec<Fact> {
         match stimulus {
             Stimulus::Started { version, clean, gap, how, boot } => vec![
                 Fact::HubStarted { version: version.clone(), clean: *clean },
@@ -103,6 +111,47 @@ impl IncidentBook {
         }
         vec![Fact::PolicyTaken { text }]
     }
+}
+
+/// How many people one fact may name, whatever their ids: of the longest ids, escaped in JSON, as
+/// many fit into 12 KiB, three quarters of what an entry of the record holds.
+const NAMED_MAX: usize = 38;
+/// The same in bytes, for ids of usual length: about 250 people.
+const NAMED_BYTES_MAX: usize = 12 * 1024;
+
+fn calls_of(fact: &Fact) -> &[Call] {
+    match fact {
+        Fact::Called { calls, .. } | Fact::Told { to: calls, .. } => calls,
+        _ => &[],
+    }
+}
+
+fn bytes_of(call: &Call) -> usize {
+    serde_json::to_vec(call).map_or(usize::MAX, |json| json.len() + 1)
+}
+
+fn is_long(fact: &Fact) -> bool {
+    let calls = calls_of(fact);
+    calls.len() > NAMED_MAX && calls.iter().map(bytes_of).sum::<usize>() > NAMED_BYTES_MAX
+}
+
+/// A call to more people than an entry can name is told to the rest of them by facts that follow:
+/// one that cannot be written down would be no call at all.
+fn divided(mut fact: Fact) -> Vec<Fact> {
+    if !is_long(&fact) {
+        return vec![fact];
+    }
+    let (Fact::Called { incident, notice, calls, .. } | Fact::Told { incident, notice, to: calls }) =
+        &mut fact
+    else {
+        return vec![fact];
+    };
+    let (incident, notice) = (*incident, notice.clone());
+    let rest = calls.split_off(NAMED_MAX);
+    let to_rest = rest.chunks(NAMED_MAX).map(|to| to.to_vec());
+    let told: Vec<Fact> =
+        to_rest.map(|to| Fact::Told { incident, notice: notice.clone(), to }).collect();
+    [fact].into_iter().chain(told).collect()
 }
 
 fn on_roster(roster: &Roster) -> Vec<Fact> {
