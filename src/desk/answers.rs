@@ -69,7 +69,11 @@ impl Desk {
         let words = words.map(|text| cut(&text, NOTE_MAX_BYTES));
         let answer = Answer { incident: id, by, via, epoch, says, note: None };
         let before = turn.entries();
-        self.decide(turn, &Stimulus::Answered(answer, words));
+        let recorded = self.decide(turn, &Stimulus::Answered(answer, words));
+        if !recorded {
+            let why = "that is too long to be written down: say it in fewer words";
+            return Reply::Refused { why: why.to_owned() };
+        }
         let ignored = turn.last_ignored(before);
         let stage = self.book.incident(id).map_or(StageName::Resolved, |i| i.stage.name());
         Reply::Moved(Moved {
