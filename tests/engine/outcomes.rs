@@ -231,8 +231,12 @@ fn a_mail_server_that_comes_back_brings_each_person_one_call_the_newest() {
 #[test]
 fn a_mail_server_that_comes_back_brings_nothing_of_a_call_that_somebody_has_taken() {
     let mut house = pressed();
-    mail_fails(&mut house, 200);
+    let given = mail_fails(&mut house, 240);
+    assert!(given.iter().any(|g| matches!(g.2, Notice::CannotReach { .. })));
     house.says("chenjie", Move::Accept);
+    let waits = house.book.outstanding();
+    let missing = |notice: &Notice| matches!(notice, Notice::CannotReach { .. });
+    assert_eq!(waits.filter(|order| missing(&order.notice)).count(), 0, "on no carrier");
     let arrived = mail_arrives(&mut house, 60);
     let stale = |notice: &Notice| notice.is_call() || matches!(notice, Notice::CannotReach { .. });
     assert!(!arrived.iter().any(|(_, notice)| stale(notice)), "{arrived:?}");
