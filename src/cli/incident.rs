@@ -49,6 +49,8 @@ enum Says {
     OnTheWay,
     /// I am there
     Arrive,
+    /// I am still there, and well
+    StillHere,
     /// I need one more person
     NeedHelp,
     /// It is over
@@ -212,6 +214,7 @@ fn moved(says: &Says) -> Move {
         Says::Decline => Move::Decline,
         Says::OnTheWay => Move::OnTheWay,
         Says::Arrive => Move::Arrive,
+        Says::StillHere => Move::StillHere,
         Says::NeedHelp => Move::NeedHelp,
         Says::Resolve { ending, by_phone } => {
             Move::Resolve { ending: *ending, contact: by_phone.then_some(Contact::Voice) }

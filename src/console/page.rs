@@ -39,6 +39,7 @@ struct CallPage {
     me: String,
     open: bool,
     can_close: bool,
+    can_say_false: bool,
     moves: Vec<(&'static str, &'static str, &'static str)>,
     endings: Vec<(&'static str, &'static str)>,
 }
@@ -95,6 +96,7 @@ fn read(tap: &Tap) -> Option<Move> {
         "decline" => Move::Decline,
         "on_the_way" => Move::OnTheWay,
         "arrive" => Move::Arrive,
+        "still_here" => Move::StillHere,
         "need_help" => Move::NeedHelp,
         "false_alarm" => Move::FalseAlarm { contact },
         "resolve" => Move::Resolve { ending: Ending::from_word(tap.ending.as_deref()?)?, contact },
@@ -124,7 +126,7 @@ async fn page(counter: &Counter, pass: &Pass, said: Option<(Move, Moved)>) -> Re
         code: view.code.to_string(),
         head: head(view.class),
         colour: colour(view.class),
-        said: said.map(|(says, moved)| told(says, &moved)),
+        said: said.map(|(says, moved)| told(says, &moved, mine).to_owned()),
         warning,
         place: view.place.clone(),
         residents: view.residents.clone(),
@@ -133,7 +135,8 @@ async fn page(counter: &Counter, pass: &Pass, said: Option<(Move, Moved)>) -> Re
         people: view.people.iter().filter_map(person).collect(),
         me: view.reader.clone().unwrap_or_else(|| pass.person.to_string()),
         open: open && !expired,
-        can_close: view.stage == StageName::OnScene || mine == Some(Responder::OnScene),
+        can_close: mine == Some(Responder::OnScene),
+        can_say_false: view.stage == StageName::OnScene,
         moves: moves(&view, mine),
         endings: ENDINGS.iter().map(|e| (e.word(), e.chinese())).collect(),
     };
@@ -181,7 +184,9 @@ fn moves(
             ("need_help", "需要增援", "help"),
             ("decline", "去不了，转他人", ""),
         ],
-        Some(Responder::OnScene) => vec![("need_help", "需要增援", "help")],
+        Some(Responder::OnScene) => {
+            vec![("still_here", "我还在现场，平安", ""), ("need_help", "需要增援", "help")]
+        }
         _ if view.stage == StageName::Calling || view.stage == StageName::Queued => {
             vec![("accept", "我去，接警", "main"), ("decline", "去不了", "")]
         }
@@ -223,20 +228,26 @@ fn state(view: &IncidentView) -> &'static str {
 }
 
 /// What the tap did, in one sentence.
-fn told(says: Move, moved: &Moved) -> String {
+fn told(says: Move, moved: &Moved, mine: Option<Responder>) -> &'static str {
     if moved.ignored.is_some() {
-        return "没有变化：这一步已做过，或现在不能做。请看下面的情况。".to_owned();
+        let open = !matches!(moved.stage, StageName::Resolved | StageName::FollowedUp);
+        return match says {
+            Move::Resolve { .. } if open && mine != Some(Responder::OnScene) => {
+                "没有变化：须由已到场的人结束此单。您到场后请先点“我已到场”。"
+            }
+            _ => "没有变化：这一步已做过，或现在不能做。请看下面的情况。",
+        };
     }
     match says {
         Move::Accept | Move::TakeOver => "已登记：您已接警。到场后请点“我已到场”。",
         Move::Decline => "已登记：您去不了，系统继续呼叫他人。",
         Move::OnTheWay => "已登记：您已出发。",
         Move::Arrive => "已登记：您已到场。处置后请点“处置完成”。",
+        Move::StillHere => "已登记：您还在现场。处置后请点“处置完成”。",
         Move::NeedHelp => "已登记：正在呼叫增援。",
         Move::Resolve { .. } | Move::FalseAlarm { .. } => "已登记：此单结束，谢谢。",
         Move::FollowUp { .. } | Move::Note | Move::Silence => "已登记。",
     }
-    .to_owned()
 }
 
 fn unknown() -> Response {

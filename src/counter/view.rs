@@ -103,7 +103,7 @@ pub struct CarrierView {
     pub last_handed_over: Option<Wall>,
     /// Why the last try failed, if it did.
     pub trouble: Option<String>,
-    /// Messages waiting for it.
+    /// Messages waiting for it, those that wait for another try included.
     pub waiting: usize,
 }
 

@@ -86,7 +86,11 @@ impl Desk {
         let words = words.map(|text| cut(&text, NOTE_MAX_BYTES));
         let answer = Answer { incident: id, by, via, epoch, says, note: None };
         let before = turn.entries();
-        self.decide(turn, &Stimulus::Answered(answer, words));
+        let recorded = self.decide(turn, &Stimulus::Answered(answer, words));
+        if !recorded {
+            let why = "that is too long to be written down: say it in fewer words";
+            return Reply::Refused { why: why.to_owned() };
+        }
         let ignored = turn.last_ignored(before);
         let stage = self.book.incident(id).map_or(StageName::Resolved, |i| i.stage.name());
         Reply::Moved(Moved {
@@ -132,7 +136,7 @@ impl Desk {
             age_ms: (now - incident.raised_at).0,
             next: incident
                 .next_deadline()
-                .map(|(at, why)| NextStep { what: coming(&why), in_ms: (at - now).0 }),
+                .map(|(at, why)| NextStep { what: coming(&why, incident), in_ms: (at - now).0 }),
             ending,
             people: incident
                 .responders
@@ -191,7 +195,7 @@ impl Desk {
                     carrier: *carrier,
                     last_handed_over: out.last_handed_over,
                     trouble: out.trouble.clone(),
-                    waiting: out.waiting(),
+                    waiting: out.waiting() + self.book.put_off(*carrier),
                 })
                 .collect(),
             endpoints: self
@@ -263,10 +267,16 @@ fn said(about: About) -> String {
     }
 }
 
-/// What a deadline brings, for people.
-fn coming(why: &Why) -> String {
+/// What a deadline brings, for people. A hazard has no steps, and neither has what lies beyond the
+/// last one.
+fn coming(why: &Why, incident: &Incident) -> String {
+    let beyond = matches!(incident.stage, Stage::Calling { lap, .. } if lap > 0);
     match why {
         Why::WorkBegins => "working hours begin",
+        Why::NextRung | Why::Repeat if incident.class == Class::Hazard => {
+            "everybody who has not answered is called again"
+        }
+        Why::NextRung if beyond => "called again",
         Why::NextRung => "next step is called",
         Why::RemindArrival => "reminder to arrive",
         Why::MissedArrival => "called again if nobody has arrived",

@@ -130,34 +130,33 @@ impl Desk {
         let at = inbound.received.max(self.book.last_at());
         let decoded = self.intake.read(at, &inbound);
         let before = turn.newest();
-        let mut must_wait = false;
+        let (mut must_wait, mut recorded) = (false, true);
         for decoded in decoded {
             match decoded {
                 Decoded::Report(report) => {
                     must_wait |= report.what.must_survive() && !report.retained;
-                    self.hear_report(turn, report);
+                    recorded &= self.hear_report(turn, report);
                 }
                 Decoded::Refusal(refusal) => {
-                    self.hear_refusal(turn, &inbound, refusal);
+                    recorded &= self.hear_refusal(turn, &inbound, refusal);
                 }
             }
         }
         // A repeat makes no new fact, but its first copy may still be on its way to disk: it waits
         // for the newest fact there is. Signs of life wait for nothing.
-        if must_wait || turn.newest() > before {
-            turn.receipts.push((turn.newest(), inbound.receipt));
-        } else {
-            inbound.receipt.stored();
-        }
+        turn.acknowledge(inbound.receipt, before, must_wait, recorded);
     }
 
-    fn hear_report(&mut self, turn: &mut Turn, mut report: Report) {
+    /// Whether what came of it is on its way to disk.
+    fn hear_report(&mut self, turn: &mut Turn, mut report: Report) -> bool {
         report.device = self.registered(report.device);
         self.intake.note_heard(&report.device, report.heard_at);
         let before = turn.newest();
         let stimulus = Stimulus::Heard(report);
-        self.decide(turn, &stimulus);
-        let Stimulus::Heard(report) = stimulus else { return };
+        if !self.decide(turn, &stimulus) {
+            return false;
+        }
+        let Stimulus::Heard(report) = stimulus else { return true };
         let answered = matches!(report.what, What::Pulse(_) | What::Cancel | What::Level { .. });
         if turn.newest() == before && answered && !report.retained {
             let again = Command {
@@ -172,6 +171,7 @@ impl Desk {
                 }
             }
         }
+        true
     }
 
     /// The registered device of a native name, or the address it was heard under.
@@ -189,20 +189,20 @@ impl Desk {
 
     /// Records a signal that could not be read: each one of a registered device, else the first of
     /// a minute and then every tenth power, so that noise fills neither disk nor log. A kept copy
-    /// is no news.
-    fn hear_refusal(&mut self, turn: &mut Turn, inbound: &Inbound, refusal: Refusal) {
+    /// is no news. Whether what came of it is on its way to disk.
+    fn hear_refusal(&mut self, turn: &mut Turn, inbound: &Inbound, refusal: Refusal) -> bool {
         let count = self.intake.count_refusal(&inbound.link, &refusal);
         if inbound.retained {
-            return;
+            return true;
         }
         let device = refusal.device.clone().map(|d| self.registered(d));
         let known = device.as_ref().is_some_and(|d| !d.is_unregistered());
         let power_of_ten = (0..9).any(|n| count == 10_u32.pow(n));
         if !known && !power_of_ten {
-            return;
+            return true;
         }
         let refusal = Refusal { device, ..refusal };
-        self.decide(turn, &Stimulus::Unread { link: inbound.link.clone(), refusal, count });
+        self.decide(turn, &Stimulus::Unread { link: inbound.link.clone(), refusal, count })
     }
 
     /// A client listens again: its sessions were in memory, so it is told where its calls stand.

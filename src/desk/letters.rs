@@ -45,7 +45,7 @@ impl Writer {
             code: incident.code,
             epoch: incident.epoch,
             test: incident.class == Class::Test,
-            resent,
+            resent: resent || order.maybe_sent,
             to: addressee(registry, &order.id.person),
             site: Site { name: settings.gateway.site.clone(), duty_phone: String::new() },
             place: place.place.clone(),

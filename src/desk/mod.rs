@@ -44,7 +44,7 @@ use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::counter::Asked;
 use crate::incident::{IncidentBook, OrderId, Standing, Stimulus};
-use crate::journal::{BATCH_MAX, Batch, CommitterHandle, Durable, Finding};
+use crate::journal::{BATCH_MAX, Batch, CommitterHandle, Durable, FRAME_ENTRIES_MAX, Finding};
 use crate::link::broker::{Broker, SessionNews};
 use crate::notify::post::Ended;
 use crate::notify::webhook::EndpointReport;
@@ -56,11 +56,16 @@ use outbox::Outbox;
 use turn::Turn;
 use vitals::Vitals;
 
-/// How much one turn takes in of each kind. The journal forces up to 512 entries as one frame; a
-/// press makes about four.
-const TURN_MAX: usize = 512;
-/// Entries after which a turn takes in nothing more; the rest comes in the next. Half a batch: the
-/// deadlines of a turn, with what they cause, fit into the other half.
+/// Messages, answers or outcomes that one turn takes in of each kind; the rest comes in the next.
+/// Own choice: in a quiet house never reached.
+const EACH_MAX: usize = 512;
+/// Entries after which a turn takes in no more calls: what the journal writes as one frame, so that
+/// in a storm the first calls do not wait for the disk with all that stand behind them. A press
+/// makes about four.
+const CALL_ENTRIES_MAX: usize = FRAME_ENTRIES_MAX;
+/// Entries after which a turn takes in nothing but deadlines. Half of what is forced at once, so that
+/// the deadlines, with what they cause, fit beside it; a turn that has more all the same is written
+/// as several batches, and nothing of it is lost.
 const ENTRIES_MAX: usize = BATCH_MAX / 2;
 /// Messages from wires waiting for the desk; beyond it the wire itself is held back.
 pub const INBOX_MAX: usize = 4_096;
@@ -156,7 +161,7 @@ impl Desk {
             self.decide(turn, &stimulus);
         }
         self.take_in(turn);
-        for _ in 0..TURN_MAX {
+        for _ in 0..EACH_MAX {
             let Ok(news) = self.ears.news.try_recv() else { break };
             self.tell_again(turn, &news);
         }
@@ -168,34 +173,36 @@ impl Desk {
             if self.book.next_deadline().is_none_or(|(at, _, _)| at > now) {
                 break;
             }
-            self.decide(turn, &Stimulus::Due);
+            if !self.decide(turn, &Stimulus::Due) {
+                break;
+            }
         }
     }
 
     /// Calls before answers before outcomes.
     fn take_in(&mut self, turn: &mut Turn) {
-        for _ in 0..TURN_MAX {
+        for _ in 0..EACH_MAX {
             let Ok(inbound) = self.ears.inbox.try_recv() else { break };
             self.hear(turn, inbound);
-            if turn.entries() >= TURN_MAX {
+            if turn.entries() >= CALL_ENTRIES_MAX {
                 break;
             }
         }
-        for _ in 0..TURN_MAX {
+        for _ in 0..EACH_MAX {
             let Ok(asked) = self.ears.asks.try_recv() else { break };
             self.answer(turn, asked);
             if turn.entries() >= ENTRIES_MAX {
                 return;
             }
         }
-        for _ in 0..TURN_MAX {
+        for _ in 0..EACH_MAX {
             let Ok((order, end)) = self.ears.ends.try_recv() else { break };
             self.end_order(turn, &order, end);
             if turn.entries() >= ENTRIES_MAX {
                 return;
             }
         }
-        for _ in 0..TURN_MAX {
+        for _ in 0..EACH_MAX {
             let Ok(report) = self.ears.reports.try_recv() else { break };
             self.end_stories(turn, report);
             if turn.entries() >= ENTRIES_MAX {
@@ -213,8 +220,9 @@ impl Desk {
         next.map_or(NAP_MAX, |at| (at - now).min(NAP_MAX)).std()
     }
 
-    /// What decisions may look at.
-    fn decide(&mut self, turn: &mut Turn, stimulus: &Stimulus) {
+    /// Decides about a stimulus; whether what came of it is on its way to disk. When it is not,
+    /// nothing has happened, and whoever waits for it must not hear that it has.
+    fn decide(&mut self, turn: &mut Turn, stimulus: &Stimulus) -> bool {
         let at = self.clock.now().max(self.book.last_at());
         let wall = self.clock.wall();
         let standing = Standing {
@@ -223,10 +231,9 @@ impl Desk {
             types: &self.settings.device_types,
             safe: self.vitals.is_safe(),
         };
-        for fact in self.book.decide(at, &standing, stimulus) {
-            if let Some(seq) = turn.record(&mut self.book, at, wall, fact) {
-                self.next_seq = seq.next();
-            }
-        }
+        let facts = self.book.decide(at, &standing, stimulus);
+        let recorded = turn.record(&mut self.book, at, wall, facts);
+        self.next_seq = turn.newest().next();
+        recorded
     }
 }

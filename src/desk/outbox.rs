@@ -66,6 +66,7 @@ pub(super) struct Outbox {
 }
 
 impl CarrierOut {
+    /// How many letters are here or with the carrier; those that wait for another try are in the book.
     pub(super) fn waiting(&self) -> usize {
         self.urgent.len() + self.quiet.len() + self.held.len()
     }
@@ -289,7 +290,7 @@ impl Desk {
                 }
             }
             // This person, not this carrier: the lead is told about the person.
-            Outcome::Refused { .. } => {}
+            Outcome::Refused { .. } | Outcome::Superseded => {}
         }
     }
 

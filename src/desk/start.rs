@@ -353,13 +353,9 @@ impl Desk {
             let rows: Vec<Row> = self.settings.rows.clone();
             let taken = changes(self.book.registry(), &Table::ALL, &rows);
             info!(rows = taken.len(), "the registry is taken in from its files");
-            for part in taken.chunks(ROWS_PER_TURN) {
-                self.decide(&mut turn, &Stimulus::Registry(part.to_vec()));
-                if turn.entries() >= ROWS_PER_TURN {
-                    let full = std::mem::replace(&mut turn, Turn::new(self.next_seq));
-                    self.write_down(full).await?;
-                    turn = Turn::new(self.next_seq);
-                }
+            // One by one: a row too long for the record stays out alone.
+            for row in taken {
+                self.decide(&mut turn, &Stimulus::Registry(vec![row]));
             }
         }
         self.compare_registry();
@@ -388,6 +384,3 @@ impl Desk {
         Ok(())
     }
 }
-
-/// Registry rows written in one turn: a full hub's in one, and room beside them in the batch.
-const ROWS_PER_TURN: usize = 8_000;

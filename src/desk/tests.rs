@@ -14,8 +14,9 @@ use crate::clock::Vouch;
 use crate::config::{self, Secrets};
 use crate::counter::{About, Ask, Asked, RecordView, Reply};
 use crate::incident::{Move, Via};
-use crate::journal::{DirLock, Disk, DiskFile, OsDisk, tail};
-use crate::terms::{Class, IncidentId, PersonId, Wait};
+use crate::journal::{BATCH_MAX, DirLock, Disk, DiskFile, OsDisk, tail};
+use crate::registry::{Device, Row};
+use crate::terms::{Class, DeviceId, IncidentId, PersonId, Wait};
 
 /// Nothing here takes this long unless it hangs.
 const HANG_GUARD: Duration = Duration::from_secs(60);
@@ -92,9 +93,15 @@ impl Disk for Gated {
 
 /// A hub with the shipped config, without wires.
 async fn open(dir: &Path, disk: &Gated) -> House {
+    open_with(dir, disk, Vec::new()).await
+}
+
+/// The same, with more in its registry.
+async fn open_with(dir: &Path, disk: &Gated, rows: Vec<Row>) -> House {
     let files = config::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config"));
     let mut settings = config::check(&files).settings.unwrap();
     settings.broker = None;
+    settings.rows.extend(rows);
     let fault = settings.policy.ladders.get_mut(&Class::Fault).unwrap();
     fault.work_hours_only = false;
     fault.rungs[0].wait = Wait(500);
@@ -243,6 +250,51 @@ async fn a_view_of_what_no_disk_has_taken_says_so() {
     assert!(matches!(moved.await, Ok(Reply::Moved(moved)) if moved.stored_at.is_none()));
     disk.shut(false);
     becomes_safe(&house).await;
+    house.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_larger_than_a_batch_of_the_record_is_taken_in_whole() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), Gated::default());
+    let device = |n: usize| {
+        Row::Device(Device {
+            id: DeviceId::new(&format!("N-{n}")).unwrap(),
+            type_name: "button".to_owned(),
+            heard_as: String::new(),
+            home: None,
+            resident: None,
+            spot: String::new(),
+        })
+    };
+    let rows: Vec<Row> = (0..=BATCH_MAX).map(device).collect();
+    let known = async |house: &House| match ask(house, Ask::Status).await {
+        Reply::Status(status) => status.devices.registered,
+        other => panic!("{other:?}"),
+    };
+    let house = open_with(dir.path(), &disk, rows).await;
+    let taken = known(&house).await;
+    assert!(taken > BATCH_MAX, "{taken}");
+    house.stop().await.unwrap();
+    let house = open(dir.path(), &disk).await;
+    assert_eq!(known(&house).await, taken, "after a restart");
+    house.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn words_too_long_for_the_record_are_refused_and_nothing_is_said_to_be_taken_down() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), Gated::default());
+    let house = open(dir.path(), &disk).await;
+    let Ask::Say { about, by, via, epoch, says, .. } = remark() else { panic!("no remark") };
+    // Each of these characters takes six bytes in the record.
+    let words = Some("\u{1}".repeat(4_000));
+    match ask(&house, Ask::Say { about, by: by.clone(), via, epoch, says, words }).await {
+        Reply::Refused { why } => assert!(why.contains("fewer words"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    match ask(&house, Ask::IncidentById { id: IncidentId(1), reader: by }).await {
+        Reply::Incident(view) => assert!(!view.notes.iter().any(|note| note.contains('\u{1}'))),
+        other => panic!("{other:?}"),
+    }
     house.stop().await.unwrap();
 }
 

@@ -81,40 +81,79 @@ impl Turn {
         self.answers.iter().filter(move |(at, _)| *at >= before).map(|(_, fact)| fact)
     }
 
-    /// Applies a fact and keeps it for the disk. A fact too long for an entry is not applied: what
-    /// cannot be replayed must not have happened.
+    /// Applies the facts of one stimulus and keeps them for the disk: all of them or, when one is too
+    /// long for an entry, none, because what cannot be replayed must not have happened.
     pub(super) fn record(
         &mut self,
         book: &mut IncidentBook,
         at: At,
         wall: WallReading,
-        fact: Fact,
-    ) -> Option<Seq> {
-        if self.drafts.len() >= BATCH_MAX {
-            error!("a turn has more than {BATCH_MAX} facts; the rest of them are dropped");
-            return None;
-        }
-        let seq = self.next;
-        let entry = Entry { seq, at, wall: wall.wall, trusted: wall.trusted, fact };
-        let draft = match Draft::new(at, wall.wall, entry.to_body()) {
-            Ok(draft) => draft,
-            Err(why) => {
-                error!(%why, fact = entry.fact.name(), "a fact is too long for the record");
-                return None;
+        facts: Vec<Fact>,
+    ) -> bool {
+        let mut made = Vec::with_capacity(facts.len());
+        let mut seq = self.next;
+        for fact in facts {
+            let entry = Entry { seq, at, wall: wall.wall, trusted: wall.trusted, fact };
+            match Draft::new(at, wall.wall, entry.to_body()) {
+                Ok(draft) => made.push((entry, draft)),
+                Err(why) => {
+                    let fact = entry.fact.name();
+                    error!(%why, fact, "a fact is too long for the record: nothing is taken in");
+                    return false;
+                }
             }
-        };
+            seq = seq.next();
+        }
+        for (entry, draft) in made {
+            self.keep(book, &entry, draft);
+        }
+        true
+    }
+
+    fn keep(&mut self, book: &mut IncidentBook, entry: &Entry, draft: Draft) {
         if !entry.fact.can_wait() {
-            self.urgent = Some(seq);
+            self.urgent = Some(entry.seq);
         }
         if matches!(entry.fact, Fact::AnswerHeard { .. }) {
             self.answers.push((self.drafts.len(), entry.fact.clone()));
         }
         self.drafts.push(draft);
-        self.next = seq.next();
-        self.lines.extend(Line::of(&entry));
-        self.effects.extend(book.apply(&entry).into_iter().map(|effect| (seq, effect)));
-        Some(seq)
+        self.next = entry.seq.next();
+        self.lines.extend(Line::of(entry));
+        self.effects.extend(book.apply(entry).into_iter().map(|effect| (entry.seq, effect)));
     }
+
+    /// Owes a message its acknowledgement: at once when it led to nothing that has to be on disk,
+    /// else once everything so far is. A message that was not `recorded` is refused, so that its
+    /// sender says it again. `before` is the newest fact before it.
+    pub(super) fn acknowledge(
+        &mut self,
+        receipt: Receipt,
+        before: Seq,
+        must_wait: bool,
+        recorded: bool,
+    ) {
+        if !recorded {
+            receipt.refused();
+        } else if must_wait || self.newest() > before {
+            self.receipts.push((self.newest(), receipt));
+        } else {
+            receipt.stored();
+        }
+    }
+}
+
+/// A turn's entries as batches for the record's writer, in order.
+fn batches(first: Seq, drafts: Vec<Draft>, urgency: Urgency) -> Result<Vec<Batch>, JournalError> {
+    let mut batches = Vec::new();
+    let (mut first, mut rest) = (first, drafts);
+    while !rest.is_empty() {
+        let later = rest.split_off(rest.len().min(BATCH_MAX));
+        let next = Seq(first.0.saturating_add(u64::try_from(rest.len()).unwrap_or(u64::MAX)));
+        batches.push(Batch::new(rest, urgency)?.beginning_at(first));
+        (first, rest) = (next, later);
+    }
+    Ok(batches)
 }
 
 impl Line {
@@ -162,10 +201,8 @@ impl Desk {
         for (seq, (to, reply)) in replies {
             self.held.reply(seq, to, reply);
         }
-        if !drafts.is_empty() {
-            let urgency = if urgent.is_some() { Urgency::Urgent } else { Urgency::Unhurried };
-            self.unsent.push_back(Batch::new(drafts, urgency)?.beginning_at(first));
-        }
+        let urgency = if urgent.is_some() { Urgency::Urgent } else { Urgency::Unhurried };
+        self.unsent.extend(batches(first, drafts, urgency)?);
         let pending = self.hand_in()?.filter(|_| urgent.is_some());
         for (seq, effect) in effects {
             self.outbox.prepare(&effect, &self.settings, &self.book);
@@ -256,4 +293,79 @@ impl Desk {
 /// Whether this feedback says that something is on disk.
 pub(super) fn says_stored(effect: &Effect) -> bool {
     matches!(effect, Effect::Feedback(command) if command.stage == FeedbackStage::Stored)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::journal::ENTRY_MAX;
+    use crate::terms::{Verdict, Wall};
+
+    fn found(length: usize) -> Fact {
+        Fact::Found { finding: "x".repeat(length) }
+    }
+
+    fn turn_of(facts: Vec<Fact>) -> (Turn, IncidentBook, bool) {
+        let (mut turn, mut book) = (Turn::new(Seq(7)), IncidentBook::default());
+        let wall = WallReading { wall: Wall(1), trusted: true };
+        let recorded = turn.record(&mut book, At(1), wall, facts);
+        (turn, book, recorded)
+    }
+
+    #[test]
+    fn of_a_stimulus_that_leads_to_a_fact_too_long_nothing_is_applied_and_the_sender_is_refused() {
+        let (mut turn, book, recorded) = turn_of(vec![found(1), found(ENTRY_MAX), found(1)]);
+        assert!(!recorded);
+        assert_eq!((turn.entries(), turn.newest(), book.last_seq()), (0, Seq(6), Seq(0)));
+        let (said, heard) = mpsc::channel();
+        let receipt = Receipt::new(move |verdict| said.send(verdict).unwrap());
+        turn.acknowledge(receipt, Seq(6), true, recorded);
+        assert_eq!(heard.try_recv(), Ok(Verdict::Refused));
+    }
+
+    #[test]
+    fn an_acknowledgement_waits_for_what_its_message_led_to() {
+        let (mut turn, _, recorded) = turn_of(vec![found(1), found(1)]);
+        assert!(recorded);
+        let (said, heard) = mpsc::channel();
+        let receipt = || {
+            let said = said.clone();
+            // What is left in the turn is refused when the test is over and nobody listens.
+            Receipt::new(move |verdict| {
+                let _ = said.send(verdict);
+            })
+        };
+        turn.acknowledge(receipt(), Seq(6), false, true);
+        turn.acknowledge(receipt(), Seq(8), true, true);
+        assert!(heard.try_recv().is_err(), "nothing is on disk so far");
+        assert_eq!(turn.receipts.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [Seq(8); 2]);
+        turn.acknowledge(receipt(), Seq(8), false, true);
+        assert_eq!(heard.try_recv(), Ok(Verdict::Stored), "a sign of life waits for nothing");
+    }
+
+    #[test]
+    fn a_turn_with_more_facts_than_a_batch_holds_is_written_as_several() {
+        let many = 2 * BATCH_MAX + 1;
+        let (turn, book, recorded) = turn_of((0..many).map(|_| found(1)).collect());
+        assert!(recorded);
+        assert_eq!(turn.entries(), many);
+        assert_eq!(book.last_seq(), turn.newest());
+        let written = batches(turn.first, turn.drafts, Urgency::Urgent).unwrap();
+        assert_eq!(written.len(), 3);
+        let one = |at: u64, length| {
+            let draft = || Draft::new(At(1), Wall(1), turn_body()).unwrap();
+            let drafts = (0..length).map(|_| draft()).collect();
+            Batch::new(drafts, Urgency::Urgent).unwrap().beginning_at(Seq(at))
+        };
+        let full = u64::try_from(BATCH_MAX).unwrap();
+        let expected = [one(7, BATCH_MAX), one(7 + full, BATCH_MAX), one(7 + 2 * full, 1)];
+        assert_eq!(written, expected);
+    }
+
+    fn turn_body() -> Vec<u8> {
+        let (at, wall, trusted) = (At(1), Wall(1), true);
+        Entry { seq: Seq(7), at, wall, trusted, fact: found(1) }.to_body()
+    }
 }

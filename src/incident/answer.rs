@@ -57,7 +57,7 @@ impl IncidentBook {
         let step = self.step(at, standing, incident);
         let by = &answer.by;
         match says {
-            Move::Note => Ok(Vec::new()),
+            Move::Note => Ok(step.heard_from(by).into_iter().collect()),
             Move::FollowUp { score, complaint } => follow_up(incident, by, score, complaint),
             _ if !incident.stage.is_open() => Err(Ignored::AlreadyOver),
             Move::Accept => step.accept(by, false),
@@ -65,6 +65,7 @@ impl IncidentBook {
             Move::Decline => step.decline(by),
             Move::OnTheWay => step.set_out(by),
             Move::Arrive => step.arrive(by),
+            Move::StillHere => step.heard_from(by).map(|h| vec![h]).ok_or(Ignored::NotOnScene),
             Move::NeedHelp => step.need_help(by),
             Move::Resolve { ending, contact } => step.resolve(by, ending, contact),
             Move::FalseAlarm { contact } => step.false_alarm(by, contact),
@@ -109,6 +110,10 @@ fn follow_up(
 impl Step<'_> {
     fn is_active(&self, by: &PersonId) -> bool {
         self.incident.responder(by).is_some_and(Responder::is_active)
+    }
+
+    fn is_there(&self, by: &PersonId) -> bool {
+        self.incident.responder(by) == Some(Responder::OnScene)
     }
 
     /// How many people are coming or there once `by` is one of them.
@@ -242,7 +247,16 @@ impl Step<'_> {
         let needs = coming.max(self.incident.needs).saturating_add(1).min(NEEDS_MAX);
         let mut facts = vec![Fact::HelpAsked { incident: self.incident.id, needs }];
         facts.extend(self.call_for_more(by));
+        facts.extend(self.heard_from(by));
         Ok(facts)
+    }
+
+    /// A word from somebody on scene ends the quiet that they are asked about (oncall.md 3.2: "quiet
+    /// 20 min"); whoever else speaks says nothing about those there.
+    fn heard_from(&self, by: &PersonId) -> Option<Fact> {
+        let on_scene = matches!(self.incident.stage, Stage::OnScene { .. }) && self.is_there(by);
+        let (incident, by, next) = (self.incident.id, by.clone(), self.scene_asked_next(0));
+        on_scene.then_some(Fact::SceneHeard { incident, by, next })
     }
 
     /// Everybody who is not coming is called now and again each minute; `by` has just spoken.
@@ -255,7 +269,8 @@ impl Step<'_> {
         vec![told, Fact::RepeatSet { incident, next }]
     }
 
-    fn decline(&self, by: &PersonId) -> Result<Vec<Fact>, Ignored> {
+    /// "I cannot come", or gone from the registry.
+    pub(super) fn decline(&self, by: &PersonId) -> Result<Vec<Fact>, Ignored> {
         let incident = self.incident.id;
         if self.incident.responder(by) == Some(Responder::Declined) {
             return Err(Ignored::AlreadySaid);
@@ -308,6 +323,9 @@ impl Step<'_> {
         }
     }
 
+    /// Over, where a resident may be in need: said by who stands there, or by who says how else they
+    /// know (oncall.md 3.2: on scene, or verified by phone). No role may close from afar; whoever
+    /// takes it down in the duty room for somebody speaks as that person.
     fn resolve(
         &self,
         by: &PersonId,
@@ -316,16 +334,18 @@ impl Step<'_> {
     ) -> Result<Vec<Fact>, Ignored> {
         let needs_somebody_there =
             matches!(self.incident.class, Class::Hazard | Class::Emergency | Class::Welfare);
-        let there = matches!(self.incident.stage, Stage::OnScene { .. });
-        if needs_somebody_there && !there && contact.is_none() {
-            return Err(Ignored::NobodyOnScene);
+        if needs_somebody_there && contact.is_none() && !self.is_there(by) {
+            return Err(match self.incident.on_scene() {
+                0 => Ignored::NobodyOnScene,
+                _ => Ignored::OthersOnScene,
+            });
         }
         Ok(self.closed(by, ending, contact))
     }
 
     fn false_alarm(&self, by: &PersonId, contact: Option<Contact>) -> Result<Vec<Fact>, Ignored> {
-        let there = self.incident.responder(by) == Some(Responder::OnScene);
-        let contact = contact.or(there.then_some(Contact::Visit)).ok_or(Ignored::NoContact)?;
+        let contact = contact.or(self.is_there(by).then_some(Contact::Visit));
+        let contact = contact.ok_or(Ignored::NoContact)?;
         Ok(self.closed(by, Ending::Accidental, Some(contact)))
     }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::stage::PRESSES_KEPT;
 use super::{
-    Effect, Entry, Fact, Incident, IncidentBook, OrderState, Policy, Responder, Resumed, Stage,
-    StoryKind, Why,
+    Effect, Entry, Fact, Incident, IncidentBook, Notice, OrderState, Policy, Responder, Resumed,
+    Stage, StoryKind, Why,
 };
 use crate::registry::{Change, RowId};
 use crate::terms::{At, Class, DeviceId, IncidentId, Kind, Mark, NoteId, PersonId, Report, What};
@@ -94,6 +94,9 @@ impl IncidentBook {
                             }
                         }
                     });
+                }
+                if *notice == Notice::PressedMeanwhile {
+                    self.change(*incident, |i| i.told_of_press = Some(entry.at));
                 }
                 self.give_orders(entry, *incident, notice, to, effects);
             }

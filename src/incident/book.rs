@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::codes::CodePool;
 use super::{
-    BootMark, DeviceMemory, Incident, Ladder, Order, OrderId, OrderState, Policy, PolicyHash,
-    Story, Why,
+    BootMark, Carrier, DeviceMemory, Incident, Ladder, Order, OrderId, OrderState, Policy,
+    PolicyHash, Story, Why,
 };
 use crate::registry::Registry;
 use crate::terms::{At, Code, DeviceId, EndpointId, HomeId, IncidentId, NoteId, Seq, Wait, Wall};
@@ -226,6 +226,11 @@ impl IncidentBook {
     /// An order that is not settled.
     pub fn order(&self, id: &OrderId) -> Option<&Order> {
         self.orders.get(id)
+    }
+
+    /// How many orders by a carrier wait for another try.
+    pub fn put_off(&self, carrier: Carrier) -> usize {
+        self.retries.iter().filter(|(_, id)| id.carrier == carrier).count()
     }
 
     /// How many orders are not settled, waiting ones included.

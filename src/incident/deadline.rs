@@ -13,6 +13,9 @@ impl IncidentBook {
     pub(super) fn on_deadline(&self, at: At, standing: &Standing<'_>) -> Vec<Fact> {
         let Some((due, id, why)) = self.next_deadline() else { return Vec::new() };
         let Some(incident) = self.incident(id).filter(|_| due <= at) else { return Vec::new() };
+        if let Why::Retry(order) = &why {
+            return self.on_retry(at, standing, order);
+        }
         let step = self.step(at, standing, incident);
         let mut facts = vec![Fact::DeadlineCame { incident: id, why: why.clone() }];
         match why {

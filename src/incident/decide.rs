@@ -1,13 +1,22 @@
 //! Deciding: a stimulus and what stands at the moment go in, facts come out. Nothing changes until
 //! they are applied.
 
-use super::{Fact, IncidentBook, Policy, Standing, Stimulus};
+use super::{Call, Entry, Fact, Incident, IncidentBook, Policy, Standing, Stimulus};
+use crate::registry::{Change, RowId};
 use crate::roster::Roster;
-use crate::terms::At;
+use crate::terms::{At, IncidentId, PersonId, WallReading};
 
 impl IncidentBook {
     /// The facts a stimulus leads to, the stimulus itself first; empty when it changes nothing.
     pub fn decide(&self, at: At, standing: &Standing<'_>, stimulus: &Stimulus) -> Vec<Fact> {
+        let facts = self.decided(at, standing, stimulus);
+        match facts.iter().any(is_long) {
+            true => facts.into_iter().flat_map(divided).collect(),
+            false => facts,
+        }
+    }
+
+    fn decided(&self, at: At, standing: &Standing<'_>, stimulus: &Stimulus) -> Vec<Fact> {
         match stimulus {
             Stimulus::Started { version, clean, gap, how, boot } => vec![
                 Fact::HubStarted { version: version.clone(), clean: *clean },
@@ -16,10 +25,7 @@ impl IncidentBook {
             Stimulus::Stopping => vec![Fact::HubStopped],
             Stimulus::Policy(policy) => self.on_policy(policy),
             Stimulus::Roster(roster) => on_roster(roster),
-            Stimulus::Registry(changes) => changes
-                .iter()
-                .map(|change| Fact::RegistryChanged { change: change.clone() })
-                .collect(),
+            Stimulus::Registry(changes) => self.on_registry(at, standing, changes),
             Stimulus::Heard(report) => self.on_report(at, standing, report),
             Stimulus::Unread { link, refusal, count } => {
                 self.on_unread(at, standing, link, refusal, *count)
@@ -44,6 +50,59 @@ impl IncidentBook {
         }
     }
 
+    /// The changes, and for each person who goes while people count on them that they decline: others
+    /// are called at once, not when the arrival limit has passed. Somebody without any address stays:
+    /// the screen reaches them.
+    fn on_registry(&self, at: At, standing: &Standing<'_>, changes: &[Change]) -> Vec<Fact> {
+        let changed = |change: &Change| Fact::RegistryChanged { change: change.clone() };
+        let counted_on = |change: &Change| match change {
+            Change::Removed(RowId::Person(who)) => {
+                self.open().any(|incident| incident.active().any(|coming| coming == who))
+            }
+            _ => false,
+        };
+        if !changes.iter().any(counted_on) {
+            return changes.iter().map(changed).collect();
+        }
+        // Nobody who goes as well is called instead, and what one departure leads to the next one
+        // meets: decided on a copy that goes along.
+        let mut after = self.clone();
+        let mut facts = Vec::new();
+        for change in changes {
+            after.goes_along(at, standing, changed(change), &mut facts);
+        }
+        for change in changes {
+            let Change::Removed(RowId::Person(who)) = change else { continue };
+            let is_coming = |i: &&Incident| i.active().any(|coming| coming == who);
+            let left: Vec<IncidentId> = after.open().filter(is_coming).map(|i| i.id).collect();
+            for id in left {
+                for fact in after.without(at, standing, id, who) {
+                    after.goes_along(at, standing, fact, &mut facts);
+                }
+            }
+        }
+        facts
+    }
+
+    /// What it leads to in one incident that somebody who was coming or there is gone.
+    fn without(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        id: IncidentId,
+        who: &PersonId,
+    ) -> Vec<Fact> {
+        let Some(incident) = self.incident(id) else { return Vec::new() };
+        self.step(at, standing, incident).decline(who).unwrap_or_default()
+    }
+
+    fn goes_along(&mut self, at: At, standing: &Standing<'_>, fact: Fact, facts: &mut Vec<Fact>) {
+        let WallReading { wall, trusted } = standing.wall;
+        let entry = Entry { seq: self.last_seq.next(), at, wall, trusted, fact };
+        self.apply(&entry);
+        facts.push(entry.fact);
+    }
+
     /// A policy is recorded when it differs from the one in use.
     fn on_policy(&self, policy: &Policy) -> Vec<Fact> {
         let text = policy.to_text();
@@ -52,6 +111,47 @@ impl IncidentBook {
         }
         vec![Fact::PolicyTaken { text }]
     }
+}
+
+/// How many people one fact may name, whatever their ids: of the longest ids, escaped in JSON, as
+/// many fit into 12 KiB, three quarters of what an entry of the record holds.
+const NAMED_MAX: usize = 38;
+/// The same in bytes, for ids of usual length: about 250 people.
+const NAMED_BYTES_MAX: usize = 12 * 1024;
+
+fn calls_of(fact: &Fact) -> &[Call] {
+    match fact {
+        Fact::Called { calls, .. } | Fact::Told { to: calls, .. } => calls,
+        _ => &[],
+    }
+}
+
+fn bytes_of(call: &Call) -> usize {
+    serde_json::to_vec(call).map_or(usize::MAX, |json| json.len() + 1)
+}
+
+fn is_long(fact: &Fact) -> bool {
+    let calls = calls_of(fact);
+    calls.len() > NAMED_MAX && calls.iter().map(bytes_of).sum::<usize>() > NAMED_BYTES_MAX
+}
+
+/// A call to more people than an entry can name is told to the rest of them by facts that follow:
+/// one that cannot be written down would be no call at all.
+fn divided(mut fact: Fact) -> Vec<Fact> {
+    if !is_long(&fact) {
+        return vec![fact];
+    }
+    let (Fact::Called { incident, notice, calls, .. } | Fact::Told { incident, notice, to: calls }) =
+        &mut fact
+    else {
+        return vec![fact];
+    };
+    let (incident, notice) = (*incident, notice.clone());
+    let rest = calls.split_off(NAMED_MAX);
+    let to_rest = rest.chunks(NAMED_MAX).map(|to| to.to_vec());
+    let told: Vec<Fact> =
+        to_rest.map(|to| Fact::Told { incident, notice: notice.clone(), to }).collect();
+    [fact].into_iter().chain(told).collect()
 }
 
 fn on_roster(roster: &Roster) -> Vec<Fact> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::apply::by_of;
 use super::book::OWED_MAX;
 use super::{
-    Call, Carrier, Effect, Entry, Fact, IncidentBook, Notice, Order, OrderId, OrderState, Outcome,
-    Responder, Stage, StageName, Story, StoryKind,
+    Call, Carrier, Effect, Entry, Fact, Incident, IncidentBook, Notice, Order, OrderId, OrderState,
+    Outcome, Responder, Stage, StageName, Story, StoryKind,
 };
 use crate::terms::{
     At, Class, Command, DeviceId, EndpointId, FeedbackStage, IncidentId, PersonId, Report, Seq,
@@ -102,6 +102,13 @@ impl IncidentBook {
                     self.tell_story(entry, *incident, StoryKind::Escalated, &[], effects);
                 }
             }
+            Fact::SceneHeard { incident, next, .. } => {
+                self.change(*incident, |i| {
+                    if matches!(i.stage, Stage::OnScene { .. }) {
+                        i.stage = Stage::OnScene { asked: 0, next: *next };
+                    }
+                });
+            }
             Fact::HelpAsked { incident, needs } => {
                 self.change(*incident, |i| i.needs = *needs);
             }
@@ -172,6 +179,7 @@ impl IncidentBook {
                         class,
                         epoch,
                         state: OrderState::Pending,
+                        maybe_sent: false,
                     },
                 );
                 given.insert(id.clone());
@@ -197,10 +205,9 @@ impl IncidentBook {
         effects: &mut Vec<Effect>,
     ) {
         let Some(held) = self.incidents.get(&incident) else { return };
-        let alike = |other: &Notice| (notice.is_call() && other.is_call()) || other == notice;
         let mut waiting: BTreeMap<(&PersonId, Carrier), Vec<&OrderId>> = BTreeMap::new();
         for id in &held.orders {
-            if self.orders.get(id).is_some_and(|order| alike(&order.notice)) {
+            if self.orders.get(id).is_some_and(|order| notice.is_alike(&order.notice)) {
                 waiting.entry((&id.person, id.carrier)).or_default().push(id);
             }
         }
@@ -238,12 +245,34 @@ impl IncidentBook {
                 i.orders.insert(next.clone());
             });
             let state = OrderState::Later(at);
-            self.orders.insert(next.clone(), Order { id: next, state, ..order });
+            let maybe_sent = order.maybe_sent || matches!(outcome, Outcome::Unknown { .. });
+            self.orders.insert(next.clone(), Order { id: next, state, maybe_sent, ..order });
             return;
+        }
+        if outcome.is_handed_over() {
+            self.reached(&order, effects);
         }
         if order.notice.is_call() && outcome.is_handed_over() {
             let told = [(id.person.clone(), Some(id.carrier))];
             self.tell_story(entry, id.incident, StoryKind::Notified, &told, effects);
+        }
+    }
+
+    /// A person was reached: what older orders were to say there is said, and nobody needs to hear
+    /// that they could not be reached.
+    fn reached(&mut self, order: &Order, effects: &mut Vec<Effect>) {
+        let OrderId { cause, incident, person, carrier, .. } = &order.id;
+        let missing = Notice::CannotReach { person: person.clone(), by: *carrier };
+        let said = |o: &Order| {
+            let same_way = o.id.person == *person && o.id.carrier == *carrier;
+            same_way && o.id.cause < *cause && order.notice.is_alike(&o.notice)
+        };
+        self.withdraw(*incident, |o| o.notice == missing || said(o), effects);
+        let way = (person.clone(), *carrier);
+        if self.incident(*incident).is_some_and(|held| held.unreachable.contains(&way)) {
+            self.change(*incident, |i| {
+                i.unreachable.remove(&way);
+            });
         }
     }
 
@@ -298,17 +327,7 @@ impl IncidentBook {
             return;
         }
         let held = held.clone();
-        let calling = matches!(held.stage, Stage::Calling { .. } | Stage::Queued { .. });
-        let wanted =
-            calling || held.class == Class::Hazard || held.active().count() < held.needs.into();
-        let answered =
-            |person: &PersonId| held.responder(person).is_some_and(|r| r != Responder::Called);
-        let unwanted = |order: &Order| !wanted && (joined || order.notice != Notice::Reinforce);
-        self.withdraw(
-            incident,
-            |order| order.notice.is_call() && (unwanted(order) || answered(&order.id.person)),
-            effects,
-        );
+        self.withdraw(incident, |order| held.has_no_use_for(order, joined), effects);
     }
 
     /// Owes an event to every endpoint that asks for it.
@@ -418,6 +437,22 @@ fn feedback_stage(stage: StageName) -> FeedbackStage {
     }
 }
 
+impl Incident {
+    /// Whether an order has become pointless; see [`IncidentBook::withdraw_pointless`].
+    pub(super) fn has_no_use_for(&self, order: &Order, joined: bool) -> bool {
+        let calling = matches!(self.stage, Stage::Calling { .. } | Stage::Queued { .. });
+        let wanted =
+            calling || self.class == Class::Hazard || self.active().count() < self.needs.into();
+        let has_answered = |person| self.responder(person).is_some_and(|r| r != Responder::Called);
+        if let Notice::CannotReach { person, .. } = &order.notice {
+            return !wanted || has_answered(person);
+        }
+        let answered = has_answered(&order.id.person);
+        let unwanted = !wanted && (joined || order.notice != Notice::Reinforce);
+        order.notice.is_call() && (unwanted || answered)
+    }
+}
+
 impl Outcome {
     /// Whether the message left the house.
     pub fn is_handed_over(&self) -> bool {
@@ -428,7 +463,7 @@ impl Outcome {
 impl Story {
     fn of(
         entry: &Entry,
-        incident: &super::Incident,
+        incident: &Incident,
         event: StoryKind,
         people: &[(PersonId, Option<Carrier>)],
     ) -> Self {
@@ -462,6 +497,11 @@ impl Notice {
     /// Whether it belongs to a step after the first: the outside is told that it escalated.
     pub(super) fn is_later_step(&self) -> bool {
         matches!(self, Self::Escalated | Self::PressedAgain | Self::NotArrived | Self::Declined)
+    }
+
+    /// Whether the newer of the two says all that the older one does.
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        (self.is_call() && other.is_call()) || self == other
     }
 
     /// Whether it tells somebody that they need not come: wrong for whoever is called after it.

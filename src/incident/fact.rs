@@ -324,6 +324,15 @@ pub enum Fact {
         /// When next.
         next: At,
     },
+    /// Somebody on scene spoke: the time until they are asked begins anew.
+    SceneHeard {
+        /// The incident.
+        incident: IncidentId,
+        /// Who.
+        by: PersonId,
+        /// When they are asked next.
+        next: At,
+    },
     /// A responder asked for help.
     HelpAsked {
         /// The incident.

@@ -36,6 +36,7 @@ impl Fact {
             Self::Declined { .. } => "declined",
             Self::Arrived { .. } => "arrived",
             Self::SceneAsked { .. } => "scene_asked",
+            Self::SceneHeard { .. } => "scene_heard",
             Self::HelpAsked { .. } => "help_asked",
             Self::ResidentCancelled { .. } => "resident_cancelled",
             Self::BackToNormal { .. } => "back_to_normal",
@@ -81,6 +82,7 @@ impl Fact {
             | Self::Declined { incident, .. }
             | Self::Arrived { incident, .. }
             | Self::SceneAsked { incident, .. }
+            | Self::SceneHeard { incident, .. }
             | Self::HelpAsked { incident, .. }
             | Self::ResidentCancelled { incident }
             | Self::BackToNormal { incident }

@@ -346,7 +346,7 @@ impl Step<'_> {
 }
 
 /// Both lists, each person once.
-fn joined(mut calls: Vec<Call>, more: Vec<Call>) -> Vec<Call> {
+pub(super) fn joined(mut calls: Vec<Call>, more: Vec<Call>) -> Vec<Call> {
     for call in more {
         if calls.iter().all(|c| c.person != call.person) {
             calls.push(call);

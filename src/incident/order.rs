@@ -145,6 +145,9 @@ pub struct Order {
     pub epoch: u32,
     /// Where it stands.
     pub state: OrderState,
+    /// An earlier try may have arrived all the same: its answer was lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub maybe_sent: bool,
 }
 
 /// Where an order stands between being given and being settled; a settled one is gone.
@@ -184,6 +187,9 @@ pub enum Outcome {
         /// Why, in a few words without names.
         why: String,
     },
+    /// It was to be tried again, and something newer says it or nobody needs it: not sent. Said by
+    /// the engine, never by a carrier.
+    Superseded,
 }
 
 /// What a turn of the desk has to send out, in order.

@@ -1,6 +1,13 @@
 //! What became of an order. Handed over is not heard: no outcome makes an incident quieter.
+//!
+//! Before an order is tried again it is looked at anew: what nobody needs any more, and what a newer
+//! order to the same person says as well, ends as [`Outcome::Superseded`]. So a mail server that
+//! comes back after an hour brings each person the newest word and not the history.
 
-use super::{Call, Carrier, Fact, IncidentBook, Notice, OrderId, Outcome, Stage, Standing};
+use super::{
+    Call, Carrier, Fact, Incident, IncidentBook, Notice, Order, OrderId, Outcome, Stage, Standing,
+    Why,
+};
 use crate::terms::{At, Wait};
 
 /// Waits between the tries of one order (oncall.md 3.5), in seconds; the last one repeats.
@@ -8,6 +15,10 @@ const RETRY_SECS: [u64; 5] = [2, 5, 10, 20, 30];
 /// How often one order is tried. Own choice: with [`RETRY_SECS`] two minutes, twice a step; by then
 /// a later step or the next lap has given a new order.
 pub const ATTEMPTS_MAX: u8 = 8;
+/// From which try on a call that a newer one overtakes counts as one that did not reach the person.
+/// Own choice: with [`RETRY_SECS`] 37 s, most of a step of 60 s; without it the calls of a ladder
+/// would overtake each other for ever, and the lead would never hear that somebody gets none.
+const OVERTAKEN_UNREACHED: u8 = 5;
 /// How far a wait is moved by the order's own name, so that a hundred do not try at once: ±20 %
 /// (oncall.md 3.5).
 const SPREAD_PERCENT: u64 = 20;
@@ -32,16 +43,33 @@ impl IncidentBook {
             Outcome::Unknown { .. } => Some(None),
             _ => None,
         };
+        let fate = match asked {
+            Some(_) => self.fate(incident, order),
+            None => Fate::Stands,
+        };
         let retry = asked
-            .filter(|_| id.attempt < ATTEMPTS_MAX)
+            .filter(|_| id.attempt < ATTEMPTS_MAX && fate == Fate::Stands)
             .map(|after| at + wait_before_next(id, after));
         let mut facts =
             vec![Fact::OutcomeHeard { order: id.clone(), outcome: outcome.clone(), retry }];
-        let given_up = retry.is_none() && !outcome.is_handed_over();
-        let about_itself = matches!(order.notice, Notice::CannotReach { .. });
-        if !given_up || about_itself || !incident.class.is_urgent() {
-            return facts;
+        let given_up = retry.is_none() && !outcome.is_handed_over() && fate.counts(id.attempt);
+        if given_up {
+            facts.extend(self.not_reached(at, standing, id));
         }
+        facts
+    }
+
+    /// A person was not reached by this carrier: another way, if there is one, and the lead is told.
+    fn not_reached(&self, at: At, standing: &Standing<'_>, id: &OrderId) -> Vec<Fact> {
+        let (Some(order), Some(incident)) = (self.orders.get(id), self.incident(id.incident))
+        else {
+            return Vec::new();
+        };
+        let about_itself = matches!(order.notice, Notice::CannotReach { .. });
+        if about_itself || !incident.class.is_urgent() {
+            return Vec::new();
+        }
+        let mut facts = Vec::new();
         let step = self.step(at, standing, incident);
         let calling = matches!(incident.stage, Stage::Calling { .. });
         let mut to = step.tell([id.person.clone()]);
@@ -56,6 +84,41 @@ impl IncidentBook {
             facts.push(Fact::Told { incident: incident.id, notice, to: step.lead() });
         }
         facts
+    }
+
+    /// An order is to be tried again: it is, or it has become pointless meanwhile.
+    pub(super) fn on_retry(&self, at: At, standing: &Standing<'_>, id: &OrderId) -> Vec<Fact> {
+        let (Some(order), Some(incident)) = (self.orders.get(id), self.incident(id.incident))
+        else {
+            return Vec::new();
+        };
+        let fate = self.fate(incident, order);
+        if fate == Fate::Stands {
+            return vec![Fact::DeadlineCame { incident: incident.id, why: Why::Retry(id.clone()) }];
+        }
+        let (order, outcome) = (id.clone(), Outcome::Superseded);
+        let mut facts = vec![Fact::OutcomeHeard { order, outcome, retry: None }];
+        if fate.counts(id.attempt.saturating_sub(1)) {
+            facts.extend(self.not_reached(at, standing, id));
+        }
+        facts
+    }
+
+    /// What has become of an order that was not delivered so far.
+    fn fate(&self, incident: &Incident, order: &Order) -> Fate {
+        // That mail does not arrive cannot be said by mail that does not leave.
+        let itself =
+            matches!(&order.notice, Notice::CannotReach { by, .. } if *by == order.id.carrier);
+        if itself || incident.has_no_use_for(order, true) {
+            return Fate::Pointless;
+        }
+        let says_it_as_well = |other: &OrderId| {
+            let same_way = other.person == order.id.person && other.carrier == order.id.carrier;
+            let newer = self.orders.get(other).filter(|_| same_way);
+            newer.is_some_and(|newer| newer.notice.is_alike(&order.notice))
+        };
+        let mut newer = incident.orders.iter().rev().take_while(|o| o.cause > order.id.cause);
+        if newer.any(says_it_as_well) { Fate::Overtaken } else { Fate::Stands }
     }
 
     /// The carriers of `all` that this call did not use for this person.
@@ -73,6 +136,28 @@ impl IncidentBook {
         // The screen has no address to refuse; it has been told with the call itself.
         ways.retain(|way| *way != Carrier::Screen);
         ways
+    }
+}
+
+/// What has become of an order that was not delivered so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is to be said still.
+    Stands,
+    /// A newer order to the same person by the same carrier says it as well.
+    Overtaken,
+    /// Nobody needs it any more.
+    Pointless,
+}
+
+impl Fate {
+    /// Whether an order that ends after so many tries means that the person was not reached.
+    fn counts(self, tries: u8) -> bool {
+        match self {
+            Self::Stands => true,
+            Self::Overtaken => tries >= OVERTAKEN_UNREACHED,
+            Self::Pointless => false,
+        }
     }
 }
 

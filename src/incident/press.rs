@@ -1,8 +1,8 @@
 //! What devices say: presses, levels, cancels, presence, and signals that cannot be read.
 
-use super::ladder::{Next, Step};
+use super::ladder::{Next, Step, joined};
 use super::{
-    DeviceMemory, Fact, Incident, IncidentBook, Notice, Responder, Sameness, Stage, Standing,
+    Call, DeviceMemory, Fact, Incident, IncidentBook, Notice, Responder, Sameness, Stage, Standing,
     Trouble,
 };
 use crate::terms::{
@@ -220,19 +220,19 @@ impl IncidentBook {
                 let pressed = open.recent.iter().filter(|p| at - **p <= within).count() + 1;
                 let alone = open.active().count() <= usize::from(open.needs);
                 let hard = pressed >= count && alone && !step.moved_lately();
-                let to = step.active_and_lead();
-                let notice = Notice::PressedMeanwhile;
-                let mut facts = vec![again(hard), Fact::Told { incident: id, notice, to }];
-                let to = if hard { step.second_line() } else { Vec::new() };
-                if !to.is_empty() {
-                    facts.push(Fact::Told { incident: id, notice: Notice::Reinforce, to });
+                let more = if hard { step.second_line() } else { Vec::new() };
+                let mut coming = step.active_and_lead();
+                coming.retain(|call| more.iter().all(|other| other.person != call.person));
+                let mut facts = vec![again(hard)];
+                facts.extend(step.pressed_meanwhile(coming));
+                if !more.is_empty() {
+                    facts.push(Fact::Told { incident: id, notice: Notice::Reinforce, to: more });
                 }
                 facts
             }
             Stage::OnScene { .. } => {
-                let to = step.tell(open.active().cloned());
-                let notice = Notice::PressedMeanwhile;
-                vec![again(false), Fact::Told { incident: id, notice, to }]
+                let told = step.pressed_meanwhile(step.tell(open.active().cloned()));
+                [again(false)].into_iter().chain(told).collect()
             }
             Stage::Resolved { .. } | Stage::FollowedUp { .. } => Vec::new(),
         }
@@ -414,7 +414,18 @@ impl Step<'_> {
         self.incident.moved.is_some_and(|moved| self.at - moved < wait)
     }
 
-    /// The next rung is called now; those called before hear it again; who is coming hears of it.
+    /// Who is coming hears of another press, at most once within the wait that also keeps the ladder
+    /// from moving (oncall.md 3.4: 20 s); the presses between are recorded, and the next word says
+    /// how many there were.
+    fn pressed_meanwhile(&self, to: Vec<Call>) -> Option<Fact> {
+        let wait = self.waits().press_again;
+        let told_lately = self.incident.told_of_press.is_some_and(|told| self.at - told < wait);
+        let (incident, notice) = (self.incident.id, Notice::PressedMeanwhile);
+        (!told_lately && !to.is_empty()).then_some(Fact::Told { incident, notice, to })
+    }
+
+    /// The next rung is called now, and those called before with it: one call, so that the duty room
+    /// reads one line. Who is coming hears of it beside that.
     fn pressed_while_calling(&self, rung: u8, lap: u32) -> Vec<Fact> {
         let rung = if lap > 0 { self.rungs().len() } else { usize::from(rung) + 1 };
         let next = Next {
@@ -423,26 +434,21 @@ impl Step<'_> {
             notice: Notice::PressedAgain,
             with_first: false,
         };
-        let called = match self.loud_call(&next) {
+        let mut called = match self.loud_call(&next) {
             Some(called) => vec![called],
             None => self.call(&next),
         };
-        let now_called = |person: &_| {
-            called.iter().any(|fact| match fact {
-                Fact::Called { calls, .. } => calls.iter().any(|c| c.person == *person),
-                _ => false,
-            })
-        };
         let those = |is: fn(Responder) -> bool| {
-            let of = |(who, what): &&(PersonId, Responder)| is(*what) && !now_called(who);
+            let of = |(_, what): &&(PersonId, Responder)| is(*what);
             self.tell(self.incident.responders.iter().filter(of).map(|(who, _)| who.clone()))
         };
-        let told = [
-            (Notice::PressedAgain, those(|what| what == Responder::Called)),
-            (Notice::PressedMeanwhile, those(Responder::is_active)),
-        ];
-        let incident = self.incident.id;
-        let told = told.into_iter().filter(|(_, to)| !to.is_empty());
-        told.map(|(notice, to)| Fact::Told { incident, notice, to }).chain(called.clone()).collect()
+        for fact in &mut called {
+            if let Fact::Called { calls, .. } = fact {
+                let now = std::mem::take(calls);
+                *calls = joined(now, those(|what| what == Responder::Called));
+            }
+        }
+        let told = self.pressed_meanwhile(those(Responder::is_active));
+        told.into_iter().chain(called).collect()
     }
 }

@@ -174,6 +174,9 @@ pub struct Incident {
     pub recent: Vec<At>,
     /// When a press last moved the ladder.
     pub moved: Option<At>,
+    /// When those who are coming were last told of another press.
+    #[serde(default)]
+    pub told_of_press: Option<At>,
     /// The device's own count of the last press.
     pub mark: Option<Mark>,
     /// When calls beside the stage are repeated.
@@ -241,6 +244,7 @@ impl Incident {
             presses: 1,
             recent: vec![at],
             moved: None,
+            told_of_press: None,
             mark: *mark,
             repeat: None,
             silenced: None,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Notice, OrderId, Outcome};
+use super::{OrderId, Outcome};
 use crate::registry::{Change, DeviceTypes};
 use crate::roster::Roster;
 use crate::terms::{
@@ -143,6 +143,8 @@ pub enum Move {
     OnTheWay,
     /// I am there.
     Arrive,
+    /// I am still there, and well.
+    StillHere,
     /// I need one more person.
     NeedHelp,
     /// It is over.
@@ -281,6 +283,10 @@ pub enum Ignored {
     AlreadySaid,
     /// Nobody is on scene, and no contact was named.
     NobodyOnScene,
+    /// Who spoke is not on scene.
+    NotOnScene,
+    /// Others are on scene, and who spoke is not and named no contact.
+    OthersOnScene,
     /// A false alarm needs a word with the resident or a visit.
     NoContact,
     /// The district may take over and note, nothing else.
@@ -304,6 +310,11 @@ impl Ignored {
             Self::AlreadySaid => "that was said already",
             Self::NobodyOnScene => {
                 "nobody is on scene: arrive first, or say --by-phone if you spoke with the resident"
+            }
+            Self::NotOnScene => "you are not on scene: arrive first",
+            Self::OthersOnScene => {
+                "only who is on scene closes it: arrive first, or say --by-phone if you spoke with \
+                 the resident"
             }
             Self::NoContact => {
                 "say how you know: --by-phone or --visit; a false alarm needs a word with the resident"
@@ -339,11 +350,4 @@ pub enum Why {
     File,
     /// Try an order again.
     Retry(OrderId),
-}
-
-impl Notice {
-    /// The notice of the step after the first.
-    pub fn later_step(rung: u8) -> Self {
-        if rung == 0 { Self::Called } else { Self::Escalated }
-    }
 }

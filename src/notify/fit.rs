@@ -3,8 +3,8 @@
 //!
 //! What is shortened, and in which order, is decided here and nowhere else: first names, to the
 //! surname and two stars, then the place, then what is only said aside, then the place again, cut
-//! from its front. What a person needs in order to act (the time, what to
-//! press, the code) is [`Part::Fixed`] and never touched.
+//! from its front, and in the end how many residents there are besides the first. What a person
+//! needs in order to act (the time, what to press, the code) is [`Part::Fixed`] and never touched.
 
 /// Longest short text, in UTF-16 units: one SMS in UCS-2 (3GPP TS 23.040, 140 bytes).
 pub const UNITS_MAX: usize = 70;
@@ -41,6 +41,8 @@ enum Step {
     OneName,
     NoAside,
     Cut(usize),
+    /// Nothing is left to cut but how many residents there are besides the first.
+    Bare,
 }
 
 /// The length of a text in UTF-16 units.
@@ -63,7 +65,7 @@ pub(super) fn fit(parts: &[Part]) -> String {
             return text;
         }
     }
-    render(parts, Step::Cut(0))
+    render(parts, Step::Bare)
 }
 
 /// The parts as they are, for where there is room.
@@ -85,9 +87,11 @@ fn piece(part: &Part, step: Step) -> String {
             Step::Whole | Step::NamesMasked => full.clone(),
             Step::PlaceShort | Step::OneName | Step::NoAside => shorter(full, short).to_owned(),
             Step::Cut(room) => tail(shorter(full, short), room),
+            Step::Bare => String::new(),
         },
         Part::Label(text) => match step {
             Step::Cut(room) => head(text, room),
+            Step::Bare => String::new(),
             _ => text.clone(),
         },
         Part::Aside(text) if step < Step::NoAside => text.clone(),
@@ -103,6 +107,7 @@ fn residents(names: &[String], age: Option<u8>, step: Step) -> String {
         (names, Step::NamesMasked | Step::PlaceShort) => {
             names.iter().map(|name| masked(name)).collect::<Vec<_>>().join("、") + &age
         }
+        ([name, ..], Step::Bare) => masked(name),
         ([name], _) => masked(name),
         ([name, ..], _) => format!("{}等{}人", masked(name), names.len().min(99)),
     }
@@ -181,6 +186,17 @@ mod tests {
         assert!(cut.contains("501王**等2人"), "{cut}");
         assert!(cut.contains('…') && cut.ends_with("单号A17"), "{cut}");
         assert!(units(&cut) <= UNITS_MAX && units(&cut) >= UNITS_MAX - 2, "{cut}");
+    }
+
+    #[test]
+    fn where_nothing_else_can_be_cut_the_number_of_residents_goes() {
+        let parts = |fixed: usize| {
+            let names = vec!["欧阳桂兰".to_owned(), "王桂芳".to_owned()];
+            fit(&[Part::Residents(names, None), Part::Fixed("字".repeat(fixed))])
+        };
+        assert!(parts(UNITS_MAX - 7).starts_with("欧阳**等2人"));
+        assert_eq!(units(&parts(UNITS_MAX - 4)), UNITS_MAX);
+        assert!(parts(UNITS_MAX - 4).starts_with("欧阳**字"));
     }
 
     #[test]

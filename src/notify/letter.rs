@@ -100,7 +100,8 @@ pub struct Letter {
     pub epoch: u32,
     /// A drill or a test: marked 测试, and nobody is told to dial 119.
     pub test: bool,
-    /// Handed out again after a restart: it may have been sent before, marked 重发.
+    /// It may have been sent before, marked 重发: handed out again after a restart, or tried again
+    /// because the answer to an earlier try was lost. A try that surely failed is no repeat.
     pub resent: bool,
     /// To whom.
     pub to: Addressee,

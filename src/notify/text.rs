@@ -41,7 +41,7 @@ pub fn mail(letter: &Letter) -> (String, String) {
         lines.extend(ways);
     }
     if letter.resent {
-        lines.push("本邮件在主机重启后重发，可能与前一封重复。".to_owned());
+        lines.push("本邮件为重发，可能与前一封重复。".to_owned());
     }
     (subject, lines.join("\n") + "\n")
 }
@@ -381,7 +381,7 @@ impl Words<'_> {
         let mut parts = vec![fixed(format!("【现场提醒】{}：", self.letter.code))];
         if self.is_about_addressee() {
             parts.push(fixed("您到场后尚未报完成，请注意安全。"));
-            parts.push(self.ask(Ask::Finish));
+            parts.push(self.ask(Ask::StillThere));
         } else {
             parts.extend([self.who(), fixed("到场后尚未报完成，请联系确认其平安。")]);
         }

@@ -132,6 +132,17 @@ fn a_mail_in_full() {
 }
 
 #[test]
+fn a_mail_that_may_have_come_before_says_so_and_gives_no_reason_it_does_not_know() {
+    let first = letter(Notice::Called, Class::Emergency, Kind::Sos);
+    let again = Letter { resent: true, ..first.clone() };
+    let (subject, body) = mail(&again);
+    assert!(subject.starts_with("【重发】"), "{subject}");
+    assert!(body.contains("可能与前一封重复") && !body.contains("重启"), "{body}");
+    let (subject, body) = mail(&first);
+    assert!(!subject.contains("重发") && !body.contains("重复"), "{body}");
+}
+
+#[test]
 fn no_text_promises_a_reply_that_nobody_would_hear() {
     for notice in notices() {
         for carrier in Carrier::ALL {

@@ -51,8 +51,8 @@ pub(super) enum Ask {
     Decline,
     /// Say what the verification found.
     Verify,
-    /// Say that it is done.
-    Finish,
+    /// Say that one is still there, or that it is done.
+    StillThere,
     /// Say that the test message was received.
     Confirm,
     /// Record the follow-up.
@@ -73,7 +73,15 @@ const ASKS: [(Ask, [&str; 4]); 9] = [
         Ask::Verify,
         ["核实后点链接登记", "核实后请登记", "核实后致电值班室登记", "核实后回3，误报回4"],
     ),
-    (Ask::Finish, ["完成后点链接登记", "完成后请登记", "完成后致电值班室登记", "完成回3"]),
+    (
+        Ask::StillThere,
+        [
+            "仍在现场或已完成都请点链接",
+            "仍在现场或已完成都请登记",
+            "仍在现场或已完成都请致电",
+            "仍在回2，完成回3",
+        ],
+    ),
     (
         Ask::Confirm,
         ["请点邮件内链接确认", "请在值班电脑确认", "请致电值班室确认", "请回1确认手机可收到"],

@@ -1,7 +1,7 @@
 //! What people say, in order and out of it.
 
 use anling::incident::{
-    Carrier, Contact, Ending, Move, Notice, Responder, StageName, StoryKind, Via,
+    Carrier, Contact, Ending, Ignored, Move, Notice, Responder, StageName, StoryKind, Via,
 };
 use anling::terms::{Class, IncidentId, Kind};
 
@@ -252,6 +252,32 @@ fn over_needs_somebody_there_or_a_word_with_the_resident() {
     house.changed_nothing();
     house.says("zhangmin", Move::Resolve { ending: Ending::Accidental, contact: BY_PHONE });
     assert_eq!(house.stage(), StageName::Resolved);
+}
+
+#[test]
+fn only_who_is_on_scene_says_that_it_is_over() {
+    let mut house = pressed();
+    house.says("zhangmin", Move::Arrive);
+    house.says("lina", Move::OnTheWay);
+    for who in ["lina", "chenjie", "zhaolei", "sunwei"] {
+        house.says(who, HELPED);
+        house.ignored(Ignored::OthersOnScene);
+    }
+    house.says("lina", Move::Arrive);
+    house.says("zhangmin", Move::Decline);
+    house.says("zhangmin", HELPED);
+    house.ignored(Ignored::OthersOnScene);
+    house.says("lina", HELPED);
+    assert_eq!(house.stage(), StageName::Resolved);
+}
+
+#[test]
+fn who_spoke_with_the_resident_closes_it_though_others_are_on_scene() {
+    let mut house = pressed();
+    house.says("zhangmin", Move::Arrive);
+    house.says("zhaolei", Move::Resolve { ending: Ending::Helped, contact: BY_PHONE });
+    assert_eq!(house.stage(), StageName::Resolved);
+    house.called("zhangmin", &Notice::Closed);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! From acceptance to arrival, and what happens when nobody arrives.
 
-use anling::incident::{Move, Notice, Responder, Stage, StageName, StoryKind, Via};
+use anling::incident::{
+    Ignored, Move, Notice, Responder, Stage, StageName, Stimulus, StoryKind, Via,
+};
+use anling::registry::{Change, RowId};
 use anling::terms::IncidentId;
 
-use crate::house::House;
+use crate::house::{Given, House};
 use crate::plan::person;
 
 fn accepted() -> House {
@@ -147,13 +150,66 @@ fn quiet_on_scene_is_asked_about_after_20_60_and_120_minutes_and_then_each_two_h
 }
 
 #[test]
-fn who_is_on_scene_leaves_the_house_for_good_and_the_lead_is_asked_at_once() {
+fn who_was_coming_is_taken_off_the_list_and_others_are_called_at_once() {
     let mut house = House::new();
     house.press("B-14");
-    house.says("lina", Move::Arrive);
+    house.passes(60);
+    house.says("lina", Move::Accept);
     house.leaves("lina");
-    house.minutes(20);
-    house.called("zhaolei", &Notice::StillOnScene);
+    house.only_called(&["wangqiang"], &Notice::Declined);
+    house.calling(1, 0, 1);
+    house.restarts();
+}
+
+#[test]
+fn who_was_there_is_taken_off_the_list_and_others_are_called_at_once() {
+    let mut house = House::new();
+    house.press("B-14");
+    house.says("zhangmin", Move::Arrive);
+    house.leaves("zhangmin");
+    house.called("lina", &Notice::Declined);
+    house.calling(0, 0, 1);
+    assert_eq!(house.it().on_scene(), 0);
+}
+
+#[test]
+fn one_of_two_who_were_coming_is_taken_off_the_list_and_the_other_goes_on() {
+    let mut house = House::new();
+    house.press("B-14");
+    house.says("zhangmin", Move::Accept);
+    house.says("lina", Move::Accept);
+    house.leaves("zhangmin");
+    house.nobody_called();
+    assert_eq!(house.stage(), StageName::Accepted);
+}
+
+#[test]
+fn everybody_who_was_coming_is_taken_off_the_list_at_once_and_nobody_of_them_is_called() {
+    let mut house = House::new();
+    for button in ["B-14", "B-16"] {
+        house.press(button);
+    }
+    for (incident, who) in [(1, "zhangmin"), (1, "lina"), (2, "zhangmin")] {
+        house.says_about(IncidentId(incident), who, Move::Accept);
+    }
+    let gone = ["zhangmin", "lina"].map(|who| Change::Removed(RowId::Person(person(who))));
+    house.takes(&Stimulus::Registry(gone.into()));
+    house.called_at_all("wangqiang");
+    house.not_called("zhangmin");
+    for id in [1, 2] {
+        assert_eq!((house.nth(id).stage.name(), house.nth(id).epoch), (StageName::Calling, 1));
+        assert_eq!(house.nth(id).active().count(), 0);
+    }
+}
+
+#[test]
+fn who_is_only_called_is_taken_off_the_list_and_the_steps_go_on() {
+    let mut house = House::new();
+    house.press("B-14");
+    let next = house.book.next_deadline();
+    house.leaves("zhangmin");
+    house.nobody_called();
+    assert_eq!(house.book.next_deadline(), next);
 }
 
 #[test]
@@ -190,4 +246,40 @@ fn the_call_starts_again_as_often_as_nobody_arrives() {
         assert_eq!(house.it().epoch, epoch);
         assert!(matches!(house.it().stage, Stage::Calling { .. }));
     }
+}
+
+#[test]
+fn a_word_from_on_scene_ends_the_quiet_and_nobody_elses_does() {
+    for says in [Move::StillHere, Move::Note, Move::NeedHelp] {
+        let mut house = House::new();
+        house.press("B-14");
+        house.says("lina", Move::Arrive);
+        house.minutes(19);
+        house.says("lina", says);
+        house.minutes(19);
+        house.not_told("lina");
+        house.minutes(1);
+        house.called("lina", &Notice::StillOnScene);
+        house.says("lina", says);
+        house.minutes(20);
+        house.called("lina", &Notice::StillOnScene);
+        let lead = |g: &&Given| g.0 == person("zhaolei") && g.2 == Notice::StillOnScene;
+        assert_eq!(house.given.iter().find(lead), None, "asked for the first time again");
+    }
+}
+
+#[test]
+fn who_is_not_on_scene_cannot_say_that_all_is_well_there() {
+    let mut house = House::new();
+    house.press("B-14");
+    house.says("zhangmin", Move::StillHere);
+    house.ignored(Ignored::NotOnScene);
+    house.says("lina", Move::Arrive);
+    house.says("zhangmin", Move::Accept);
+    house.minutes(19);
+    house.says("zhangmin", Move::StillHere);
+    house.ignored(Ignored::NotOnScene);
+    house.notes("zhangmin", "快到了");
+    house.minutes(1);
+    house.called("lina", &Notice::StillOnScene);
 }

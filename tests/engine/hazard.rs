@@ -1,6 +1,7 @@
 //! Smoke and gas: everybody at once, again and again, until enough are there.
 
-use anling::incident::{Move, Notice, StageName, StoryKind};
+use anling::incident::{Move, Notice, StageName, Stimulus, StoryKind};
+use anling::registry::Role;
 use anling::terms::{Class, Kind, Wait};
 
 use crate::house::{HELPED, House};
@@ -176,4 +177,20 @@ fn a_ladder_for_hazards_has_no_say_in_who_is_called_first() {
     house.only_called(&ALL, &Notice::Called);
     house.passes(60);
     house.only_called(&ALL, &Notice::HazardGoesOn);
+}
+
+#[test]
+fn a_house_of_hundreds_is_called_though_no_entry_of_the_record_can_name_them_all() {
+    let mut house = House::new();
+    let long = |n: u32| format!("{n:03}-{}", "护".repeat(40));
+    let rows = (0..300).map(|n| plan::person_row(&long(n), Role::Staff, true)).collect();
+    house.takes(&Stimulus::Registry(rows));
+    house.level("smoke-1", Kind::Smoke, true);
+    for n in 0..300 {
+        house.called_at_all(&long(n));
+    }
+    for fact in &house.facts {
+        let length = serde_json::to_vec(fact).unwrap().len();
+        assert!(length < 15 * 1024, "{} has {length} bytes", fact.name());
+    }
 }

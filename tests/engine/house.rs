@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use anling::incident::{
-    Answer, Carrier, Contact, Effect, Ending, Entry, Fact, Incident, IncidentBook, Move, Notice,
-    Order, OrderId, Outcome, Policy, Resumed, Stage, StageName, Standing, Stimulus, StoryKind,
-    Trouble, Via,
+    Answer, Carrier, Contact, Effect, Ending, Entry, Fact, Ignored, Incident, IncidentBook, Move,
+    Notice, Order, OrderId, Outcome, Policy, Resumed, Stage, StageName, Standing, Stimulus,
+    StoryKind, Trouble, Via,
 };
 use anling::registry::{Change, DeviceTypes, RowId};
 use anling::roster::Roster;
@@ -426,6 +426,16 @@ impl House {
             matches!(f, Fact::AnswerHeard { ignored: Some(_), .. } | Fact::NoteKept { .. })
         };
         assert!(self.facts.iter().all(log_only), "{:?}", self.facts);
+    }
+
+    /// The last answer changed nothing, for this reason.
+    pub fn ignored(&self, why: Ignored) {
+        self.changed_nothing();
+        let said = self.facts.iter().find_map(|fact| match fact {
+            Fact::AnswerHeard { ignored, .. } => *ignored,
+            _ => None,
+        });
+        assert_eq!(said, Some(why));
     }
 
     pub fn event(&self, kind: StoryKind) -> bool {

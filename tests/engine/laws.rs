@@ -38,7 +38,7 @@ impl Laws {
         a_cancel_key_stops_nothing(before, after, stimulus, effects);
         a_test_calls_nobody(stimulus, facts);
         for fact in facts {
-            nobody_is_called_twice_or_while_coming(before, facts, fact);
+            nobody_is_called_twice_or_while_coming(before, after, facts, fact);
             arrival_has_a_limit(now, fact);
         }
         epochs_rise(before, after, facts);
@@ -179,7 +179,12 @@ fn a_test_calls_nobody(by: &Stimulus, facts: &[Fact]) {
 
 /// Invariant 13 as far as it concerns those who come: one call a fact, none to who is coming, never
 /// to nobody.
-fn nobody_is_called_twice_or_while_coming(before: &IncidentBook, all: &[Fact], fact: &Fact) {
+fn nobody_is_called_twice_or_while_coming(
+    before: &IncidentBook,
+    after: &IncidentBook,
+    all: &[Fact],
+    fact: &Fact,
+) {
     let (incident, notice, calls): (_, _, &[Call]) = match fact {
         Fact::Called { incident, notice, calls, .. } => (incident, notice, calls),
         Fact::Told { incident, notice, to } => (incident, notice, to),
@@ -191,7 +196,7 @@ fn nobody_is_called_twice_or_while_coming(before: &IncidentBook, all: &[Fact], f
         let ways: BTreeSet<_> = call.by.iter().collect();
         assert!(!call.by.is_empty() && ways.len() == call.by.len(), "{call:?}");
     }
-    let registry = before.registry();
+    let registry = after.registry();
     assert!(people.iter().all(|p| registry.person(p).is_some()), "a stranger in {fact:?}");
     let Some(held) = before.incident(*incident) else { return };
     if matches!(fact, Fact::Called { .. }) && registry.people().next().is_some() {

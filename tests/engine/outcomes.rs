@@ -3,9 +3,9 @@
 use anling::incident::{
     ATTEMPTS_MAX, Carrier, Fact, Move, Notice, OrderId, Outcome, StageName, StoryKind,
 };
-use anling::terms::{Class, IncidentId, Seq, Wait};
+use anling::terms::{Class, IncidentId, PersonId, Seq, Wait};
 
-use crate::house::House;
+use crate::house::{Given, House};
 use crate::plan::person;
 
 fn pressed() -> House {
@@ -62,7 +62,11 @@ fn what_nobody_can_say_counts_as_not_handed_over() {
 
 #[test]
 fn a_message_is_tried_so_often_and_then_the_lead_is_told() {
-    let mut house = pressed();
+    let mut policy = crate::plan::policy();
+    let rungs = &mut policy.ladders.get_mut(&Class::Emergency).unwrap().rungs;
+    rungs.iter_mut().for_each(|rung| rung.wait = Wait::secs(120));
+    let mut house = House::with(&policy);
+    house.press("B-14");
     let notice = Notice::CannotReach { person: person("zhangmin"), by: Carrier::Mail };
     let first = house.order_to("zhangmin", Carrier::Mail);
     for attempt in 1..=ATTEMPTS_MAX {
@@ -175,4 +179,156 @@ fn refused_on_the_screen_is_mailed_to_who_has_an_address_and_to_nobody_else() {
         "zhaolei",
         &Notice::CannotReach { person: person("wangqiang"), by: Carrier::Screen },
     );
+}
+
+/// The mail server is dead: every mail that is to be sent is put off, as long as time passes.
+fn mail_fails(house: &mut House, secs: u64) -> Vec<Given> {
+    let mut given = Vec::new();
+    for _ in 0..secs {
+        let mails: Vec<OrderId> = mails(house);
+        for order in mails {
+            house.carrier_says(&order, later(None));
+            given.append(&mut house.given);
+        }
+        house.passes(1);
+        given.append(&mut house.given);
+    }
+    given
+}
+
+fn mails(house: &House) -> Vec<OrderId> {
+    let of_mail = house.book.outstanding().filter(|o| o.id.carrier == Carrier::Mail);
+    of_mail.map(|o| o.id.clone()).collect()
+}
+
+/// The mail server works again, for so long; whom it brought which notice.
+fn mail_arrives(house: &mut House, secs: u64) -> Vec<(PersonId, Notice)> {
+    let mut arrived = Vec::new();
+    for _ in 0..secs {
+        for order in mails(house) {
+            let notice = house.book.order(&order).unwrap().notice.clone();
+            arrived.push((order.person.clone(), notice));
+            house.carrier_says(&order, Outcome::HandedOver);
+        }
+        house.passes(1);
+    }
+    arrived
+}
+
+#[test]
+fn a_mail_server_that_comes_back_brings_each_person_one_call_the_newest() {
+    let mut house = pressed();
+    mail_fails(&mut house, 180 + 120 + 10);
+    house.calling(2, 2, 0);
+    let arrived = mail_arrives(&mut house, 60);
+    for who in ["zhangmin", "lina", "zhaolei", "sunwei"] {
+        let to = |(person, _): &&(PersonId, Notice)| person.as_str() == who;
+        let words: Vec<_> = arrived.iter().filter(to).map(|(_, notice)| notice).collect();
+        assert_eq!(words, [&Notice::AllHands], "{who}");
+    }
+}
+
+#[test]
+fn a_mail_server_that_comes_back_brings_nothing_of_a_call_that_somebody_has_taken() {
+    let mut house = pressed();
+    let given = mail_fails(&mut house, 240);
+    assert!(given.iter().any(|g| matches!(g.2, Notice::CannotReach { .. })));
+    house.says("chenjie", Move::Accept);
+    let waits = house.book.outstanding();
+    let missing = |notice: &Notice| matches!(notice, Notice::CannotReach { .. });
+    assert_eq!(waits.filter(|order| missing(&order.notice)).count(), 0, "on no carrier");
+    let arrived = mail_arrives(&mut house, 60);
+    let stale = |notice: &Notice| notice.is_call() || matches!(notice, Notice::CannotReach { .. });
+    assert!(!arrived.iter().any(|(_, notice)| stale(notice)), "{arrived:?}");
+    assert!(!arrived.is_empty(), "they hear who has it");
+}
+
+#[test]
+fn the_lead_is_told_on_the_screen_that_a_dead_mail_server_reaches_nobody() {
+    let mut house = pressed();
+    let given = mail_fails(&mut house, 240);
+    let notice = Notice::CannotReach { person: person("zhangmin"), by: Carrier::Mail };
+    let told = |g: &&Given| g.2 == notice && g.1 == Carrier::Screen;
+    assert_eq!(given.iter().filter(told).count(), 1, "once, by what works");
+    let arrived = mail_arrives(&mut house, 60);
+    assert!(!arrived.iter().any(|(_, n)| *n == notice), "no stale word once mail works");
+}
+
+#[test]
+fn the_mail_server_fails_again_after_it_worked_and_the_lead_is_told_again() {
+    let mut house = pressed();
+    let notice = Notice::CannotReach { person: person("zhangmin"), by: Carrier::Mail };
+    let told = |given: &[Given]| given.iter().filter(|g| g.2 == notice).count();
+    let given = mail_fails(&mut house, 240);
+    assert!(told(&given) > 0);
+    mail_arrives(&mut house, 60);
+    assert!(told(&mail_fails(&mut house, 600)) > 0);
+}
+
+#[test]
+fn what_waits_for_another_try_ends_as_superseded_when_a_newer_one_says_it() {
+    let mut house = pressed();
+    let old = house.order_to("zhangmin", Carrier::Mail);
+    house.carrier_says(&old, later(None));
+    house.press("B-14");
+    let new = house.order_to("zhangmin", Carrier::Mail);
+    assert!(new.cause > old.cause);
+    house.passes(3);
+    let ended = |fact: &Fact| match fact {
+        Fact::OutcomeHeard { order, outcome: Outcome::Superseded, retry: None } => {
+            *order == OrderId { attempt: 2, ..old.clone() }
+        }
+        _ => false,
+    };
+    assert!(house.facts.iter().any(ended), "{:?}", house.facts);
+    assert!(mails(&house).contains(&new));
+    house.not_told("zhaolei");
+}
+
+#[test]
+fn once_the_newest_call_has_left_no_older_one_follows_it() {
+    let mut house = pressed();
+    let old = house.order_to("zhangmin", Carrier::Mail);
+    house.carrier_says(&old, later(Some(Wait::secs(30))));
+    house.press("B-14");
+    let new = house.order_to("zhangmin", Carrier::Mail);
+    house.carrier_says(&new, Outcome::HandedOver);
+    house.passes(40);
+    assert!(mails(&house).iter().all(|id| id.cause > new.cause || id.person != old.person));
+    assert_eq!(house.book.put_off(Carrier::Mail), 0);
+}
+
+#[test]
+fn what_waits_for_another_try_is_counted() {
+    let mut house = pressed();
+    let order = house.order_to("zhangmin", Carrier::Mail);
+    assert_eq!(house.book.put_off(Carrier::Mail), 0);
+    house.carrier_says(&order, later(None));
+    assert_eq!(house.book.put_off(Carrier::Mail), 1);
+    assert_eq!(house.book.put_off(Carrier::Screen), 0);
+    house.passes(3);
+    assert_eq!(house.book.put_off(Carrier::Mail), 0);
+}
+
+#[test]
+fn only_a_try_whose_answer_was_lost_may_have_arrived_already() {
+    let maybe_sent = |house: &House| {
+        let id = house.order_to("zhangmin", Carrier::Mail);
+        house.book.order(&id).unwrap().maybe_sent
+    };
+    let mut house = pressed();
+    let order = house.order_to("zhangmin", Carrier::Mail);
+    house.carrier_says(&order, later(None));
+    house.passes(3);
+    assert!(!maybe_sent(&house), "it surely failed");
+    let order = house.order_to("zhangmin", Carrier::Mail);
+    house.carrier_says(&order, Outcome::Unknown { why: "connection lost".to_owned() });
+    house.passes(7);
+    assert!(maybe_sent(&house));
+    let order = house.order_to("zhangmin", Carrier::Mail);
+    house.carrier_says(&order, later(None));
+    house.passes(13);
+    assert!(maybe_sent(&house), "and stays so");
+    house.restarts();
+    assert!(maybe_sent(&house));
 }

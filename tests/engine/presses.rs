@@ -1,9 +1,11 @@
 //! Presses: again, soon after the end, cancelled, in a test, without a count.
 
-use anling::incident::{Fact, Move, Notice, StageName, StoryKind};
+use std::collections::BTreeSet;
+
+use anling::incident::{Effect, Fact, Move, Notice, StageName, StoryKind};
 use anling::terms::{Class, DeviceId, Kind, What};
 
-use crate::house::{HELPED, House};
+use crate::house::{Given, HELPED, House};
 use crate::plan::{self, device};
 
 #[test]
@@ -51,6 +53,21 @@ fn pressed_again_while_nobody_has_accepted_calls_the_next_step_now() {
 }
 
 #[test]
+fn pressed_again_while_calling_is_one_happening_for_everybody_called() {
+    let mut house = House::new();
+    house.press("B-14");
+    house.passes(60);
+    house.press("B-14");
+    house.only_called(&["zhangmin", "lina", "wangqiang", "zhaolei"], &Notice::PressedAgain);
+    let caused = |effect: &Effect| match effect {
+        Effect::Order(id) => Some(id.cause),
+        _ => None,
+    };
+    let causes: BTreeSet<_> = house.effects.iter().filter_map(caused).collect();
+    assert_eq!(causes.len(), 1, "the duty room reads a line for each: {:?}", house.facts);
+}
+
+#[test]
 fn pressed_again_after_the_ladders_end_calls_everybody_now() {
     let mut house = House::new();
     house.press("B-14");
@@ -71,6 +88,50 @@ fn pressed_again_while_somebody_is_coming_tells_them_and_the_lead() {
     house.called("zhaolei", &Notice::PressedMeanwhile);
     house.nobody_called();
     assert_eq!(house.stage(), StageName::Accepted);
+}
+
+#[test]
+fn a_string_of_presses_while_somebody_is_coming_is_one_word_every_twenty_seconds() {
+    let mut house = House::new();
+    house.press("B-14");
+    house.says("lina", Move::Accept);
+    house.minutes(3);
+    house.press("B-14");
+    house.called("lina", &Notice::PressedMeanwhile);
+    house.passes(10);
+    house.press("B-14");
+    house.not_told("lina");
+    house.not_told("zhaolei");
+    assert_eq!(house.it().presses, 3, "recorded all the same");
+    house.passes(10);
+    house.press("B-14");
+    house.called("lina", &Notice::PressedMeanwhile);
+    house.says("lina", Move::Arrive);
+    house.passes(19);
+    house.press("B-14");
+    house.not_told("lina");
+    house.passes(1);
+    house.press("B-14");
+    house.called("lina", &Notice::PressedMeanwhile);
+}
+
+#[test]
+fn whoever_is_asked_to_come_because_of_a_press_is_not_told_of_it_as_well() {
+    let mut policy = plan::policy();
+    policy.second = vec![plan::line("lead")];
+    let mut house = House::with(&policy);
+    house.press("B-14");
+    house.says("zhangmin", Move::Accept);
+    house.minutes(4);
+    for _ in 0..2 {
+        house.press("B-14");
+        house.passes(10);
+    }
+    house.press("B-14");
+    let asked = |g: &&Given| g.0.as_str() == "zhaolei";
+    let words: BTreeSet<_> = house.given.iter().filter(asked).map(|g| g.2.clone()).collect();
+    assert_eq!(words, [Notice::Reinforce].into());
+    house.called("zhangmin", &Notice::PressedMeanwhile);
 }
 
 #[test]

@@ -80,6 +80,7 @@ fn says() -> impl Strategy<Value = Move> {
         2 => Just(Move::OnTheWay),
         4 => Just(Move::Arrive),
         2 => Just(Move::NeedHelp),
+        1 => Just(Move::StillHere),
         2 => contact.clone().prop_map(|c| Move::Resolve { ending: Ending::Helped, contact: c }),
         1 => contact.prop_map(|contact| Move::FalseAlarm { contact }),
         1 => score.prop_map(|score| Move::FollowUp { score, complaint: false }),

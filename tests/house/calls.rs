@@ -41,6 +41,23 @@ fn a_zigbee_key_of_a_registered_device_calls_the_first_line() {
 }
 
 #[test]
+fn pressed_again_while_calling_is_one_line_on_the_screen() {
+    let mut hub = Hub::prepared();
+    hub.steps("30s");
+    hub.start();
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    hub.screen_says(&["A01", "紧急求助"]);
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 2, "sos"));
+    hub.screen_says(&["A01", "再次呼救"]);
+    soon("both people's orders settled", || {
+        let settled = hub.facts("outcome_heard").len();
+        (settled >= 3).then_some(())
+    });
+    let lines = hub.screen().lines().filter(|line| line.contains("再次呼救")).count();
+    assert_eq!(lines, 1, "{}", hub.screen());
+}
+
+#[test]
 fn smoke_calls_everybody_at_once() {
     let mail = MailServer::open();
     let mut hub = Hub::prepared();
@@ -52,6 +69,8 @@ fn smoke_calls_everybody_at_once() {
         mail.takes(&format!("{person}@yunjian.example"), &["F01"]);
     }
     assert_eq!(hub.open_on("S-01")[0]["class"], "hazard");
+    let card = hub.does(&["incident", "F01"]);
+    assert!(card.contains("next      everybody who has not answered is called again"), "{card}");
 }
 
 #[test]

@@ -223,3 +223,47 @@ fn json_output_keeps_its_shape() {
     }
     crate::transcripts::same("json", &shapes);
 }
+
+#[test]
+fn the_lead_takes_over_and_who_was_coming_hears_that_they_need_not() {
+    let hub = Hub::open();
+    pressed(&hub, "B-02");
+    assert_eq!(hub.says("A01", "zhangmin", &["accept"]).code, 0);
+    let said = hub.says("A01", "liuqiang", &["take-over"]);
+    assert_eq!(said.out, "A01: taken down and on disk; the incident is accepted\n");
+    hub.screen_says(&["A01已由刘强接警", "您无需出动"]);
+    let people = hub.incident("A01")["people"].clone();
+    let is =
+        |id: &str| people.as_array().unwrap().iter().find(|p| p["id"] == id).unwrap()["is"].clone();
+    assert_eq!((is("liuqiang"), is("zhangmin")), ("accepted".into(), "done".into()));
+    refused(&hub.says("A01", "liuqiang", &["take-over"]), 1, &["A01", "said already"]);
+}
+
+#[test]
+fn silence_is_taken_down_and_stops_no_step() {
+    let mut hub = Hub::prepared();
+    hub.steps("2s");
+    hub.start();
+    pressed(&hub, "B-02");
+    let said = hub.says("A01", "zhangmin", &["silence"]);
+    assert_eq!(said.out, "A01: taken down and on disk; the incident is calling\n");
+    assert_eq!(hub.facts("silenced")[0]["by"], "zhangmin");
+    hub.screen_says(&["A01", "升级"]);
+    assert_eq!(hub.incident("A01")["stage"], "calling");
+}
+
+#[test]
+fn a_false_alarm_is_closed_by_who_says_how_they_know() {
+    let hub = Hub::open();
+    pressed(&hub, "B-02");
+    refused(&hub.says("A01", "zhangmin", &["false-alarm"]), 1, &["A01", "--by-phone or --visit"]);
+    assert_eq!(hub.incident("A01")["stage"], "calling");
+    assert_eq!(hub.says("A01", "zhangmin", &["false-alarm", "--by-phone"]).code, 0);
+    let card = hub.does(&["incident", "A01"]);
+    assert!(card.contains("误按"), "{card}");
+    let resolved = hub.facts("resolved");
+    assert_eq!(
+        (&resolved[0]["by"], &resolved[0]["contact"]),
+        (&"zhangmin".into(), &"voice".into())
+    );
+}

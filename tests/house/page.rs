@@ -135,3 +135,24 @@ fn hundreds_of_silent_connections_hold_up_neither_a_tap_nor_the_word_that_the_hu
         assert!(ended.map_or_else(|e| e.kind() != WouldBlock, |_| true), "kept for ever");
     }
 }
+
+#[test]
+fn only_who_is_on_scene_closes_it_by_a_tap() {
+    let (hub, mail) = house();
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    let path = link(&mail, "zhangmin", &["A01", "紧急求助"]);
+    let port = hub.console_port();
+    assert_eq!(hub.says("A01", "wangli", &["arrive"]).code, 0);
+    let (_, page) = http(port, "GET", &path, "");
+    assert!(!page.contains("处置完成"), "a button that would be refused: {page}");
+    let (_, page) = http(port, "POST", &path, "say=resolve&ending=helped");
+    assert!(page.contains("没有变化：须由已到场的人结束此单"), "{page}");
+    let told = hub.says("A01", "zhangmin", &["resolve"]);
+    assert_eq!(told.code, 1);
+    assert!(told.err.contains("only who is on scene closes it"), "{told:?}");
+    assert_eq!(hub.incident("A01")["stage"], "on_scene");
+    http(port, "POST", &path, "say=arrive");
+    let (_, page) = http(port, "POST", &path, "say=resolve&ending=helped");
+    assert!(page.contains("此单结束"), "{page}");
+    assert_eq!(hub.incident("A01")["stage"], "resolved");
+}

@@ -20,9 +20,40 @@ fn a_refusing_mail_server_leaves_the_screen_and_the_mail_comes_when_it_is_back()
     soon("the hub's own trouble", || {
         hub.incidents().into_iter().find(|incident| incident["kind"] == "carrier")
     });
+    hub.screen_says(&["H01", "通知发不出去"]);
     mail.trouble("");
-    mail.takes("zhangmin@yunjian.example", &["A01", "3号楼2单元302"]);
+    let got = mail.takes("zhangmin@yunjian.example", &["A01", "3号楼2单元302"]);
+    let whole = format!("{}{}", got.subject, got.text);
+    assert!(!whole.contains("重发") && !whole.contains("重启"), "it came once: {whole}");
     soon("the carrier's recovery", || hub.does(&["status"]).contains("mail works").then_some(()));
+}
+
+#[test]
+fn what_waits_for_a_dead_mail_server_is_counted_until_it_has_gone() {
+    let mail = MailServer::open();
+    let mut hub = Hub::prepared();
+    hub.with_mail(mail.port);
+    mail.trouble("{\"MAIL\": \"451 4.3.0 not now\"}");
+    hub.start();
+    let by_mail = |hub: &Hub| {
+        let status = hub.status();
+        let all = status["carriers"].as_array().unwrap();
+        all.iter().find(|carrier| carrier["carrier"] == "mail").unwrap().clone()
+    };
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    soon("the carrier's trouble", || {
+        let mail = by_mail(&hub);
+        // Between two tries as well as during one.
+        assert!(mail["waiting"].as_u64().unwrap() > 0 || mail["trouble"].is_null(), "{mail}");
+        (!mail["trouble"].is_null()).then_some(())
+    });
+    for _ in 0..20 {
+        assert!(by_mail(&hub)["waiting"].as_u64().unwrap() > 0, "nothing waits, it says");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(hub.does(&["status"]).contains("waiting"));
+    mail.trouble("");
+    soon("nothing waiting", || (by_mail(&hub)["waiting"] == 0).then_some(()));
 }
 
 #[test]
