@@ -7,6 +7,7 @@
 //! receipt is asked of the caller's `now`.
 //!
 //! The built-in MQTT broker stands in [`broker`]; who may say and hear what on it, in [`accounts`].
+//! Brokers that others run are heard by [`mqtt`].
 
 pub mod accounts;
 pub mod broker;
@@ -14,10 +15,15 @@ mod broker_counts;
 mod broker_door;
 mod broker_hooks;
 mod broker_kept;
+pub mod mqtt;
+mod mqtt_ledger;
+mod mqtt_pace;
+mod mqtt_session;
 
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Why a wire could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +44,15 @@ pub enum LinkError {
         /// What the system said.
         #[source]
         cause: io::Error,
+    },
+    /// The certificates that a TLS connection shall trust cannot be used: correct the file.
+    #[error("the certificates in {} cannot be used: give a PEM file with the broker's authority", .path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
     },
     /// The machine gave no thread or no loopback port: try again, and report it if it stays.
     #[error("the built-in broker did not start: try again, and report it if this stays")]

@@ -1,0 +1,395 @@
+//! An MQTT broker that others run: mosquitto beside Zigbee2MQTT, a site's own.
+//!
+//! What such a broker acknowledges is in its memory and may be gone (386 of 20,000 acknowledged
+//! messages were, when a mosquitto was killed); so a device's light follows *our* `stored`, and we
+//! acknowledge to the broker only what is on disk. The session is kept by the broker under a fixed
+//! client id, acknowledgements are ours, and each connection has a rumqttc of its own
+//! (`link::mqtt_session`) that is thrown away at the first error. A message that could not be stored
+//! costs the connection: MQTT 3.1.1 brokers send again only to one that comes anew. How soon it comes
+//! anew: `link::mqtt_pace`; what is owed across connections: `link::mqtt_ledger`.
+//!
+//! A packet larger than allowed would end every connection for ever, since a kept message comes with
+//! every subscription: the limit is raised to what came, up to 16 MiB. Beyond that the session is
+//! begun anew with the narrow list of topics, which leaves a bridge's own topics out; presses are
+//! heard all the while. MQTT offers no way to ask how much a broker queues for us (mosquitto: 1,000
+//! messages, then it throws away in silence); it is asked for its count of those where it has one.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rumqttc::{AsyncClient, EventLoop, MqttOptions, NetworkOptions, TlsConfiguration, Transport};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
+
+use super::LinkError;
+use super::broker::DownlinkFull;
+use super::mqtt_ledger::Ledger;
+use super::mqtt_pace::{End, KNOCK, Pace};
+use super::mqtt_session::{Ended, REQUESTS, Session};
+use crate::terms::{At, Inbound, LinkId, Secret, Wait};
+
+/// Sign of life to the broker; it holds us for gone after one and a half of it.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Limit of connecting, TLS and CONNACK included, in seconds.
+const CONNECT_SECONDS: u64 = 5;
+/// Largest packet at first, in bytes: facts measured none above it but a bridge's device list.
+const PACKET_FIRST: usize = 262_144;
+/// Largest packet that the limit is raised to. Own choice: three times the list of 500 devices.
+const PACKET_MAX: usize = 16 << 20;
+/// Publishes under way to the broker; the session stays below it.
+const INFLIGHT: u16 = 100;
+/// Commands waiting for the broker; beyond it a device asks again by repeating its event.
+const DOWNLINK: usize = 4_096;
+/// Connections in a row that end as soon as the broker is asked for its counts; then it is asked no
+/// more. Some brokers end a connection instead of refusing a topic.
+const COUNTS_HURT_MAX: u32 = 3;
+/// How long a knock may take.
+const KNOCK_LIMIT: Duration = Duration::from_secs(1);
+/// How often a host's name is looked up while nobody listens there.
+const LOOK_UP: Duration = Duration::from_secs(5);
+
+/// What an outside broker is spoken to with.
+#[derive(Debug, Clone)]
+pub struct MqttSettings {
+    /// The link's name: `mqtt.home`.
+    pub link: LinkId,
+    /// Name or IPv4 address of its machine.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The session's name at the broker; never another one's, or each pushes the other out.
+    pub client_id: String,
+    /// User and password, where the broker asks for them.
+    pub login: Option<(String, Secret)>,
+    /// TLS, and whom to trust: see [`trust`].
+    pub tls: Option<Arc<ClientConfig>>,
+    /// What to subscribe to.
+    pub topics: Vec<String>,
+    /// The same without topics that may hold messages beyond 16 MiB.
+    pub narrow: Vec<String>,
+}
+
+/// What the desk has to know of an outside broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MqttNews {
+    /// Every subscription stands. Commands reach devices from here on.
+    Hearing {
+        /// Whether the broker had kept the session, and what came meanwhile.
+        resumed: bool,
+    },
+    /// Nothing is heard.
+    Lost {
+        /// Why, as a fragment.
+        why: String,
+    },
+    /// The broker knew us and does not any more: what it acknowledged meanwhile is gone.
+    Forgot,
+    /// It refuses to let us hear these topics; it is asked again every 30 s.
+    Deaf {
+        /// The filters.
+        filters: Vec<String>,
+    },
+    /// A packet was larger than allowed; it is allowed now, or left out.
+    Big {
+        /// Its size in bytes.
+        bytes: usize,
+        /// Whether the narrow topics are used from here on.
+        narrowed: bool,
+    },
+    /// The broker says that it has thrown messages away, for us or for others.
+    ThrownAway {
+        /// How many since it last said so; at least one.
+        more: u64,
+    },
+}
+
+/// A command on its way to a device.
+pub(super) struct Command {
+    pub(super) topic: String,
+    pub(super) payload: Vec<u8>,
+}
+
+/// What every connection needs.
+pub(super) struct Hearth {
+    pub(super) link: LinkId,
+    pub(super) inbox: mpsc::Sender<Inbound>,
+    pub(super) now: Box<dyn Fn() -> At + Send + Sync>,
+    pub(super) news: mpsc::Sender<(LinkId, MqttNews)>,
+    /// How long a stop may wait for receipts.
+    pub(super) stop_within: watch::Receiver<Wait>,
+    /// The topic of the last large message, so that it is named once.
+    big: Mutex<String>,
+}
+
+impl Hearth {
+    pub(super) async fn tell(&self, news: MqttNews) {
+        // A stopping desk hears no more.
+        let _heard = self.news.send((self.link.clone(), news)).await;
+    }
+
+    /// Names the topic of a message that no contract reads whole, once.
+    pub(super) fn say_big(&self, topic: &str, bytes: usize) {
+        let mut big = self.big.lock().unwrap_or_else(PoisonError::into_inner);
+        if *big != topic {
+            info!(link = %self.link, topic, bytes, "a large message is passed over but for its start");
+            topic.clone_into(&mut big);
+        }
+    }
+}
+
+/// A broker that is being heard, or tried. Dropping it ends both at once.
+pub struct OutsideBroker {
+    commands: mpsc::Sender<Command>,
+    closing: watch::Sender<bool>,
+    stop_within: watch::Sender<Wait>,
+    keeper: JoinHandle<()>,
+}
+
+impl Drop for OutsideBroker {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+impl OutsideBroker {
+    /// Begins to connect and never ends trying. What is heard goes to `inbox` in the broker's order,
+    /// stamped by `now`; `news` hears how the link stands.
+    pub fn keep(
+        settings: MqttSettings,
+        inbox: mpsc::Sender<Inbound>,
+        now: impl Fn() -> At + Send + Sync + 'static,
+        news: mpsc::Sender<(LinkId, MqttNews)>,
+    ) -> Self {
+        let (say, commands) = mpsc::channel(DOWNLINK);
+        let (closing, closed) = watch::channel(false);
+        let (stop_within, limit) = watch::channel(Wait::secs(1));
+        let hearth = Hearth {
+            link: settings.link.clone(),
+            inbox,
+            now: Box::new(now),
+            news,
+            stop_within: limit,
+            big: Mutex::default(),
+        };
+        let keeper = Keeper {
+            settings,
+            hearth,
+            ledger: Ledger::new(),
+            commands,
+            closing: closed,
+            packet_max: PACKET_FIRST,
+            narrow: false,
+            ask_counts: true,
+            counts_hurt: 0,
+            known: false,
+            dropped: None,
+        };
+        let keeper = tokio::spawn(keeper.run());
+        Self { commands: say, closing, stop_within, keeper }
+    }
+
+    /// Sends a command, at QoS 1, as soon as the broker hears us. Never waits.
+    ///
+    /// # Errors
+    /// When too many wait; the device asks again by repeating its event.
+    pub fn publish(&self, topic: &str, payload: Vec<u8>) -> Result<(), DownlinkFull> {
+        let command = Command { topic: topic.to_owned(), payload };
+        self.commands.try_send(command).map_err(|_full| DownlinkFull)
+    }
+
+    /// Stops in order, within about `limit`: nothing more is heard, the receipts still owed are
+    /// awaited and acknowledged, and the broker keeps what comes from here on.
+    pub async fn stop(mut self, limit: Wait) {
+        self.stop_within.send_replace(limit);
+        self.closing.send_replace(true);
+        let _in_time = timeout(limit.std() + Duration::from_secs(1), &mut self.keeper).await;
+    }
+}
+
+/// Whom to trust on a TLS connection: the machine's certificates, and those in `ca_file` (PEM) instead
+/// where it is given, because a broker's own authority is then the only one meant.
+///
+/// # Errors
+/// When the file cannot be read or holds no certificate.
+pub fn trust(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, LinkError> {
+    let mut roots = RootCertStore::empty();
+    match ca_file {
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+        Some(path) => {
+            let not_read = |cause: Box<dyn std::error::Error + Send + Sync>| {
+                LinkError::Certificates { path: path.to_owned(), cause }
+            };
+            let pem = std::fs::read(path).map_err(|cause| not_read(cause.into()))?;
+            let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+            roots.add_parsable_certificates(found.map_err(|cause| not_read(cause.into()))?);
+            if roots.is_empty() {
+                return Err(not_read("no certificate in it".into()));
+            }
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|cause| LinkError::Start(cause.into()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// Tries for ever, one connection after the other.
+struct Keeper {
+    settings: MqttSettings,
+    hearth: Hearth,
+    ledger: Ledger,
+    commands: mpsc::Receiver<Command>,
+    closing: watch::Receiver<bool>,
+    packet_max: usize,
+    narrow: bool,
+    ask_counts: bool,
+    counts_hurt: u32,
+    known: bool,
+    dropped: Option<u64>,
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        let mut pace = Pace::default();
+        let mut said: Option<String> = None;
+        let chance = RandomState::new();
+        for turn in 0_u64.. {
+            let ended = self.connect().await;
+            if *self.closing.borrow() {
+                return;
+            }
+            let stood = matches!(ended.end, End::Cut { lived } if lived > Duration::ZERO);
+            if stood || said.as_ref() != Some(&ended.why) {
+                warn!(link = %self.hearth.link, why = ended.why, "the outside broker is not heard");
+                self.hearth.tell(MqttNews::Lost { why: ended.why.clone() }).await;
+            }
+            self.known |= stood || ended.end == End::Unstored;
+            said = Some(ended.why.clone());
+            self.counts_hurt = if ended.counts_hurt { self.counts_hurt + 1 } else { 0 };
+            self.ask_counts &= self.counts_hurt < COUNTS_HURT_MAX;
+            if let Some(bytes) = ended.too_big {
+                self.make_room(bytes).await;
+            }
+            let mut hasher = chance.build_hasher();
+            hasher.write_u64(turn);
+            let pause = pace.after(ended.end, hasher.finish());
+            tokio::select! {
+                biased;
+                _ = self.closing.wait_for(|closing| *closing) => return,
+                () = sleep(pause) => {}
+            }
+            if ended.end == End::Refused {
+                let knocking = knock(&self.settings.host, self.settings.port);
+                tokio::select! {
+                    biased;
+                    _ = self.closing.wait_for(|closing| *closing) => return,
+                    () = knocking => {}
+                }
+            }
+        }
+    }
+
+    async fn connect(&mut self) -> Ended {
+        let (client, line) = self.line(false);
+        let filters = if self.narrow { &self.settings.narrow } else { &self.settings.topics };
+        let session = Session {
+            hearth: &self.hearth,
+            ledger: &self.ledger,
+            commands: &mut self.commands,
+            closing: self.closing.clone(),
+            filters,
+            ask_counts: self.ask_counts,
+            known: self.known,
+            dropped: &mut self.dropped,
+        };
+        session.run(client, line).await
+    }
+
+    fn line(&self, clean: bool) -> (AsyncClient, EventLoop) {
+        let settings = &self.settings;
+        let mut options = MqttOptions::new(&settings.client_id, &settings.host, settings.port);
+        options.set_keep_alive(KEEP_ALIVE);
+        options.set_clean_session(clean);
+        options.set_manual_acks(true);
+        options.set_max_packet_size(self.packet_max, PACKET_FIRST);
+        options.set_inflight(INFLIGHT);
+        if let Some((user, password)) = &settings.login {
+            let password = String::from_utf8_lossy(password.expose());
+            options.set_credentials(user, password);
+        }
+        if let Some(tls) = &settings.tls {
+            let tls = TlsConfiguration::Rustls(Arc::clone(tls));
+            options.set_transport(Transport::Tls(tls));
+        }
+        let (client, mut line) = AsyncClient::new(options, REQUESTS);
+        let mut network = NetworkOptions::new();
+        network.set_connection_timeout(CONNECT_SECONDS);
+        network.set_tcp_nodelay(true);
+        line.set_network_options(network);
+        (client, line)
+    }
+
+    /// A packet was too large: allows it, or leaves its topic out.
+    async fn make_room(&mut self, bytes: usize) {
+        if bytes < PACKET_MAX {
+            // Whole powers of two, so that a list that grows with the house is met once a doubling.
+            self.packet_max = (bytes + 1).next_power_of_two().clamp(self.packet_max, PACKET_MAX);
+            info!(link = %self.hearth.link, bytes, allowed = self.packet_max, "larger packets are allowed now");
+        } else if !self.narrow {
+            self.narrow = true;
+            warn!(link = %self.hearth.link, bytes, "a message is beyond the limit: the narrow topics are heard");
+            self.forget().await;
+        }
+        self.hearth.tell(MqttNews::Big { bytes, narrowed: self.narrow }).await;
+    }
+
+    /// Begins the session anew: the broker forgets the wide topics, and the message that it would
+    /// send again with each connection. What else it holds for us is asked for by no one; devices
+    /// that wait for `stored` say it again.
+    async fn forget(&mut self) {
+        let (client, mut line) = self.line(true);
+        let forgotten = async {
+            if line.poll().await.is_ok() && client.try_disconnect().is_ok() {
+                while line.poll().await.is_ok() {}
+            }
+        };
+        let _in_time = timeout(Duration::from_secs(CONNECT_SECONDS), forgotten).await;
+        self.known = false;
+    }
+}
+
+/// Returns when somebody listens there, or when only a whole try can tell more.
+async fn knock(host: &str, port: u16) {
+    let mut found: Vec<SocketAddr> = Vec::new();
+    let mut looked: Option<Instant> = None;
+    loop {
+        if looked.is_none_or(|at| at.elapsed() >= LOOK_UP) {
+            let Ok(Ok(addresses)) = timeout(KNOCK_LIMIT, lookup_host((host, port))).await else {
+                return;
+            };
+            found = addresses.collect();
+            looked = Some(Instant::now());
+        }
+        for address in &found {
+            match timeout(KNOCK_LIMIT, TcpStream::connect(address)).await {
+                Ok(Err(why)) if why.kind() == std::io::ErrorKind::ConnectionRefused => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
+        sleep(KNOCK).await;
+    }
+}

@@ -1,0 +1,129 @@
+//! When an outside broker is tried again. Pure: how the last try ended in, how long to wait out.
+//!
+//! A killed mosquitto forgets its sessions and, once back, acknowledges presses that nobody has
+//! subscribed to; so every millisecond after its return counts. A refused connection costs a packet
+//! each way and says that the machine stands and nobody listens: it is asked again every 25 ms, which
+//! keeps the way back within 50 ms. A broker that does accept connections and then errs is asked with
+//! growing pauses, 0.5 s to 30 s, because there each try costs it work and log lines. A machine that
+//! does not answer at all is tried each second: of that no promise of milliseconds can be kept.
+
+use std::time::Duration;
+
+/// Pause between two knocks where nobody listens. Own choice: half of the 50 ms promised.
+pub(super) const KNOCK: Duration = Duration::from_millis(25);
+/// Pause before a machine that does not answer is tried again.
+const UNREACHED: Duration = Duration::from_secs(1);
+/// First and longest pause after a broker that errs: the measured recipe of the project.
+const FIRST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(30);
+/// Connections that may end early in a row before they are held to be a pattern, such as two clients
+/// that push each other out. Own choice.
+const EARLY_ENDS: u32 = 3;
+/// A connection that lived so long did not end early.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// How a try ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Nobody listens there.
+    Refused,
+    /// The machine did not answer, or its name is not known.
+    Unreached,
+    /// The broker, or what stands there, wants nothing of us: wrong password, no TLS, no MQTT.
+    TurnedAway,
+    /// The connection broke after so long.
+    Cut {
+        /// How long it stood.
+        lived: Duration,
+    },
+    /// We ended it, because what was received could not be stored.
+    Unstored,
+}
+
+/// What the last tries have taught.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    errs: u32,
+    early_ends: u32,
+}
+
+impl Pace {
+    /// How long to wait after `end`. `chance` is any number: it shortens a growing pause by up to
+    /// half, so that several clients of one broker do not come all at once.
+    pub(super) fn after(&mut self, end: End, chance: u64) -> Duration {
+        match end {
+            End::Refused => {
+                // It was really gone: what follows is a new broker.
+                *self = Self::default();
+                KNOCK
+            }
+            End::Unreached => UNREACHED,
+            End::Cut { lived } if lived >= STEADY => {
+                *self = Self::default();
+                Duration::ZERO
+            }
+            End::Cut { .. } => {
+                self.early_ends = self.early_ends.saturating_add(1);
+                match self.early_ends.checked_sub(EARLY_ENDS) {
+                    None | Some(0) => Duration::ZERO,
+                    Some(more) => growing(more - 1, chance),
+                }
+            }
+            End::TurnedAway | End::Unstored => {
+                self.errs = self.errs.saturating_add(1);
+                growing(self.errs - 1, chance)
+            }
+        }
+    }
+}
+
+fn growing(before: u32, chance: u64) -> Duration {
+    let full = FIRST.saturating_mul(1 << before.min(16)).min(LONGEST);
+    let half = full / 2;
+    let part = u32::try_from(chance % 1_024).unwrap_or(0);
+    half + half * part / 1_023
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nobody_listens_it_knocks_every_25_ms_for_ever() {
+        let mut pace = Pace::default();
+        for _ in 0..10_000 {
+            assert_eq!(pace.after(End::Refused, 7), KNOCK);
+        }
+    }
+
+    #[test]
+    fn a_broker_that_errs_is_left_alone_longer_each_time_up_to_30_s() {
+        let mut pace = Pace::default();
+        let mut last = Duration::ZERO;
+        for _ in 0..40 {
+            let pause = pace.after(End::TurnedAway, u64::MAX);
+            assert!(pause >= FIRST / 2 && pause <= LONGEST && pause >= last / 2, "{pause:?}");
+            last = pause;
+        }
+        assert!(last > LONGEST / 2);
+        for chance in 0..2_000 {
+            let pause = Pace { errs: 30, early_ends: 0 }.after(End::Unstored, chance);
+            assert!((LONGEST / 2..=LONGEST).contains(&pause));
+        }
+    }
+
+    #[test]
+    fn a_cut_is_mended_at_once_unless_it_comes_again_and_again() {
+        let early = End::Cut { lived: Duration::from_millis(30) };
+        let mut pace = Pace::default();
+        for _ in 0..EARLY_ENDS {
+            assert_eq!(pace.after(early, 0), Duration::ZERO);
+        }
+        assert!(pace.after(early, 0) >= FIRST / 2);
+        assert_eq!(pace.after(End::Cut { lived: STEADY }, 0), Duration::ZERO);
+        assert_eq!(pace.after(early, 0), Duration::ZERO, "a steady connection forgives");
+        pace = Pace { errs: 0, early_ends: 9 };
+        pace.after(End::Refused, 0);
+        assert_eq!(pace.after(early, 0), Duration::ZERO, "a broker killed often is back at once");
+    }
+}

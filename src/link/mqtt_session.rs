@@ -1,0 +1,403 @@
+//! One connection to an outside broker, from CONNECT to its first error.
+//!
+//! rumqttc owns one connection and is thrown away with it, because across connections it loses
+//! messages: it forgets what was queued when the broker has forgotten the session, and overwrites one
+//! of several packets that wait for the same number. One task does nothing but poll it (`poll` may not
+//! be cancelled, and waiting for rumqttc's own queue inside the polling task would block both); this
+//! file's loop does the rest and never waits for rumqttc. Every CONNACK is followed by a SUBSCRIBE,
+//! whatever the broker remembers, and by a look at each of its answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rumqttc::mqttbytes::Error as BytesError;
+use rumqttc::{
+    AsyncClient, ConnectionError, Event, EventLoop, Outgoing, Packet, Publish, QoS, StateError,
+    SubscribeFilter, SubscribeReasonCode,
+};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::mqtt::{Command, Hearth, MqttNews};
+use super::mqtt_ledger::{Ledger, Taken};
+use super::mqtt_pace::End;
+use crate::terms::{Inbound, Receipt};
+
+/// Requests waiting for rumqttc: acknowledgements, commands, subscriptions. More than a broker has
+/// under way at once (mosquitto 20, others up to 1,000) with the commands of [`COMMANDS_UNDER_WAY`].
+pub(super) const REQUESTS: usize = 2_048;
+/// Packets waiting between polling and handling; when full, polling waits.
+const PACKETS: usize = 2_048;
+/// How long polling may wait before the connection is given up: within it the broker misses no sign
+/// of life, since one is due every 10 s.
+const HELD_UP: Duration = Duration::from_secs(5);
+/// Commands sent and not acknowledged; more would stop rumqttc's queue, acknowledgements included.
+const COMMANDS_UNDER_WAY: usize = 64;
+/// How long the broker may leave a subscription or a command unanswered.
+const UNANSWERED: Duration = Duration::from_secs(10);
+/// How soon a refused subscription is asked for again.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// A connection that ends so soon after asking for the broker's own counts ended because of that.
+const COUNTS_HURT: Duration = Duration::from_secs(1);
+/// Time for the last acknowledgements to leave.
+const LAST_ACKS: Duration = Duration::from_millis(100);
+/// Longest payload handed on, in bytes; the rest is cut off. No contract reads a quarter of it, and
+/// a bridge's list of all its devices is read by none.
+pub(super) const HANDED_MAX: usize = 65_536;
+/// mosquitto's count of messages it threw away because a queue was full.
+pub(super) const DROPPED: &str = "$SYS/broker/publish/messages/dropped";
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) end: End,
+    /// Why, as a fragment.
+    pub(super) why: String,
+    /// The packet that was larger than allowed, in bytes.
+    pub(super) too_big: Option<usize>,
+    /// Whether the broker may not be asked for its counts.
+    pub(super) counts_hurt: bool,
+}
+
+/// One try.
+pub(super) struct Session<'k> {
+    pub(super) hearth: &'k Hearth,
+    pub(super) ledger: &'k Ledger,
+    pub(super) commands: &'k mut mpsc::Receiver<Command>,
+    pub(super) closing: watch::Receiver<bool>,
+    pub(super) filters: &'k [String],
+    pub(super) ask_counts: bool,
+    /// Whether an earlier connection of this run stood, so that the broker should know us.
+    pub(super) known: bool,
+    /// The broker's count of thrown away messages, as it was last heard.
+    pub(super) dropped: &'k mut Option<u64>,
+}
+
+/// What polling says: packets, and at last why it ended.
+type Polled = Result<Event, Box<ConnectionError>>;
+
+/// A polling task that ends with whoever waits for it.
+struct Polling(JoinHandle<()>);
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Where a standing connection is.
+struct Standing {
+    client: AsyncClient,
+    since: Instant,
+    subscribed: Option<u16>,
+    /// Until when the broker has to answer.
+    due: Option<Instant>,
+    ask_again: Option<Instant>,
+    hearing: bool,
+    counts_asked: Option<Instant>,
+    under_way: usize,
+    /// When a command was last acknowledged, or the first of those under way was sent.
+    progress: Instant,
+}
+
+async fn poll(mut line: EventLoop, tell: mpsc::Sender<Polled>) {
+    loop {
+        match line.poll().await {
+            Ok(event) => match timeout(HELD_UP, tell.send(Ok(event))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return,
+            },
+            Err(why) => {
+                // What was read before the error is whole, and a message of QoS 0 comes only once.
+                for event in line.state.events.drain(..) {
+                    if matches!(event, Event::Incoming(_)) && tell.send(Ok(event)).await.is_err() {
+                        return;
+                    }
+                }
+                let _nobody_waits = tell.send(Err(Box::new(why))).await;
+                return;
+            }
+        }
+    }
+}
+
+impl Session<'_> {
+    /// Connects and hears until the connection ends.
+    pub(super) async fn run(mut self, client: AsyncClient, line: EventLoop) -> Ended {
+        let (tell, mut polled) = mpsc::channel(PACKETS);
+        let _polling = Polling(tokio::spawn(poll(line, tell)));
+        let resumed = match polled.recv().await {
+            Some(Ok(Event::Incoming(Packet::ConnAck(said)))) => said.session_present,
+            Some(Err(why)) => return unconnected(&why),
+            Some(Ok(_)) | None => return Ended::of(End::TurnedAway, "it does not speak MQTT"),
+        };
+        self.ledger.begin(client.clone(), resumed);
+        if self.known && !resumed {
+            self.hearth.tell(MqttNews::Forgot).await;
+        }
+        let mut standing = Standing::new(client);
+        let ended = self.hear(&mut standing, &mut polled, resumed).await;
+        self.ledger.end();
+        Ended {
+            counts_hurt: standing
+                .counts_asked
+                .is_some_and(|at| at.elapsed() < COUNTS_HURT && !*self.closing.borrow()),
+            ..ended
+        }
+    }
+
+    async fn hear(
+        &mut self,
+        at: &mut Standing,
+        polled: &mut mpsc::Receiver<Polled>,
+        resumed: bool,
+    ) -> Ended {
+        let mut refusals = self.ledger.refusals();
+        refusals.mark_unchanged();
+        let mut closing = self.closing.clone();
+        self.subscribe(at);
+        loop {
+            let room = at.hearing && at.under_way < COMMANDS_UNDER_WAY;
+            let due = at.next_due();
+            tokio::select! {
+                closed = async { closing.wait_for(|closing| *closing).await.is_ok() } => {
+                    if closed {
+                        return self.close(at, polled).await;
+                    }
+                    return at.cut("the hub has ended");
+                }
+                event = polled.recv() => match event {
+                    Some(Ok(event)) => self.take(at, event, resumed).await,
+                    Some(Err(why)) => return at.broken(&why),
+                    None => return at.cut("the hub was too busy to read it"),
+                },
+                Ok(()) = refusals.changed() => {
+                    return Ended::of(End::Unstored, "a message could not be stored");
+                }
+                Some(command) = self.commands.recv(), if room => at.send(&command),
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    if at.is_unanswered() {
+                        return Ended::of(End::TurnedAway, "it leaves what we ask unanswered");
+                    }
+                    self.subscribe(at);
+                }
+            }
+        }
+    }
+
+    fn subscribe(&self, at: &mut Standing) {
+        let wanted = |topic: &String| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce);
+        // A full queue shows as an unanswered question.
+        let _asked = at.client.try_subscribe_many(self.filters.iter().map(wanted));
+        (at.subscribed, at.ask_again) = (None, None);
+        at.due = Some(Instant::now() + UNANSWERED);
+    }
+
+    async fn take(&mut self, at: &mut Standing, event: Event, resumed: bool) {
+        match event {
+            Event::Incoming(Packet::Publish(publish)) if publish.topic == DROPPED => {
+                self.count_dropped(&publish).await;
+            }
+            Event::Incoming(Packet::Publish(publish)) => self.hand_on(publish).await,
+            Event::Incoming(Packet::SubAck(answer)) if at.subscribed == Some(answer.pkid) => {
+                self.answered(at, &answer.return_codes, resumed).await;
+            }
+            Event::Incoming(Packet::PubAck(_)) => {
+                at.under_way = at.under_way.saturating_sub(1);
+                at.progress = Instant::now();
+            }
+            Event::Outgoing(Outgoing::Subscribe(pkid)) if at.counts_asked.is_none() => {
+                at.subscribed = Some(pkid);
+            }
+            Event::Outgoing(Outgoing::PubAck(pkid) | Outgoing::PubRec(pkid)) => {
+                self.ledger.left(pkid);
+            }
+            _ => {}
+        }
+    }
+
+    async fn answered(&mut self, at: &mut Standing, codes: &[SubscribeReasonCode], resumed: bool) {
+        at.due = None;
+        let granted = |code: Option<&SubscribeReasonCode>| {
+            matches!(code, Some(SubscribeReasonCode::Success(qos)) if *qos != QoS::AtMostOnce)
+        };
+        let pairs = self.filters.iter().enumerate();
+        let refused: Vec<String> = pairs
+            .filter(|(n, _)| !granted(codes.get(*n)))
+            .map(|(_, filter)| filter.clone())
+            .collect();
+        // What it does grant is heard, and commands may go.
+        at.hearing = true;
+        if !refused.is_empty() {
+            at.hearing = refused.len() < self.filters.len();
+            at.ask_again = Some(Instant::now() + ASK_AGAIN);
+            self.hearth.tell(MqttNews::Deaf { filters: refused }).await;
+            return;
+        }
+        self.hearth.tell(MqttNews::Hearing { resumed }).await;
+        if self.ask_counts && at.counts_asked.is_none() {
+            at.counts_asked = Some(Instant::now());
+            let _not_needed = at.client.try_subscribe(DROPPED, QoS::AtMostOnce);
+        }
+    }
+
+    /// Hands a message to the desk; waits while the desk has no room.
+    async fn hand_on(&self, publish: Publish) {
+        let receipt = match publish.qos {
+            QoS::AtMostOnce => Receipt::unasked(),
+            QoS::AtLeastOnce | QoS::ExactlyOnce => match self.ledger.take(&publish) {
+                Taken::New(receipt) => receipt,
+                Taken::Again => return,
+            },
+        };
+        if publish.payload.len() > HANDED_MAX {
+            self.hearth.say_big(&publish.topic, publish.payload.len());
+        }
+        let inbound = Inbound {
+            link: self.hearth.link.clone(),
+            topic: Arc::from(publish.topic),
+            retained: publish.retain,
+            received: (self.hearth.now)(),
+            bytes: publish.payload[..publish.payload.len().min(HANDED_MAX)].to_vec(),
+            receipt,
+        };
+        // A desk that has ended refuses by dropping.
+        let _taken = self.hearth.inbox.send(inbound).await;
+    }
+
+    /// Other software's messages count as well, and the count begins anew with the broker.
+    async fn count_dropped(&mut self, publish: &Publish) {
+        let said = std::str::from_utf8(&publish.payload).ok();
+        let Some(now) = said.and_then(|text| text.trim().parse::<u64>().ok()) else { return };
+        let more = self.dropped.map_or(0, |before| now.saturating_sub(before));
+        *self.dropped = Some(now);
+        if more > 0 {
+            self.hearth.tell(MqttNews::ThrownAway { more }).await;
+        }
+    }
+
+    /// Hears nothing more, lets out what is still acknowledged, and says goodbye; the broker keeps
+    /// the session and what comes meanwhile.
+    async fn close(&self, at: &Standing, polled: &mut mpsc::Receiver<Polled>) -> Ended {
+        let mut open = self.ledger.open();
+        let settled = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = open.wait_for(|count| *count == 0) => return,
+                    event = polled.recv() => match event {
+                        Some(Ok(Event::Outgoing(Outgoing::PubAck(pkid)))) => self.ledger.left(pkid),
+                        Some(Ok(_)) => {}
+                        Some(Err(_)) | None => return,
+                    },
+                }
+            }
+        };
+        let limit = *self.hearth.stop_within.borrow();
+        let _in_time = timeout(limit.std(), settled).await;
+        if at.client.try_disconnect().is_ok() {
+            let said = async { while let Some(Ok(_)) = polled.recv().await {} };
+            let _said = timeout(LAST_ACKS, said).await;
+        }
+        Ended::of(End::Cut { lived: at.since.elapsed() }, "the hub stops")
+    }
+}
+
+impl Standing {
+    fn new(client: AsyncClient) -> Self {
+        let now = Instant::now();
+        Self {
+            client,
+            since: now,
+            subscribed: None,
+            due: None,
+            ask_again: None,
+            hearing: false,
+            counts_asked: None,
+            under_way: 0,
+            progress: now,
+        }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let stuck = (self.under_way > 0).then(|| self.progress + UNANSWERED);
+        [self.due, self.ask_again, stuck].into_iter().flatten().min()
+    }
+
+    fn is_unanswered(&self) -> bool {
+        let now = Instant::now();
+        let stuck = self.under_way > 0 && self.progress + UNANSWERED <= now;
+        stuck || self.due.is_some_and(|due| due <= now)
+    }
+
+    /// A command that finds rumqttc's queue full is asked for again by its device.
+    fn send(&mut self, command: &Command) {
+        let Command { topic, payload } = command;
+        if self.client.try_publish(topic, QoS::AtLeastOnce, false, payload.clone()).is_ok() {
+            if self.under_way == 0 {
+                self.progress = Instant::now();
+            }
+            self.under_way += 1;
+        }
+    }
+
+    fn cut(&self, why: &str) -> Ended {
+        Ended::of(End::Cut { lived: self.since.elapsed() }, why)
+    }
+
+    fn broken(&self, why: &ConnectionError) -> Ended {
+        Ended { too_big: too_big(why), ..self.cut(&said(why)) }
+    }
+}
+
+impl Ended {
+    fn of(end: End, why: impl Into<String>) -> Self {
+        Self { end, why: why.into(), too_big: None, counts_hurt: false }
+    }
+}
+
+fn too_big(why: &ConnectionError) -> Option<usize> {
+    match why {
+        ConnectionError::MqttState(StateError::Deserialization(
+            BytesError::PayloadSizeLimitExceeded(bytes),
+        )) => Some(*bytes),
+        _ => None,
+    }
+}
+
+/// Why no connection came about. A connection that broke during CONNECT is a broker just ending or
+/// just beginning, not one that wants nothing of us.
+fn unconnected(why: &ConnectionError) -> Ended {
+    use std::io::ErrorKind;
+    let broke = End::Cut { lived: Duration::ZERO };
+    let end = match why {
+        ConnectionError::Io(cause) => match cause.kind() {
+            ErrorKind::ConnectionRefused => End::Refused,
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof => broke,
+            _ => End::Unreached,
+        },
+        ConnectionError::MqttState(StateError::ConnectionAborted | StateError::Io(_)) => broke,
+        ConnectionError::MqttState(StateError::Deserialization(BytesError::Io(_))) => broke,
+        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => End::Unreached,
+        _ => End::TurnedAway,
+    };
+    Ended::of(end, said(why))
+}
+
+/// An error with its causes, as one fragment.
+fn said(why: &ConnectionError) -> String {
+    match why {
+        ConnectionError::MqttState(StateError::ConnectionAborted) => {
+            "it closed the connection".to_owned()
+        }
+        ConnectionError::NetworkTimeout => "it did not answer in 5 s".to_owned(),
+        ConnectionError::ConnectionRefused(code) => format!("it refused the sign-in: {code:?}"),
+        ConnectionError::Io(cause) => cause.to_string(),
+        ConnectionError::Tls(cause) => format!("no TLS connection: {cause}"),
+        other => other.to_string(),
+    }
+}
