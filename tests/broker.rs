@@ -1,4 +1,5 @@
-//! The built-in broker as its clients see it: real sockets, a free port and a broker for each test.
+//! MQTT on the wire: the built-in broker as its clients see it, and brokers that others run as the hub
+//! meets them. Real sockets, a free port and a broker for each test.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -10,9 +11,13 @@ mod downlink;
 mod house;
 #[path = "broker/mosquitto.rs"]
 mod mosquitto;
+#[path = "broker/outside.rs"]
+mod outside;
 #[path = "broker/reach.rs"]
 mod reach;
 #[path = "broker/rough.rs"]
 mod rough;
+#[path = "broker/scripted.rs"]
+mod scripted;
 #[path = "broker/wire.rs"]
 mod wire;
