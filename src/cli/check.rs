@@ -25,6 +25,7 @@ pub(super) fn check(dir: &Path, args: &Args) -> Outcome {
     let files = config::read(dir);
     let checked = config::check(&files);
     let mut problems = checked.problems;
+    problems.extend(config::look_at_brokers(&checked.confs, &files));
     if let Some(settings) = &checked.settings {
         let state = args.state.clone().unwrap_or_else(|| settings.gateway.state_dir.clone());
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);

@@ -72,6 +72,12 @@ codes! {
     BAD_FILTER Problem "bad-filter": "not an MQTT topic filter", "publish = [\"zigbee2mqtt/#/x\"]";
     FILTER_TOO_WIDE Warning "filter-too-wide": "a bridge may speak in the name of native devices", "publish = [\"#\"]";
     ZIGBEE_NOT_LINKED Warning "zigbee-not-linked": "Zigbee devices are registered and cannot be heard", "no [link.broker.zigbee2mqtt]";
+    BROKER_UNHEARD Problem "broker-unheard": "a broker elsewhere from which nothing would be heard", "native = false without zigbee2mqtt";
+    BROKER_TWICE Warning "broker-twice": "two links are the same broker", "two tables with one host and port";
+    BROKER_QUEUE Warning "broker-queue": "a broker elsewhere throws messages away while the hub is not there", "max_queued_messages 1000";
+    BROKER_FORGETS Warning "broker-forgets": "a broker elsewhere forgets the hub when it ends", "no persistence true";
+    BROKER_CONF_UNREAD Warning "broker-conf-unread": "a broker's own settings cannot be read", "mosquitto_conf = \"/nowhere\"";
+    CA_WITHOUT_TLS Warning "ca-without-tls": "certificates are named for a connection without TLS", "ca_file without tls = true";
     ACTIONS_UNUSED Warning "actions-unused": "actions of a type whose contract has none", "actions in a native-mqtt type";
     SOS_NOT_LIFE_SAFETY Warning "sos-not-life-safety": "a type calls for help and is not marked life_safety", "actions = { single = \"sos\" }, life_safety = false";
     NO_LADDER Warning "no-ladder": "an urgent class has no ladder: everybody is called at once", "no [ladder.hazard]";

@@ -78,7 +78,8 @@ fn accounts(read: &Read<'_>, out: &mut Findings<'_>) {
             None => {}
         }
     }
-    if read.links.broker.is_none() || !out.is_whole("links.toml") {
+    let elsewhere = read.links.outside.iter().any(|(_, said)| said.value.native);
+    if read.links.broker.is_none() || elsewhere || !out.is_whole("links.toml") {
         return;
     }
     for (device, at) in read.devices() {
@@ -109,6 +110,9 @@ fn unknown_device(
 
 fn zigbee(read: &Read<'_>, out: &mut Findings<'_>) {
     let (Some(broker), Some(at)) = (&read.links.broker, &read.links.broker_at) else { return };
+    if read.links.outside.iter().any(|(_, said)| said.value.zigbee_base_topic.is_some()) {
+        return;
+    }
     let mut zigbee = read.devices().filter(|(d, _)| read.family(d) == Some(Family::Zigbee2mqtt));
     let Some((device, _)) = zigbee.next().filter(|_| out.is_whole("links.toml")) else { return };
     let help = match &broker.zigbee_base_topic {

@@ -1,12 +1,14 @@
-//! `links.toml`: the wires into the hub. So far one, the built-in broker with its accounts.
+//! `links.toml`: the wires into the hub: the built-in broker with its accounts, and brokers that others
+//! run.
 
 use super::codes;
 use super::gateway::address;
+use super::mqtt::{BrokerConf, check_twice, read_outside};
 use super::problem::{Findings, Said, Spot};
 use super::secrets::{SecretUse, secret_name};
 use super::section::Section;
-use super::settings::{Account, Broker, Reach};
-use crate::terms::DeviceId;
+use super::settings::{Account, Broker, Outside, Reach};
+use crate::terms::{DeviceId, LinkId};
 
 /// What stands in the file, with places for what other files must know.
 #[derive(Default)]
@@ -16,6 +18,10 @@ pub(super) struct Links {
     pub(super) devices: Vec<(String, Said<DeviceId>)>,
     /// Where `[link.broker]` stands.
     pub(super) broker_at: Option<Spot>,
+    /// Brokers that others run, in the order of the file.
+    pub(super) outside: Vec<(LinkId, Said<Outside>)>,
+    /// Where those brokers' own settings are named.
+    pub(super) confs: Vec<BrokerConf>,
 }
 
 /// Own choice: three times the devices of the largest centre, since a lost connection lingers.
@@ -37,7 +43,11 @@ pub(super) fn read(
         if let Some(broker) = link.section(out, "broker") {
             read_broker(broker, out, secrets, &mut links);
         }
-        link.later(out, "mqtt", "brokers elsewhere come");
+        for (name, part) in link.named(out, "mqtt") {
+            let confs = &mut links.confs;
+            links.outside.extend(read_outside(&name, part, out, secrets, confs));
+        }
+        check_twice(&links.outside, out);
         link.later(out, "serial", "serial lines come");
         link.later(out, "modem", "modems come");
         link.end(out);
@@ -47,7 +57,7 @@ pub(super) fn read(
             &codes::NO_LINK,
             top.at.file,
             "no wire is set up: this hub cannot hear a device",
-            "add [link.broker]",
+            "add [link.broker] or [link.mqtt.NAME]",
         );
     }
     top.end(out);
@@ -81,7 +91,7 @@ fn read_broker(
     });
 }
 
-fn base_topic(mut section: Section<'_>, out: &mut Findings<'_>) -> String {
+pub(super) fn base_topic(mut section: Section<'_>, out: &mut Findings<'_>) -> String {
     let said = section.text(out, "base_topic");
     if let Some(bad) = said.as_ref().filter(|said| {
         let topic = said.value;

@@ -17,6 +17,7 @@ mod files;
 mod gateway;
 mod ladders;
 mod links;
+mod mqtt;
 mod notify;
 mod problem;
 mod registry_files;
@@ -28,6 +29,7 @@ pub mod settings;
 mod values;
 
 pub use files::{FILE_MAX_BYTES, FileText, Files, read};
+pub use mqtt::{BrokerConf, look as look_at_brokers};
 pub use problem::{Problem, Severity};
 pub use render::{Look, SHOWN_MAX, one_line, render};
 pub use secrets::{SECRET_MAX_BYTES, SecretError, SecretUse, Secrets};
@@ -57,6 +59,8 @@ pub struct Checked {
     pub problems: Vec<Problem>,
     /// Where secrets are named: see [`Secrets::check`].
     pub secrets: Vec<SecretUse>,
+    /// Where the settings of brokers that others run are named: see [`look_at_brokers`].
+    pub confs: Vec<BrokerConf>,
 }
 
 /// Checks a whole directory. Pure: the same texts always give the same answer.
@@ -88,6 +92,7 @@ pub fn check(files: &Files) -> Checked {
         gateway,
         policy: policy(ladders, &notify),
         broker: links.broker,
+        outside: links.outside.into_iter().map(|(link, said)| (link, said.value)).collect(),
         device_types: types,
         notify: notify.notify,
         roster: roster.roster,
@@ -96,7 +101,7 @@ pub fn check(files: &Files) -> Checked {
     });
     let problems = out.into_problems();
     let usable = problems.iter().all(|problem| problem.severity == Severity::Warning);
-    Checked { settings: settings.filter(|_| usable), problems, secrets }
+    Checked { settings: settings.filter(|_| usable), problems, secrets, confs: links.confs }
 }
 
 /// The policy: what the file leaves open is everybody, by everything that is set up.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::incident::{Carrier, Policy};
 use crate::registry::{DeviceTypes, Row};
 use crate::roster::Roster;
-use crate::terms::{DeviceId, EndpointId, HubId, Wait};
+use crate::terms::{DeviceId, EndpointId, HubId, LinkId, Wait};
 
 /// Everything a hub runs on.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Settings {
     pub gateway: Gateway,
     /// `[link.broker]` of `links.toml`; `None` when no broker is to run.
     pub broker: Option<Broker>,
+    /// `[link.mqtt.NAME]` of `links.toml` by the link's whole name, `mqtt.NAME`.
+    pub outside: BTreeMap<LinkId, Outside>,
     /// `devices.toml`.
     pub device_types: DeviceTypes,
     /// `ladders.toml`, with the webhooks' subscriptions as its endpoints.
@@ -106,6 +108,29 @@ pub enum Reach {
     },
     /// Any native device of this hub: `anling press`.
     Local,
+}
+
+/// A broker that others run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outside {
+    /// Name or IPv4 address of its machine.
+    pub host: String,
+    /// Its port: default 1883, with TLS 8883 (IANA).
+    pub port: u16,
+    /// The session's name there; `None` is `anling-` and the hub's id.
+    pub client_id: Option<String>,
+    /// User and the password's name, if it asks for them.
+    pub login: Option<Login>,
+    /// Whether the connection is TLS.
+    pub tls: bool,
+    /// The authority that signed the broker's certificate, in PEM; `None` trusts the machine's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether devices with the native contract are heard there: default yes.
+    pub native: bool,
+    /// First levels of the topics of Zigbee2MQTT; `None` where there is none.
+    pub zigbee_base_topic: Option<String>,
+    /// How long it may not be heard before it is a trouble: 10 s to 10 min, default 60 s.
+    pub lost_after: Wait,
 }
 
 /// The ways out.

@@ -23,7 +23,7 @@ mod zigbee2mqtt;
 pub use native_mqtt::{NATIVE_MAX_BYTES, NATIVE_NEWEST, NATIVE_OLDEST, NativeMqtt, encode, kinds};
 pub use sample::{SAMPLE_MAX_CHARS, sample};
 pub use z2m_meaning::{Meaning, Z2mDevice, Z2mSettings};
-pub use zigbee2mqtt::{Z2M_MAX_BYTES, Z2M_REMEMBERED_MAX, Zigbee2Mqtt};
+pub use zigbee2mqtt::{Z2M_BRIDGE, Z2M_MAX_BYTES, Z2M_REMEMBERED_MAX, Zigbee2Mqtt};
 
 use crate::terms::{At, Decoded, DeviceId, Inbound, Kind, Refusal, RefusalReason, Report, What};
 

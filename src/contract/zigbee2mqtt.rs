@@ -24,6 +24,9 @@ pub const Z2M_MAX_BYTES: usize = 16_384;
 /// read as if it spoke for the first time: a press in two forms is two. Own choice.
 pub const Z2M_REMEMBERED_MAX: usize = 4096;
 
+/// The device that stands for Zigbee2MQTT itself: that it comes and goes is a report like any other.
+pub const Z2M_BRIDGE: &str = "zigbee2mqtt:bridge";
+
 /// The family of an unregistered device's address.
 const FAMILY: &str = "zigbee2mqtt";
 
@@ -43,6 +46,8 @@ enum Route<'t> {
     Attribute { name: &'t str, field: &'t str },
     /// Whether a device is reachable.
     Availability { name: &'t str },
+    /// Whether Zigbee2MQTT itself runs.
+    Bridge,
     /// The bridge's own, or a command to a device: nothing a device said.
     NotADevice,
     /// Under another base topic.
@@ -70,6 +75,9 @@ impl Zigbee2Mqtt {
         };
         if registered(rest) {
             return Route::Object { name: rest };
+        }
+        if rest == "bridge/state" {
+            return Route::Bridge;
         }
         let segments: Vec<&str> = rest.split('/').collect();
         let Some((name, field)) = rest.rsplit_once('/') else {
@@ -139,9 +147,11 @@ impl Zigbee2Mqtt {
 
     /// Nobody waits for a device that nobody registered: whether it can be reached says nothing.
     fn availability(&self, heard: Heard<'_>, name: &str) -> Vec<Decoded> {
-        let Some(device) = self.settings.names.get(name).map(|device| device.id.clone()) else {
-            return Vec::new();
-        };
+        let device = self.settings.names.get(name).map(|device| device.id.clone());
+        device.map_or_else(Vec::new, |device| Self::present(heard, device))
+    }
+
+    fn present(heard: Heard<'_>, device: DeviceId) -> Vec<Decoded> {
         if heard.inbound.bytes.is_empty() {
             return Vec::new();
         }
@@ -159,6 +169,7 @@ impl Decoder for Zigbee2Mqtt {
             Route::Object { name } => self.object(heard, name),
             Route::Attribute { name, field } => self.attribute(heard, name, field),
             Route::Availability { name } => self.availability(heard, name),
+            Route::Bridge => Self::present(heard, DeviceId::unregistered(FAMILY, "bridge")),
             Route::NotADevice => Vec::new(),
             Route::Foreign => vec![heard.refusal(None, RefusalReason::ForeignTopic)],
         }

@@ -6,7 +6,7 @@ use super::{Desk, Turn};
 use crate::config::settings::{Reach, Settings};
 use crate::contract::{Meaning, NativeMqtt, Z2mDevice, Z2mSettings, Zigbee2Mqtt};
 use crate::incident::{Effect, Stimulus};
-use crate::link::broker::SessionNews;
+use crate::link::broker::{LINK as BROKER_LINK, SessionNews};
 use crate::registry::{DeviceType, Family, Registry};
 use crate::terms::{
     At, Command, Decoded, Decoder, DeviceId, FeedbackStage, Inbound, Kind, LinkId, Refusal,
@@ -24,8 +24,8 @@ const REFUSED_PER: Wait = Wait::mins(1);
 /// The readers and what they have heard.
 pub(super) struct Intake {
     native: NativeMqtt,
-    zigbee: Option<Zigbee2Mqtt>,
-    zigbee_topic: String,
+    /// The Zigbee2MQTT of each wire that has one, with the topic its own begin with.
+    zigbee: BTreeMap<LinkId, (String, Zigbee2Mqtt)>,
     /// When each registered device was last heard since the start.
     pub(super) heard: BTreeMap<DeviceId, At>,
     refused: BTreeMap<(LinkId, RefusalReason), (At, u32)>,
@@ -35,30 +35,32 @@ pub(super) struct Intake {
 
 impl Intake {
     pub(super) fn new(settings: &Settings, registry: &Registry) -> Self {
-        let base = settings.broker.as_ref().and_then(|b| b.zigbee_base_topic.clone());
-        let mut intake = Self {
+        let here = settings.broker.as_ref().and_then(|b| b.zigbee_base_topic.clone());
+        let here = LinkId::new(BROKER_LINK).ok().zip(here);
+        let elsewhere = settings
+            .outside
+            .iter()
+            .filter_map(|(link, outside)| Some((link.clone(), outside.zigbee_base_topic.clone()?)));
+        let names = zigbee_names(settings, registry);
+        let zigbee = here.into_iter().chain(elsewhere).map(|(link, base_topic)| {
+            let settings = Z2mSettings { base_topic: base_topic.clone(), names: names.clone() };
+            (link, (base_topic, Zigbee2Mqtt::new(settings)))
+        });
+        Self {
             native: NativeMqtt::new(settings.gateway.hub.clone()),
-            zigbee: None,
-            zigbee_topic: base.clone().unwrap_or_default(),
+            zigbee: zigbee.collect(),
             heard: BTreeMap::new(),
             refused: BTreeMap::new(),
             refused_total: 0,
-        };
-        if let Some(base_topic) = base {
-            let names = zigbee_names(settings, registry);
-            intake.zigbee = Some(Zigbee2Mqtt::new(Z2mSettings { base_topic, names }));
         }
-        intake
     }
 
-    /// Reads one message; topics decide which contract it speaks.
+    /// Reads one message; its wire and its topic decide which contract it speaks.
     fn read(&mut self, at: At, inbound: &Inbound) -> Vec<Decoded> {
-        let bridge = inbound
-            .topic
-            .strip_prefix(self.zigbee_topic.as_str())
-            .is_some_and(|rest| rest.starts_with('/'));
-        match &mut self.zigbee {
-            Some(zigbee) if bridge => zigbee.take(at, inbound),
+        let is_below =
+            |base: &str| inbound.topic.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'));
+        match self.zigbee.get_mut(&inbound.link) {
+            Some((base, zigbee)) if is_below(base) => zigbee.take(at, inbound),
             _ => self.native.take(at, inbound),
         }
     }
@@ -133,9 +135,10 @@ impl Desk {
         let (mut must_wait, mut recorded) = (false, true);
         for decoded in decoded {
             match decoded {
+                Decoded::Report(report) if self.outside.is_bridge(&report, &inbound.link) => {}
                 Decoded::Report(report) => {
                     must_wait |= report.what.must_survive() && !report.retained;
-                    recorded &= self.hear_report(turn, report);
+                    recorded &= self.hear_report(turn, &inbound.link, report);
                 }
                 Decoded::Refusal(refusal) => {
                     recorded &= self.hear_refusal(turn, &inbound, refusal);
@@ -148,8 +151,9 @@ impl Desk {
     }
 
     /// Whether what came of it is on its way to disk.
-    fn hear_report(&mut self, turn: &mut Turn, mut report: Report) -> bool {
+    fn hear_report(&mut self, turn: &mut Turn, link: &LinkId, mut report: Report) -> bool {
         report.device = self.registered(report.device);
+        self.outside.heard(&report.device, link);
         self.intake.note_heard(&report.device, report.heard_at);
         let before = turn.newest();
         let stimulus = Stimulus::Heard(report);

@@ -23,6 +23,7 @@ mod held;
 mod intake;
 mod letters;
 mod outbox;
+mod outside;
 mod socket;
 mod start;
 #[cfg(test)]
@@ -46,13 +47,15 @@ use crate::counter::Asked;
 use crate::incident::{IncidentBook, OrderId, Standing, Stimulus};
 use crate::journal::{BATCH_MAX, Batch, CommitterHandle, Durable, FRAME_ENTRIES_MAX, Finding};
 use crate::link::broker::{Broker, SessionNews};
+use crate::link::mqtt::MqttNews;
 use crate::notify::post::Ended;
 use crate::notify::webhook::EndpointReport;
-use crate::terms::{At, Inbound, Seq, Wait};
+use crate::terms::{At, Inbound, LinkId, Seq, Wait};
 
 use held::Held;
 use intake::Intake;
 use outbox::Outbox;
+use outside::Outside;
 use turn::Turn;
 use vitals::Vitals;
 
@@ -85,6 +88,7 @@ struct Ears {
     ends: mpsc::Receiver<(OrderId, Ended)>,
     reports: mpsc::Receiver<EndpointReport>,
     news: mpsc::Receiver<SessionNews>,
+    outside_news: mpsc::Receiver<(LinkId, MqttNews)>,
     findings: mpsc::Receiver<Finding>,
     durable: watch::Receiver<Durable>,
     stop: oneshot::Receiver<()>,
@@ -105,6 +109,7 @@ struct Desk {
     outbox: Outbox,
     broker: Option<Broker>,
     broker_address: Option<String>,
+    outside: Outside,
     old_config: bool,
     vitals: Vitals,
     /// What the desk has to say to itself in the next turn.
@@ -141,6 +146,7 @@ impl Desk {
                 Some((order, end)) = ears.ends.recv() => self.end_order(&mut turn, &order, end),
                 Some(report) = ears.reports.recv() => self.end_stories(&mut turn, report),
                 Some(news) = ears.news.recv() => self.tell_again(&mut turn, &news),
+                Some(news) = ears.outside_news.recv() => self.hear_outside(&mut turn, news),
                 Some(finding) = ears.findings.recv() => self.own_finding(&finding),
                 () = tokio::time::sleep(nap) => {}
             }
@@ -164,6 +170,10 @@ impl Desk {
         for _ in 0..EACH_MAX {
             let Ok(news) = self.ears.news.try_recv() else { break };
             self.tell_again(turn, &news);
+        }
+        for _ in 0..EACH_MAX {
+            let Ok(news) = self.ears.outside_news.try_recv() else { break };
+            self.hear_outside(turn, news);
         }
         if let Ok(finding) = self.ears.findings.try_recv() {
             self.own_finding(&finding);

@@ -160,7 +160,10 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let carriers = wiring::carriers(&settings, &secrets);
     let endpoints = wiring::endpoints(&settings, &secrets);
     let (inbox, heard) = mpsc::channel(INBOX_MAX);
-    let (broker, news) = wiring::broker(&settings, &secrets, &clock, inbox).await?;
+    let (broker, news) = wiring::broker(&settings, &secrets, &clock, inbox.clone()).await?;
+    let names = wiring::bridged(&settings, read.book.registry());
+    let (outside, outside_news) = wiring::outside(&settings, &secrets, &clock, &inbox, &names);
+    drop(inbox);
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (stop, stopped) = oneshot::channel();
     let (tell_finding, findings) = mpsc::channel(FINDINGS_MAX);
@@ -181,6 +184,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
             ends: carriers.ends,
             reports: endpoints.reports,
             news,
+            outside_news,
             findings,
             durable: journal.durable(),
             stop: stopped,
@@ -190,6 +194,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         unsent: VecDeque::new(),
         broker: broker.map(|(broker, _)| broker),
         broker_address: broker_address.map(|a| a.to_string()),
+        outside,
         old_config,
         own: VecDeque::new(),
         beat: Arc::new(AtomicU64::new(clock.now().0)),

@@ -276,14 +276,16 @@ impl Desk {
         }
     }
 
-    /// Publishes how far a call has come. What does not fit is asked for by the device's repeat.
+    /// Publishes how far a call has come, where its device was heard. What does not fit is asked for by the device's repeat.
     pub(super) fn tell_device(&self, command: &Command) {
-        let Some(broker) = &self.broker else { return };
+        let known = command.device.clone();
         let device = command.device.as_str();
         let named = device.strip_prefix("native-mqtt:").unwrap_or(device);
         let Ok(device) = crate::terms::DeviceId::new(named) else { return };
         let command = Command { device, ..command.clone() };
         let (topic, payload) = crate::contract::encode(&command, &self.settings.gateway.hub);
+        let here = self.outside.tell(&known, &topic, &payload);
+        let Some(broker) = self.broker.as_ref().filter(|_| here) else { return };
         if let Err(full) = broker.publish(&topic, payload, false) {
             warn!(%full, stage = command.stage.word(), "feedback was not sent");
         }

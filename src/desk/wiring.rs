@@ -3,12 +3,14 @@
 //! A part whose secret is missing or that cannot be opened stays out, loudly, and all else runs: a
 //! house with one way out less is better than a silent one.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
+use super::outside::{Link, Outside};
 use super::{ENDS_MAX, NEWS_MAX};
 use crate::clock::Clock;
 use crate::config::Secrets;
@@ -17,11 +19,13 @@ use crate::incident::{Carrier, OrderId};
 use crate::link::LinkError;
 use crate::link::accounts::{Account, Reach};
 use crate::link::broker::{Broker, BrokerSettings, SessionNews};
+use crate::link::mqtt::{self, MqttNews, MqttSettings, OutsideBroker};
 use crate::notify::mail::{Mail, MailSettings, MailTls, PARALLEL, RelaySettings};
 use crate::notify::post::{self, CarrierHandle, Ended};
 use crate::notify::screen::Screen;
 use crate::notify::webhook::{self, EndpointHandle, EndpointReport, WebhookSettings};
-use crate::terms::{EndpointId, Inbound, Secret};
+use crate::registry::{Family, Registry, Row};
+use crate::terms::{EndpointId, HubId, Inbound, LinkId, Secret};
 
 /// What could not be opened, for a trouble: its subject in config words.
 pub(super) type Out = String;
@@ -51,6 +55,97 @@ pub(super) async fn broker(
     let clock = clock.clone();
     let started = Broker::start(broker, inbox, move || clock.now(), news).await?;
     Ok((Some(started), heard))
+}
+
+/// Zigbee names that a narrow subscription must spell out; the rest is heard by the wide one only.
+/// Own choice: one SUBSCRIBE of them stays well below what every broker takes.
+const SPELLED_MAX: usize = 1_000;
+
+/// Begins to hear the brokers that others run. One that is not there is no error: it is tried for
+/// ever. One whose secret or certificates are missing is not tried, and is lost.
+pub(super) fn outside(
+    settings: &Settings,
+    secrets: &Secrets,
+    clock: &Clock,
+    inbox: &mpsc::Sender<Inbound>,
+    names: &BTreeSet<String>,
+) -> (Outside, mpsc::Receiver<(LinkId, MqttNews)>) {
+    let (tell, news) = mpsc::channel(NEWS_MAX);
+    let mut links = BTreeMap::new();
+    for (link, configured) in &settings.outside {
+        let hub = &settings.gateway.hub;
+        let broker = match outside_settings(link, configured, hub, secrets, names) {
+            Ok(settings) => {
+                let now = clock.clone();
+                let now = move || now.now();
+                Some(OutsideBroker::keep(settings, inbox.clone(), now, tell.clone()))
+            }
+            Err(why) => {
+                error!(%link, %why, "this broker is not heard");
+                None
+            }
+        };
+        let (native, lost_after) = (configured.native, configured.lost_after);
+        links.insert(link.clone(), Link { broker, native, lost_after });
+    }
+    (Outside::new(links, clock.now()), news)
+}
+
+fn outside_settings(
+    link: &LinkId,
+    configured: &settings::Outside,
+    hub: &HubId,
+    secrets: &Secrets,
+    names: &BTreeSet<String>,
+) -> Result<MqttSettings, Why> {
+    let login = match &configured.login {
+        Some(login) => Some((login.user.clone(), secrets.find(&login.secret)?)),
+        None => None,
+    };
+    let tls = match configured.tls {
+        true => Some(mqtt::trust(configured.ca_file.as_deref())?),
+        false => None,
+    };
+    let native = ["event", "state", "status"].map(|leaf| format!("anling/v1/{hub}/+/{leaf}"));
+    let mut topics: Vec<String> = if configured.native { native.to_vec() } else { Vec::new() };
+    let mut narrow = topics.clone();
+    if let Some(base) = &configured.zigbee_base_topic {
+        topics.push(format!("{base}/#"));
+        let few = ["+", "+/availability", "+/action", "bridge/state"];
+        narrow.extend(few.map(|leaf| format!("{base}/{leaf}")));
+        for name in names.iter().take(SPELLED_MAX) {
+            narrow.extend([format!("{base}/{name}"), format!("{base}/{name}/availability")]);
+        }
+    }
+    Ok(MqttSettings {
+        link: link.clone(),
+        host: configured.host.clone(),
+        port: configured.port,
+        client_id: configured.client_id.clone().unwrap_or_else(|| format!("anling-{hub}")),
+        login,
+        tls,
+        topics,
+        narrow,
+    })
+}
+
+/// Registered Zigbee names of several levels, from the record and, at the first start, the files.
+pub(super) fn bridged(settings: &Settings, registry: &Registry) -> BTreeSet<String> {
+    let in_files = settings.rows.iter().filter_map(|row| match row {
+        Row::Device(device) => Some(device),
+        _ => None,
+    });
+    let is_zigbee = |device: &&crate::registry::Device| {
+        let family = settings.device_types.get(&device.type_name).map(|kind| kind.family);
+        family == Some(Family::Zigbee2mqtt)
+    };
+    registry
+        .devices()
+        .chain(in_files)
+        .filter(is_zigbee)
+        .map(|device| device.heard_name().to_owned())
+        .filter(|name| name.contains('/') && !name.contains(['+', '#']))
+        .collect()
 }
 
 fn reach(reach: &settings::Reach) -> Reach {

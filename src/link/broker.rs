@@ -67,7 +67,7 @@ const SUBSCRIPTIONS: usize = 256;
 /// Time for the last acknowledgements to leave after the last receipt is settled.
 const LAST_ACKS: Duration = Duration::from_millis(100);
 /// The link's name in [`Inbound`].
-const LINK: &str = "broker";
+pub const LINK: &str = "broker";
 /// The client id under which the hub publishes; it names no session.
 const HUB_CLIENT: &str = "anling";
 

@@ -20,14 +20,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, EventLoop, MqttOptions, NetworkOptions, TlsConfiguration, Transport};
+use rumqttc::{
+    AsyncClient, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, TlsConfiguration,
+    Transport,
+};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::LinkError;
@@ -54,8 +57,8 @@ const DOWNLINK: usize = 4_096;
 const COUNTS_HURT_MAX: u32 = 3;
 /// How long a knock may take.
 const KNOCK_LIMIT: Duration = Duration::from_secs(1);
-/// How often a host's name is looked up while nobody listens there.
-const LOOK_UP: Duration = Duration::from_secs(5);
+/// After how many knocks a host's name is looked up anew: about 5 s.
+const LOOK_UP: u32 = 200;
 
 /// What an outside broker is spoken to with.
 #[derive(Debug, Clone)]
@@ -272,12 +275,11 @@ impl Keeper {
             if *self.closing.borrow() {
                 return;
             }
-            let stood = matches!(ended.end, End::Cut { lived } if lived > Duration::ZERO);
-            if stood || said.as_ref() != Some(&ended.why) {
+            if ended.stood || said.as_ref() != Some(&ended.why) {
                 warn!(link = %self.hearth.link, why = ended.why, "the outside broker is not heard");
                 self.hearth.tell(MqttNews::Lost { why: ended.why.clone() }).await;
             }
-            self.known |= stood || ended.end == End::Unstored;
+            self.known |= ended.stood;
             said = Some(ended.why.clone());
             self.counts_hurt = if ended.counts_hurt { self.counts_hurt + 1 } else { 0 };
             self.ask_counts &= self.counts_hurt < COUNTS_HURT_MAX;
@@ -364,7 +366,8 @@ impl Keeper {
         let (client, mut line) = self.line(true);
         let forgotten = async {
             if line.poll().await.is_ok() && client.try_disconnect().is_ok() {
-                while line.poll().await.is_ok() {}
+                let left = Event::Outgoing(Outgoing::Disconnect);
+                while line.poll().await.is_ok_and(|event| event != left) {}
             }
         };
         let _in_time = timeout(Duration::from_secs(CONNECT_SECONDS), forgotten).await;
@@ -375,14 +378,12 @@ impl Keeper {
 /// Returns when somebody listens there, or when only a whole try can tell more.
 async fn knock(host: &str, port: u16) {
     let mut found: Vec<SocketAddr> = Vec::new();
-    let mut looked: Option<Instant> = None;
-    loop {
-        if looked.is_none_or(|at| at.elapsed() >= LOOK_UP) {
+    for knocks in 0_u32.. {
+        if knocks % LOOK_UP == 0 {
             let Ok(Ok(addresses)) = timeout(KNOCK_LIMIT, lookup_host((host, port))).await else {
                 return;
             };
             found = addresses.collect();
-            looked = Some(Instant::now());
         }
         for address in &found {
             match timeout(KNOCK_LIMIT, TcpStream::connect(address)).await {

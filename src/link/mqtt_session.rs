@@ -17,12 +17,12 @@ use rumqttc::{
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::mqtt::{Command, Hearth, MqttNews};
 use super::mqtt_ledger::{Ledger, Taken};
 use super::mqtt_pace::End;
-use crate::terms::{Inbound, Receipt};
+use crate::terms::{At, Inbound, Receipt, Wait};
 
 /// Requests waiting for rumqttc: acknowledgements, commands, subscriptions. More than a broker has
 /// under way at once (mosquitto 20, others up to 1,000) with the commands of [`COMMANDS_UNDER_WAY`].
@@ -35,11 +35,11 @@ const HELD_UP: Duration = Duration::from_secs(5);
 /// Commands sent and not acknowledged; more would stop rumqttc's queue, acknowledgements included.
 const COMMANDS_UNDER_WAY: usize = 64;
 /// How long the broker may leave a subscription or a command unanswered.
-const UNANSWERED: Duration = Duration::from_secs(10);
+const UNANSWERED: Wait = Wait::secs(10);
 /// How soon a refused subscription is asked for again.
-const ASK_AGAIN: Duration = Duration::from_secs(30);
+const ASK_AGAIN: Wait = Wait::secs(30);
 /// A connection that ends so soon after asking for the broker's own counts ended because of that.
-const COUNTS_HURT: Duration = Duration::from_secs(1);
+const COUNTS_HURT: Wait = Wait::secs(1);
 /// Time for the last acknowledgements to leave.
 const LAST_ACKS: Duration = Duration::from_millis(100);
 /// Longest payload handed on, in bytes; the rest is cut off. No contract reads a quarter of it, and
@@ -54,6 +54,8 @@ pub(super) struct Ended {
     pub(super) end: End,
     /// Why, as a fragment.
     pub(super) why: String,
+    /// Whether there was one: the broker took the sign-in.
+    pub(super) stood: bool,
     /// The packet that was larger than allowed, in bytes.
     pub(super) too_big: Option<usize>,
     /// Whether the broker may not be asked for its counts.
@@ -89,16 +91,16 @@ impl Drop for Polling {
 /// Where a standing connection is.
 struct Standing {
     client: AsyncClient,
-    since: Instant,
+    since: At,
     subscribed: Option<u16>,
     /// Until when the broker has to answer.
-    due: Option<Instant>,
-    ask_again: Option<Instant>,
+    due: Option<At>,
+    ask_again: Option<At>,
     hearing: bool,
-    counts_asked: Option<Instant>,
+    counts_asked: Option<At>,
     under_way: usize,
     /// When a command was last acknowledged, or the first of those under way was sent.
-    progress: Instant,
+    progress: At,
 }
 
 async fn poll(mut line: EventLoop, tell: mpsc::Sender<Polled>) {
@@ -136,15 +138,20 @@ impl Session<'_> {
         if self.known && !resumed {
             self.hearth.tell(MqttNews::Forgot).await;
         }
-        let mut standing = Standing::new(client);
+        let mut standing = Standing::new(client, self.now());
         let ended = self.hear(&mut standing, &mut polled, resumed).await;
         self.ledger.end();
-        Ended {
-            counts_hurt: standing
-                .counts_asked
-                .is_some_and(|at| at.elapsed() < COUNTS_HURT && !*self.closing.borrow()),
-            ..ended
-        }
+        let now = self.now();
+        let end = match ended.end {
+            End::Cut { .. } => End::Cut { lived: (now - standing.since).std() },
+            end => end,
+        };
+        let counts_hurt = standing.counts_asked.is_some_and(|at| now - at < COUNTS_HURT);
+        Ended { end, stood: true, counts_hurt, ..ended }
+    }
+
+    fn now(&self) -> At {
+        (self.hearth.now)()
     }
 
     async fn hear(
@@ -159,25 +166,26 @@ impl Session<'_> {
         self.subscribe(at);
         loop {
             let room = at.hearing && at.under_way < COMMANDS_UNDER_WAY;
-            let due = at.next_due();
+            let now = self.now();
+            let due = at.next_due().map(|due| (due - now).std());
             tokio::select! {
                 closed = async { closing.wait_for(|closing| *closing).await.is_ok() } => {
                     if closed {
                         return self.close(at, polled).await;
                     }
-                    return at.cut("the hub has ended");
+                    return cut("the hub has ended");
                 }
                 event = polled.recv() => match event {
                     Some(Ok(event)) => self.take(at, event, resumed).await,
-                    Some(Err(why)) => return at.broken(&why),
-                    None => return at.cut("the hub was too busy to read it"),
+                    Some(Err(why)) => return broken(&why),
+                    None => return cut("the hub was too busy to read it"),
                 },
                 Ok(()) = refusals.changed() => {
                     return Ended::of(End::Unstored, "a message could not be stored");
                 }
-                Some(command) = self.commands.recv(), if room => at.send(&command),
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
-                    if at.is_unanswered() {
+                Some(command) = self.commands.recv(), if room => at.send(&command, now),
+                () = sleep(due.unwrap_or_default()), if due.is_some() => {
+                    if at.is_unanswered(self.now()) {
                         return Ended::of(End::TurnedAway, "it leaves what we ask unanswered");
                     }
                     self.subscribe(at);
@@ -191,7 +199,7 @@ impl Session<'_> {
         // A full queue shows as an unanswered question.
         let _asked = at.client.try_subscribe_many(self.filters.iter().map(wanted));
         (at.subscribed, at.ask_again) = (None, None);
-        at.due = Some(Instant::now() + UNANSWERED);
+        at.due = Some(self.now() + UNANSWERED);
     }
 
     async fn take(&mut self, at: &mut Standing, event: Event, resumed: bool) {
@@ -205,7 +213,7 @@ impl Session<'_> {
             }
             Event::Incoming(Packet::PubAck(_)) => {
                 at.under_way = at.under_way.saturating_sub(1);
-                at.progress = Instant::now();
+                at.progress = self.now();
             }
             Event::Outgoing(Outgoing::Subscribe(pkid)) if at.counts_asked.is_none() => {
                 at.subscribed = Some(pkid);
@@ -219,9 +227,7 @@ impl Session<'_> {
 
     async fn answered(&mut self, at: &mut Standing, codes: &[SubscribeReasonCode], resumed: bool) {
         at.due = None;
-        let granted = |code: Option<&SubscribeReasonCode>| {
-            matches!(code, Some(SubscribeReasonCode::Success(qos)) if *qos != QoS::AtMostOnce)
-        };
+        let granted = |code: Option<&SubscribeReasonCode>| matches!(code, Some(SubscribeReasonCode::Success(qos)) if *qos != QoS::AtMostOnce);
         let pairs = self.filters.iter().enumerate();
         let refused: Vec<String> = pairs
             .filter(|(n, _)| !granted(codes.get(*n)))
@@ -231,13 +237,13 @@ impl Session<'_> {
         at.hearing = true;
         if !refused.is_empty() {
             at.hearing = refused.len() < self.filters.len();
-            at.ask_again = Some(Instant::now() + ASK_AGAIN);
+            at.ask_again = Some(self.now() + ASK_AGAIN);
             self.hearth.tell(MqttNews::Deaf { filters: refused }).await;
             return;
         }
         self.hearth.tell(MqttNews::Hearing { resumed }).await;
         if self.ask_counts && at.counts_asked.is_none() {
-            at.counts_asked = Some(Instant::now());
+            at.counts_asked = Some(self.now());
             let _not_needed = at.client.try_subscribe(DROPPED, QoS::AtMostOnce);
         }
     }
@@ -258,7 +264,7 @@ impl Session<'_> {
             link: self.hearth.link.clone(),
             topic: Arc::from(publish.topic),
             retained: publish.retain,
-            received: (self.hearth.now)(),
+            received: self.now(),
             bytes: publish.payload[..publish.payload.len().min(HANDED_MAX)].to_vec(),
             receipt,
         };
@@ -300,13 +306,12 @@ impl Session<'_> {
             let said = async { while let Some(Ok(_)) = polled.recv().await {} };
             let _said = timeout(LAST_ACKS, said).await;
         }
-        Ended::of(End::Cut { lived: at.since.elapsed() }, "the hub stops")
+        cut("the hub stops")
     }
 }
 
 impl Standing {
-    fn new(client: AsyncClient) -> Self {
-        let now = Instant::now();
+    fn new(client: AsyncClient, now: At) -> Self {
         Self {
             client,
             since: now,
@@ -320,40 +325,40 @@ impl Standing {
         }
     }
 
-    fn next_due(&self) -> Option<Instant> {
+    fn next_due(&self) -> Option<At> {
         let stuck = (self.under_way > 0).then(|| self.progress + UNANSWERED);
         [self.due, self.ask_again, stuck].into_iter().flatten().min()
     }
 
-    fn is_unanswered(&self) -> bool {
-        let now = Instant::now();
+    fn is_unanswered(&self, now: At) -> bool {
         let stuck = self.under_way > 0 && self.progress + UNANSWERED <= now;
         stuck || self.due.is_some_and(|due| due <= now)
     }
 
     /// A command that finds rumqttc's queue full is asked for again by its device.
-    fn send(&mut self, command: &Command) {
+    fn send(&mut self, command: &Command, now: At) {
         let Command { topic, payload } = command;
         if self.client.try_publish(topic, QoS::AtLeastOnce, false, payload.clone()).is_ok() {
             if self.under_way == 0 {
-                self.progress = Instant::now();
+                self.progress = now;
             }
             self.under_way += 1;
         }
     }
+}
 
-    fn cut(&self, why: &str) -> Ended {
-        Ended::of(End::Cut { lived: self.since.elapsed() }, why)
-    }
+/// A connection that stood is gone; how long it stood is filled in by who began it.
+fn cut(why: impl Into<String>) -> Ended {
+    Ended::of(End::Cut { lived: Duration::ZERO }, why)
+}
 
-    fn broken(&self, why: &ConnectionError) -> Ended {
-        Ended { too_big: too_big(why), ..self.cut(&said(why)) }
-    }
+fn broken(why: &ConnectionError) -> Ended {
+    Ended { too_big: too_big(why), ..cut(said(why)) }
 }
 
 impl Ended {
     fn of(end: End, why: impl Into<String>) -> Self {
-        Self { end, why: why.into(), too_big: None, counts_hurt: false }
+        Self { end, why: why.into(), stood: false, too_big: None, counts_hurt: false }
     }
 }
 

@@ -107,10 +107,7 @@ async fn a_refused_subscription_is_named_and_the_others_are_heard() {
     let (mut line, _) = broker.accept().await;
     line.connack(false).await;
     let asked = line.subscribed().await;
-    let codes = vec![
-        SubscribeReasonCode::Failure,
-        SubscribeReasonCode::Success(QoS::AtLeastOnce),
-    ];
+    let codes = vec![SubscribeReasonCode::Failure, SubscribeReasonCode::Success(QoS::AtLeastOnce)];
     line.send(Packet::SubAck(SubAck::new(asked.pkid, codes))).await;
     let news = ears.news(|_| true).await;
     assert_eq!(news, MqttNews::Deaf { filters: vec!["z/#".into()] });
@@ -156,7 +153,7 @@ async fn commands_wait_for_a_broker_that_acknowledges_late_and_acknowledgements_
     let mut next_press = 1;
     while heard.len() < COMMANDS {
         // No command is acknowledged before 64 are out; then all at once, the last first.
-        if under_way.len() == 64 || heard.len() == COMMANDS {
+        if under_way.len() == 64 {
             line.publish(next_press, false, false, "z/B-1", "press").await;
             ears.heard().await.receipt.stored();
             assert_eq!(line.acknowledged().await, next_press);

@@ -1,9 +1,9 @@
 //! A broker that does what the test says, packet by packet, and a hub's client that is connected to it.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use anling::clock::Stopwatch;
 use anling::link::mqtt::{MqttNews, MqttSettings, OutsideBroker};
 use anling::terms::{At, Inbound, LinkId, Secret};
 use bytes::BytesMut;
@@ -59,8 +59,8 @@ impl Ears {
     pub fn with(settings: MqttSettings, room: usize) -> Self {
         let (to_desk, inbox) = mpsc::channel(room);
         let (tell, news) = mpsc::channel(64);
-        let ticks = AtomicU64::new(0);
-        let now = move || At(ticks.fetch_add(1, Ordering::Relaxed));
+        let since = Stopwatch::start();
+        let now = move || At(u64::try_from(since.elapsed().as_millis()).unwrap());
         Self { link: OutsideBroker::keep(settings, to_desk, now, tell), inbox, news }
     }
 
@@ -158,7 +158,9 @@ impl Line {
     pub async fn subscribed(&mut self) -> Subscribe {
         loop {
             match self.next().await {
-                Some(Packet::Subscribe(subscribe)) if !subscribe.filters[0].path.starts_with('$') => {
+                Some(Packet::Subscribe(subscribe))
+                    if !subscribe.filters[0].path.starts_with('$') =>
+                {
                     return subscribe;
                 }
                 Some(_) => {}

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -124,6 +124,16 @@ impl Device {
     /// The next packet; `None` when the connection is gone or nothing came in time.
     pub fn next(&self, within: Duration) -> Option<Packet> {
         self.heard.recv_timeout(within).ok()
+    }
+
+    /// The same, saying which of the two it was.
+    pub fn heard(&self, within: Duration) -> Result<Packet, RecvTimeoutError> {
+        self.heard.recv_timeout(within)
+    }
+
+    /// Asks for a topic; what comes is among the packets.
+    pub fn listen(&self, topic: &str) {
+        let _ = self.client.try_subscribe(topic, QoS::AtLeastOnce);
     }
 
     /// Sends and forgets.

@@ -7,6 +7,8 @@ mod calls;
 mod devices;
 mod hub;
 mod life;
+mod mosquitto;
+mod outside;
 mod page;
 mod power;
 mod receivers;

@@ -1,0 +1,246 @@
+//! Brokers that others run, and the bridges on them, as the desk sees them: which is heard, which is
+//! lost, and over which one a device is answered.
+//!
+//! A broker that is not heard for a while, that refuses to let us hear, or that says it has thrown
+//! messages away is coverage, since nobody behind it may be able to call; the same goes for a
+//! Zigbee2MQTT that says it is offline, on whichever broker. Each is a trouble of its own and settled
+//! when it is over; people close it. That a broker has forgotten us, or sent something too large, is
+//! over as soon as it is known: it is recorded and said, and calls nobody. Where a device was last
+//! heard is only memory: after a start its answer goes out on every wire that speaks its contract.
+
+use std::collections::BTreeMap;
+
+use tracing::{info, warn};
+
+use super::{Desk, Turn};
+use crate::contract::Z2M_BRIDGE;
+use crate::incident::{Effect, Stimulus};
+use crate::link::mqtt::{MqttNews, OutsideBroker};
+use crate::terms::{At, Command, DeviceId, Kind, LinkId, Report, Wait, What};
+
+/// How long a Zigbee2MQTT may be offline before it is a trouble. Own choice: its restart takes half of
+/// it.
+const BRIDGE_GRACE: Wait = Wait::secs(60);
+/// How long a broker must throw nothing away before that is held to be over. Own choice.
+const THROWN_QUIET: Wait = Wait::mins(10);
+/// Devices whose wire is remembered; beyond it the first ones stay, and the others are answered on
+/// every wire. More than a full hub has.
+const HEARD_MAX: usize = 8_192;
+
+/// One broker.
+pub(super) struct Link {
+    /// None when it cannot be spoken to at all: a missing secret, a bad certificate.
+    pub(super) broker: Option<OutsideBroker>,
+    /// Whether native devices are answered there.
+    pub(super) native: bool,
+    pub(super) lost_after: Wait,
+}
+
+/// Something that is well or has not been since.
+#[derive(Debug, Default)]
+struct Ill {
+    since: Option<At>,
+    /// Whether people were told.
+    said: bool,
+}
+
+/// Everything that is not in the house.
+#[derive(Default)]
+pub(super) struct Outside {
+    links: BTreeMap<LinkId, Link>,
+    lost: BTreeMap<LinkId, Ill>,
+    deaf: BTreeMap<LinkId, Ill>,
+    thrown: BTreeMap<LinkId, Ill>,
+    bridges: BTreeMap<LinkId, Ill>,
+    heard_at: BTreeMap<DeviceId, LinkId>,
+}
+
+impl Ill {
+    fn begin(&mut self, at: At) {
+        self.since.get_or_insert(at);
+    }
+
+    /// What people have to be told now, if anything: broken after `grace`, or well again.
+    fn turn(&mut self, now: At, grace: Wait) -> Option<bool> {
+        let broken = self.since.is_some_and(|since| self.said || now - since >= grace);
+        let turned = broken != self.said;
+        self.said = broken;
+        turned.then_some(broken)
+    }
+}
+
+impl Outside {
+    pub(super) fn new(links: BTreeMap<LinkId, Link>, now: At) -> Self {
+        let lost = links.keys().map(|link| (link.clone(), Ill { since: Some(now), said: false }));
+        Self { lost: lost.collect(), links, ..Self::default() }
+    }
+
+    /// A device spoke on an MQTT wire.
+    pub(super) fn heard(&mut self, device: &DeviceId, link: &LinkId) {
+        if self.links.is_empty() {
+            return;
+        }
+        if let Some(known) = self.heard_at.get_mut(device) {
+            if known != link {
+                *known = link.clone();
+            }
+        } else if self.heard_at.len() < HEARD_MAX {
+            self.heard_at.insert(device.clone(), link.clone());
+        }
+    }
+
+    /// A bridge says whether it is there; false when the report is a device's.
+    pub(super) fn is_bridge(&mut self, report: &Report, link: &LinkId) -> bool {
+        let What::Presence { online } = report.what else { return false };
+        if report.device.as_str() != Z2M_BRIDGE {
+            return false;
+        }
+        let bridge = self.bridges.entry(link.clone()).or_default();
+        match online {
+            true => bridge.since = None,
+            false => bridge.begin(report.heard_at),
+        }
+        true
+    }
+
+    /// Sends a command over the wires where its device may be; whether the built-in broker is one.
+    pub(super) fn tell(&self, device: &DeviceId, topic: &str, payload: &[u8]) -> bool {
+        let known = self.heard_at.get(device);
+        for (link, outside) in &self.links {
+            if !outside.native || known.is_some_and(|known| known != link) {
+                continue;
+            }
+            let Some(broker) = &outside.broker else { continue };
+            if let Err(full) = broker.publish(topic, payload.to_vec()) {
+                warn!(%link, %full, "feedback was not sent");
+            }
+        }
+        known.is_none_or(|known| !self.links.contains_key(known))
+    }
+
+    /// Stops hearing; the handles end when what is still owed is acknowledged.
+    pub(super) fn stop(&mut self, limit: Wait) -> tokio::task::JoinSet<()> {
+        let mut ending = tokio::task::JoinSet::new();
+        for link in self.links.values_mut() {
+            if let Some(broker) = link.broker.take() {
+                ending.spawn(broker.stop(limit));
+            }
+        }
+        ending
+    }
+}
+
+impl Desk {
+    /// An outside broker's standing has changed.
+    pub(super) fn hear_outside(&mut self, turn: &mut Turn, (link, news): (LinkId, MqttNews)) {
+        let now = self.clock.now();
+        let outside = &mut self.outside;
+        match news {
+            MqttNews::Hearing { resumed } => {
+                info!(%link, resumed, "the outside broker is heard");
+                outside.lost.entry(link.clone()).or_default().since = None;
+                outside.deaf.entry(link.clone()).or_default().since = None;
+                self.answer_again(turn, &link);
+            }
+            MqttNews::Lost { .. } => outside.lost.entry(link).or_default().begin(now),
+            MqttNews::Forgot => self.find_outside(format!(
+                "the broker {link} has forgotten this hub: presses that it acknowledged meanwhile \
+                 come again only from devices that wait for `stored`; write persistence true and \
+                 max_queued_messages 0 into its settings"
+            )),
+            MqttNews::Deaf { filters } => {
+                warn!(%link, ?filters, "the outside broker refuses subscriptions");
+                outside.lost.entry(link.clone()).or_default().since = None;
+                outside.deaf.entry(link).or_default().begin(now);
+            }
+            MqttNews::Big { bytes, narrowed } => self.find_outside(match narrowed {
+                false => {
+                    format!("the broker {link} sent {bytes} bytes at once: allowed from now on")
+                }
+                true => format!(
+                    "the broker {link} sent {bytes} bytes at once, beyond the limit: unregistered \
+                     devices with a / in their name are not heard until the next start"
+                ),
+            }),
+            MqttNews::ThrownAway { more } => {
+                let thrown = outside.thrown.entry(link.clone()).or_default();
+                thrown.since = Some(now);
+                self.find_outside(format!(
+                    "the broker {link} has thrown {more} messages away: write \
+                     max_queued_messages 0 into its settings"
+                ));
+            }
+        }
+        self.look_at_outside(turn);
+    }
+
+    /// Says what has been wrong for long enough, and what is well again.
+    pub(super) fn look_at_outside(&mut self, turn: &mut Turn) {
+        let now = self.clock.now();
+        let outside = &mut self.outside;
+        for thrown in outside.thrown.values_mut() {
+            if thrown.since.is_some_and(|since| now - since >= THROWN_QUIET) {
+                thrown.since = None;
+            }
+        }
+        let mut turned = Vec::new();
+        for (link, lost) in &mut outside.lost {
+            let grace = outside.links.get(link).map_or(Wait::ZERO, |known| known.lost_after);
+            turned.extend(lost.turn(now, grace).map(|broken| (link.to_string(), broken)));
+        }
+        for (ills, what, grace) in [
+            (&mut outside.deaf, "subscription", Wait::ZERO),
+            (&mut outside.thrown, "queue", Wait::ZERO),
+            (&mut outside.bridges, "zigbee2mqtt", BRIDGE_GRACE),
+        ] {
+            for (link, ill) in ills {
+                let subject = || format!("{link}.{what}");
+                turned.extend(ill.turn(now, grace).map(|broken| (subject(), broken)));
+            }
+        }
+        for (subject, broken) in turned {
+            match broken {
+                true => warn!(subject, "not heard: people are told"),
+                false => info!(subject, "heard again"),
+            }
+            self.trouble(turn, Kind::Link, subject, broken);
+        }
+    }
+
+    fn find_outside(&mut self, finding: String) {
+        warn!("{finding}");
+        self.own.push_back(Stimulus::Found(finding));
+    }
+
+    /// Commands under way when the connection broke are gone: devices heard there are told anew where
+    /// their calls stand.
+    fn answer_again(&mut self, turn: &mut Turn, link: &LinkId) {
+        let newest = turn.newest();
+        let there = self.outside.heard_at.iter().filter(|(_, at)| *at == link);
+        let commands: Vec<Command> =
+            there.flat_map(|(device, _)| self.book.feedback_for(device)).collect();
+        turn.effects.extend(commands.into_iter().map(|said| (newest, Effect::Feedback(said))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_once_after_the_grace_and_once_when_it_is_over() {
+        let mut ill = Ill::default();
+        let grace = Wait::secs(60);
+        assert_eq!(ill.turn(At(0), grace), None);
+        ill.begin(At(1_000));
+        ill.begin(At(50_000));
+        assert_eq!(ill.turn(At(60_999), grace), None);
+        assert_eq!(ill.turn(At(61_000), grace), Some(true));
+        assert_eq!(ill.turn(At(99_000), grace), None);
+        ill.since = None;
+        assert_eq!(ill.turn(At(99_001), grace), Some(false));
+        ill.begin(At(100_000));
+        ill.since = None;
+        assert_eq!(ill.turn(At(200_000), grace), None, "a short absence is no news");
+    }
+}
