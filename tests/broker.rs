@@ -13,6 +13,8 @@ mod house;
 mod mosquitto;
 #[path = "broker/outside.rs"]
 mod outside;
+#[path = "broker/outside_mosquitto.rs"]
+mod outside_mosquitto;
 #[path = "broker/reach.rs"]
 mod reach;
 #[path = "broker/rough.rs"]

@@ -79,6 +79,7 @@ codes! {
     BROKER_CONF_UNREAD Warning "broker-conf-unread": "a broker's own settings cannot be read", "mosquitto_conf = \"/nowhere\"";
     CA_WITHOUT_TLS Warning "ca-without-tls": "certificates are named for a connection without TLS", "ca_file without tls = true";
     ACTIONS_UNUSED Warning "actions-unused": "actions of a type whose contract has none", "actions in a native-mqtt type";
+    MODEL_UNKNOWN Warning "model-unknown": "a Zigbee model that no table knows", "model = \"HS1EBB\"";
     SOS_NOT_LIFE_SAFETY Warning "sos-not-life-safety": "a type calls for help and is not marked life_safety", "actions = { single = \"sos\" }, life_safety = false";
     NO_LADDER Warning "no-ladder": "an urgent class has no ladder: everybody is called at once", "no [ladder.hazard]";
     BAD_WHO Problem "bad-who": "not line:NAME, person:ID or everyone", "who = [\"first\"]";

@@ -7,7 +7,7 @@ use super::problem::{Findings, Said};
 use super::section::Section;
 use super::settings::LABEL_MAX_UNITS;
 use super::values::{closest, utf16_len};
-use crate::registry::{DeviceType, DeviceTypes, Family};
+use crate::registry::{DeviceType, DeviceTypes, Family, ZIGBEE_MODELS, ZigbeeModel, ZigbeeType};
 use crate::terms::{Class, Kind};
 
 /// Families by their words.
@@ -69,13 +69,55 @@ fn read_type(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<DeviceT
         check_meaning(&meaning, &life_safety, out);
         actions.insert(action.value.to_owned(), meaning.value.to_owned());
     }
+    let zigbee = zigbee(&mut section, family, &life_safety, out);
     section.end(out);
     Some(DeviceType {
         family: family?,
         label: label?.value.to_owned(),
         life_safety: life_safety.value,
         actions,
+        zigbee,
     })
+}
+
+/// Highest reading that `gas_alarm_from` may name. Own choice: ten percent in parts per million.
+const GAS_MAX: u64 = 100_000;
+
+fn zigbee(
+    section: &mut Section<'_>,
+    family: Option<Family>,
+    life_safety: &Said<bool>,
+    out: &mut Findings<'_>,
+) -> ZigbeeType {
+    if family != Some(Family::Zigbee2mqtt) {
+        // Asked for by no other family: unknown keys there.
+        return ZigbeeType::default();
+    }
+    let model = section.text(out, "model");
+    if let Some(said) = model.as_ref().filter(|said| ZigbeeModel::find(said.value).is_none()) {
+        let help = match closest(said.value, ZIGBEE_MODELS.iter().map(|model| model.name)) {
+            Some(meant) => format!("did you mean \"{meant}\"?"),
+            None => "name its words in actions, or take model out: only words that are calls on \
+                     every model call then"
+                .to_owned(),
+        };
+        let message = format!("nothing is known of the model {:?}", said.value);
+        out.add(&codes::MODEL_UNKNOWN, &said.at, message, help);
+    }
+    let known = model.as_ref().and_then(|said| ZigbeeModel::find(said.value));
+    let mains = section.flag(out, "mains", known.is_some_and(|model| model.mains)).value;
+    let alarm = section.text(out, "alarm");
+    if let Some(said) = &alarm {
+        check_meaning(said, life_safety, out);
+    }
+    let gas = section.has("gas_alarm_from");
+    let from = section.number(out, "gas_alarm_from", 1..=GAS_MAX, GAS_MAX);
+    ZigbeeType {
+        model: known.map(|model| model.name.to_owned()),
+        mains,
+        alarm: alarm.and_then(|said| Kind::from_word(said.value)),
+        gas_alarm_from: gas.then(|| u32::try_from(from).unwrap_or(u32::MAX)),
+    }
 }
 
 fn family(said: &Said<&str>, out: &mut Findings<'_>) -> Option<Family> {

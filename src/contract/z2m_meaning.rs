@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::terms::{DeviceId, Kind, What};
+use crate::terms::{DeviceId, Kind, Sign, What};
 
 /// What the reader of one Zigbee2MQTT has to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,11 +104,20 @@ const CONDITIONS: [(&str, Kind); 6] = [
 pub(super) const FALLS: [(&str, &str); 3] =
     [("fall_status", "fall_alarm"), ("status", "falling"), ("fall_down_status", "fall")];
 
+/// The fields of a home's sensors, and what they say as true and as false. `contact` is the magnet's
+/// touch: a door that is closed. They are read of registered devices only, and alarm nobody.
+pub(super) const SIGNS: [(&str, Sign, Sign); 3] = [
+    ("contact", Sign::Closed, Sign::Open),
+    ("occupancy", Sign::Motion, Sign::Still),
+    ("presence", Sign::Present, Sign::Absent),
+];
+
 /// Whether a field is read at all. The others, a keypad's PIN among them, are never looked at.
 pub(super) fn is_read(field: &str) -> bool {
     matches!(field, "action" | "sos" | "alarm" | "battery" | "test")
         || CONDITIONS.iter().any(|(name, _)| *name == field)
         || FALLS.iter().any(|(name, _)| *name == field)
+        || SIGNS.iter().any(|(name, ..)| *name == field)
 }
 
 /// Whether a device's own test covers this: a detector under test smells smoke that is not there. A

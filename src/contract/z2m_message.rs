@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::json::Fields;
-use super::z2m_meaning::{Action, FALLS, Meaning, is_heard_unregistered, is_testable};
+use super::z2m_meaning::{Action, FALLS, Meaning, SIGNS, is_heard_unregistered, is_testable};
 use super::{Heard, turned};
 use crate::terms::{At, Decoded, DeviceId, Kind, RefusalReason, Wait, What};
 
@@ -106,6 +106,12 @@ impl Reading<'_> {
                 None | Some(Ok(None)) => {}
                 Some(Ok(Some(on))) => said.push((turned(kind, on), test && is_testable(kind))),
                 Some(Err(reason)) => refused = refused.or(Some(reason)),
+            }
+        }
+        for (field, yes, no) in SIGNS.into_iter().filter(|_| self.registered) {
+            // A sign that cannot be read is none: nobody is called by it, and nobody for want of it.
+            if let Some(is) = fields.get(field).and_then(truth) {
+                said.push((What::Sign(if is { yes } else { no }), false));
             }
         }
         if said.is_empty() && refused.is_none() {

@@ -7,7 +7,7 @@ use crate::config::settings::{Reach, Settings};
 use crate::contract::{Meaning, NativeMqtt, Z2mDevice, Z2mSettings, Zigbee2Mqtt};
 use crate::incident::{Effect, Stimulus};
 use crate::link::broker::{LINK as BROKER_LINK, SessionNews};
-use crate::registry::{DeviceType, Family, Registry};
+use crate::registry::{DeviceType, Family, Registry, ZigbeeModel};
 use crate::terms::{
     At, Command, Decoded, Decoder, DeviceId, FeedbackStage, Inbound, Kind, LinkId, Refusal,
     RefusalReason, Report, Wait, What,
@@ -110,7 +110,19 @@ fn zigbee_names(settings: &Settings, registry: &Registry) -> BTreeMap<String, Z2
 }
 
 fn meaning(kind: &DeviceType) -> Meaning {
-    let mut meaning = Meaning { life_safety: kind.life_safety, ..Meaning::default() };
+    let mut meaning = Meaning {
+        life_safety: kind.life_safety,
+        mains: kind.zigbee.mains,
+        alarm: kind.zigbee.alarm,
+        gas_alarm_from: kind.zigbee.gas_alarm_from,
+        ..Meaning::default()
+    };
+    if let Some(model) = kind.zigbee.model.as_deref().and_then(ZigbeeModel::find) {
+        // The type's own words go before the model's: they are the technician's.
+        let unnamed = |word: &&&str| !kind.actions.contains_key(**word);
+        meaning.sos.extend(model.sos.iter().filter(unnamed).map(|word| (*word).to_owned()));
+        meaning.silent.extend(model.silent.iter().filter(unnamed).map(|word| (*word).to_owned()));
+    }
     for (word, means) in &kind.actions {
         let list = match means.as_str() {
             "cancel" => &mut meaning.cancel,

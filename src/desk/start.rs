@@ -161,9 +161,8 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let endpoints = wiring::endpoints(&settings, &secrets);
     let (inbox, heard) = mpsc::channel(INBOX_MAX);
     let (broker, news) = wiring::broker(&settings, &secrets, &clock, inbox.clone()).await?;
-    let names = wiring::bridged(&settings, read.book.registry());
-    let (outside, outside_news) = wiring::outside(&settings, &secrets, &clock, &inbox, &names);
-    drop(inbox);
+    let (outside, outside_news) =
+        wiring::outside(&settings, &secrets, &clock, inbox, read.book.registry());
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (stop, stopped) = oneshot::channel();
     let (tell_finding, findings) = mpsc::channel(FINDINGS_MAX);

@@ -52,10 +52,20 @@ pub(super) async fn broker(
     }
     let mut broker = BrokerSettings::new(configured.listen, settings.gateway.hub.clone(), accounts);
     broker.max_connections = configured.max_connections;
+    let bridges =
+        broker.accounts.iter().any(|account| matches!(account.reach, Reach::Bridge { .. }));
+    if bridges {
+        broker.max_packet = PACKET_BRIDGED;
+    }
     let clock = clock.clone();
     let started = Broker::start(broker, inbox, move || clock.now(), news).await?;
     Ok((Some(started), heard))
 }
+
+/// Largest packet where a bridge signs in, in bytes: Zigbee2MQTT keeps the list of all its devices, about
+/// 10 KB each, in one message. Own choice: 400 devices. Who has not signed in is held to 8 KB all the
+/// same, by the broker's door.
+const PACKET_BRIDGED: u32 = 4 << 20;
 
 /// Zigbee names that a narrow subscription must spell out; the rest is heard by the wide one only.
 /// Own choice: one SUBSCRIBE of them stays well below what every broker takes.
@@ -67,14 +77,15 @@ pub(super) fn outside(
     settings: &Settings,
     secrets: &Secrets,
     clock: &Clock,
-    inbox: &mpsc::Sender<Inbound>,
-    names: &BTreeSet<String>,
+    inbox: mpsc::Sender<Inbound>,
+    registry: &Registry,
 ) -> (Outside, mpsc::Receiver<(LinkId, MqttNews)>) {
     let (tell, news) = mpsc::channel(NEWS_MAX);
     let mut links = BTreeMap::new();
+    let names = bridged(settings, registry);
     for (link, configured) in &settings.outside {
         let hub = &settings.gateway.hub;
-        let broker = match outside_settings(link, configured, hub, secrets, names) {
+        let broker = match outside_settings(link, configured, hub, secrets, &names) {
             Ok(settings) => {
                 let now = clock.clone();
                 let now = move || now.now();
@@ -130,7 +141,7 @@ fn outside_settings(
 }
 
 /// Registered Zigbee names of several levels, from the record and, at the first start, the files.
-pub(super) fn bridged(settings: &Settings, registry: &Registry) -> BTreeSet<String> {
+fn bridged(settings: &Settings, registry: &Registry) -> BTreeSet<String> {
     let in_files = settings.rows.iter().filter_map(|row| match row {
         Row::Device(device) => Some(device),
         _ => None,

@@ -226,7 +226,7 @@ impl IncidentBook {
                 memory.note(report.mark, None, at);
                 memory.levels.insert(kind, super::Level { on, since: at });
             }
-            What::Cancel | What::Telemetry => memory.note(report.mark, None, at),
+            What::Cancel | What::Sign(_) | What::Telemetry => memory.note(report.mark, None, at),
         }
     }
 

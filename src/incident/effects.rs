@@ -386,7 +386,7 @@ impl IncidentBook {
     pub(super) fn answer_to(&self, report: &Report) -> Command {
         let class = match report.what {
             What::Pulse(kind) | What::Level { kind, .. } => Some(kind.class()),
-            What::Cancel | What::Presence { .. } | What::Telemetry => None,
+            What::Cancel | What::Presence { .. } | What::Sign(_) | What::Telemetry => None,
         };
         let begins = class.filter(|class| !report.test && answers_a_resident(*class));
         let open = self.devices.get(&report.device).and_then(|memory| match begins {

@@ -59,7 +59,7 @@ impl IncidentBook {
                 Some(facts) => facts,
                 None => return Vec::new(),
             },
-            What::Telemetry => return Vec::new(),
+            What::Sign(_) | What::Telemetry => return Vec::new(),
         };
         facts.insert(0, Fact::Reported { report: report.clone() });
         facts

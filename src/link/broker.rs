@@ -87,7 +87,7 @@ pub struct BrokerSettings {
     /// own choice, every device of a full hub connecting in the same instant.
     pub max_unsigned: usize,
     /// Largest packet in bytes, 65,536 by default. Zigbee2MQTT's retained device list grows with the
-    /// house and passes that: raise it where such a bridge signs in.
+    /// house and passes that: the desk raises it where such a bridge signs in.
     pub max_packet: u32,
     /// Time from the TCP connection to CONNACK, 10 s by default.
     pub handshake: Wait,

@@ -223,6 +223,7 @@ mod tests {
             label: "按钮".to_owned(),
             life_safety: true,
             actions: BTreeMap::new(),
+            zigbee: Default::default(),
         };
         DeviceTypes::from([
             ("button".to_owned(), kind(Family::NativeMqtt)),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::terms::Kind;
+
 /// The contract a device speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -36,6 +38,23 @@ pub struct DeviceType {
     /// Action words and what they mean for this type, where the word alone does not say: `single`
     /// → `sos`. Words on the right: the kinds' words, `cancel`, `ignore`.
     pub actions: BTreeMap<String, String>,
+    /// What is to be known of it beside its words, if it is a Zigbee device.
+    #[serde(default)]
+    pub zigbee: ZigbeeType,
+}
+
+/// What a Zigbee type is beside its words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ZigbeeType {
+    /// Its model, where the table of models knows it: see [`super::ZigbeeModel`].
+    pub model: Option<String>,
+    /// Runs on mains power: a battery of 0 % is none.
+    pub mains: bool,
+    /// What `alarm: true` of it means; nothing by default.
+    pub alarm: Option<Kind>,
+    /// A number in `gas` at or above this is an alarm, 1 to 100,000 in the device's own unit.
+    pub gas_alarm_from: Option<u32>,
 }
 
 /// All types by name.

@@ -12,9 +12,11 @@ pub mod csv;
 mod device_types;
 mod rows;
 mod whereabouts;
+mod zigbee_models;
 
 pub use book::Registry;
 pub use changes::changes;
-pub use device_types::{DeviceType, DeviceTypes, Family};
+pub use device_types::{DeviceType, DeviceTypes, Family, ZigbeeType};
 pub use rows::{Change, Device, Home, Person, Resident, Role, Row, RowId};
 pub use whereabouts::{AGE_MAX, NAMES_MAX, Named, SHORT_MAX_UNITS, Whereabouts};
+pub use zigbee_models::{ZIGBEE_MODELS, ZigbeeModel};

@@ -20,6 +20,6 @@ pub use ids::{
     ResidentId, Seq,
 };
 pub use inbound::{Inbound, Receipt, Verdict};
-pub use report::{Decoded, Decoder, Mark, Refusal, RefusalReason, Report, What};
+pub use report::{Decoded, Decoder, Mark, Refusal, RefusalReason, Report, Sign, What};
 pub use secret::Secret;
 pub use time::{At, BootMark, Resumed, Wait, Wall, WallReading};

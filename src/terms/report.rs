@@ -26,14 +26,34 @@ pub enum What {
         /// Whether it is there.
         online: bool,
     },
+    /// What goes on in a home: a door, a movement. Never an alarm by itself.
+    Sign(Sign),
     /// Nothing but signs of life: battery, signal, temperature.
     Telemetry,
+}
+
+/// What a home's sensors say of its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sign {
+    /// A door or window is open.
+    Open,
+    /// It is closed.
+    Closed,
+    /// Something moves.
+    Motion,
+    /// Nothing has moved for a while.
+    Still,
+    /// Somebody is there.
+    Present,
+    /// Nobody is.
+    Absent,
 }
 
 impl What {
     /// Whether this must be on disk before it is acknowledged. Signs of life need not.
     pub fn must_survive(self) -> bool {
-        !matches!(self, Self::Telemetry)
+        !matches!(self, Self::Sign(_) | Self::Telemetry)
     }
 }
 

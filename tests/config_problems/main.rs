@@ -8,7 +8,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anling::config::{Checked, Files, Look, Secrets, Severity, check, codes, read, render};
+use anling::config::{
+    Checked, Files, Look, Secrets, Severity, check, codes, look_at_brokers, read, render,
+};
 use anling::incident::{Ladder, Who};
 use anling::registry::Row;
 use anling::terms::{Class, LineId, Wait};
@@ -165,6 +167,37 @@ fn secrets_read_as_their_snapshots() {
         problem.message = problem.message.replace(&place, "state/secrets");
     }
     shown("secret-mode", &Checked { problems, ..checked }, &files);
+}
+
+#[test]
+fn the_settings_of_a_broker_elsewhere_read_as_their_snapshots() {
+    let dir = tempfile::tempdir().unwrap();
+    for (code, settings) in [
+        ("broker-queue", Some("persistence true\n")),
+        ("broker-forgets", Some("max_queued_messages 0\n")),
+        ("broker-conf-unread", None),
+    ] {
+        let path = dir.path().join(code);
+        settings.map(|text| fs::write(&path, text).unwrap());
+        let table = format!(
+            "[link.mqtt.home]\nhost = \"127.0.0.1\"\nmosquitto_conf = \"{}\"",
+            path.display()
+        );
+        let files = edited(&base(), &[("links.toml".into(), "# end".into(), table)]);
+        let checked = check(&files);
+        assert_eq!(codes_of(&checked), [""; 0]);
+        let mut problems = look_at_brokers(&checked.confs, &files);
+        assert_eq!(problems.iter().map(|problem| problem.code).collect::<Vec<_>>(), [code]);
+        for problem in &mut problems {
+            let place = path.display().to_string();
+            problem.message = problem.message.replace(&place, "/etc/mosquitto/mosquitto.conf");
+        }
+        // The same file on every machine.
+        let table = "[link.mqtt.home]\nhost = \"127.0.0.1\"\n\
+                     mosquitto_conf = \"/etc/mosquitto/mosquitto.conf\"";
+        let shown_files = edited(&base(), &[("links.toml".into(), "# end".into(), table.into())]);
+        shown(code, &Checked { problems, ..checked }, &shown_files);
+    }
 }
 
 #[test]

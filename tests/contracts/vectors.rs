@@ -255,6 +255,10 @@ pub fn what(says: &str) -> What {
         }
         ["cancel"] => What::Cancel,
         ["presence", turn @ ("online" | "offline")] => What::Presence { online: turn == "online" },
+        ["sign", word] => {
+            let sign = serde_json::from_value(word.into());
+            What::Sign(sign.unwrap_or_else(|_| panic!("no sign {word}")))
+        }
         ["telemetry"] => What::Telemetry,
         _ => panic!("cannot read says = {says:?}"),
     }
