@@ -288,7 +288,7 @@ impl Keeper {
             }
             let mut hasher = chance.build_hasher();
             hasher.write_u64(turn);
-            let pause = pace.after(ended.end, hasher.finish());
+            let pause = pace.after(ended.end, ended.lived, hasher.finish());
             tokio::select! {
                 biased;
                 _ = self.closing.wait_for(|closing| *closing) => return,

@@ -31,11 +31,8 @@ pub(super) enum End {
     Unreached,
     /// The broker, or what stands there, wants nothing of us: wrong password, no TLS, no MQTT.
     TurnedAway,
-    /// The connection broke after so long.
-    Cut {
-        /// How long it stood.
-        lived: Duration,
-    },
+    /// The connection broke, or broke while it came about.
+    Cut,
     /// We ended it, because what was received could not be stored.
     Unstored,
 }
@@ -48,9 +45,12 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// How long to wait after `end`. `chance` is any number: it shortens a growing pause by up to
+    /// How long to wait after `end` of a connection that had stood for `lived`. `chance` is any number: it shortens a growing pause by up to
     /// half, so that several clients of one broker do not come all at once.
-    pub(super) fn after(&mut self, end: End, chance: u64) -> Duration {
+    pub(super) fn after(&mut self, end: End, lived: Duration, chance: u64) -> Duration {
+        if lived >= STEADY {
+            *self = Self::default();
+        }
         match end {
             End::Refused => {
                 // It was really gone: what follows is a new broker.
@@ -58,11 +58,7 @@ impl Pace {
                 KNOCK
             }
             End::Unreached => UNREACHED,
-            End::Cut { lived } if lived >= STEADY => {
-                *self = Self::default();
-                Duration::ZERO
-            }
-            End::Cut { .. } => {
+            End::Cut => {
                 self.early_ends = self.early_ends.saturating_add(1);
                 match self.early_ends.checked_sub(EARLY_ENDS) {
                     None | Some(0) => Duration::ZERO,
@@ -88,11 +84,13 @@ fn growing(before: u32, chance: u64) -> Duration {
 mod tests {
     use super::*;
 
+    const NONE: Duration = Duration::ZERO;
+
     #[test]
     fn where_nobody_listens_it_knocks_every_25_ms_for_ever() {
         let mut pace = Pace::default();
         for _ in 0..10_000 {
-            assert_eq!(pace.after(End::Refused, 7), KNOCK);
+            assert_eq!(pace.after(End::Refused, NONE, 7), KNOCK);
         }
     }
 
@@ -101,29 +99,35 @@ mod tests {
         let mut pace = Pace::default();
         let mut last = Duration::ZERO;
         for _ in 0..40 {
-            let pause = pace.after(End::TurnedAway, u64::MAX);
+            let pause = pace.after(End::TurnedAway, NONE, u64::MAX);
             assert!(pause >= FIRST / 2 && pause <= LONGEST && pause >= last / 2, "{pause:?}");
             last = pause;
         }
         assert!(last > LONGEST / 2);
         for chance in 0..2_000 {
-            let pause = Pace { errs: 30, early_ends: 0 }.after(End::Unstored, chance);
+            let pause = Pace { errs: 30, early_ends: 0 }.after(End::Unstored, NONE, chance);
             assert!((LONGEST / 2..=LONGEST).contains(&pause));
         }
     }
 
     #[test]
     fn a_cut_is_mended_at_once_unless_it_comes_again_and_again() {
-        let early = End::Cut { lived: Duration::from_millis(30) };
+        let early = Duration::from_millis(30);
         let mut pace = Pace::default();
         for _ in 0..EARLY_ENDS {
-            assert_eq!(pace.after(early, 0), Duration::ZERO);
+            assert_eq!(pace.after(End::Cut, early, 0), Duration::ZERO);
         }
-        assert!(pace.after(early, 0) >= FIRST / 2);
-        assert_eq!(pace.after(End::Cut { lived: STEADY }, 0), Duration::ZERO);
-        assert_eq!(pace.after(early, 0), Duration::ZERO, "a steady connection forgives");
+        assert!(pace.after(End::Cut, early, 0) >= FIRST / 2);
+        assert_eq!(pace.after(End::Cut, STEADY, 0), Duration::ZERO);
+        assert_eq!(pace.after(End::Cut, early, 0), Duration::ZERO, "a steady connection forgives");
+        pace = Pace { errs: 30, early_ends: 0 };
+        assert!(pace.after(End::Unstored, STEADY, 0) <= FIRST, "so it does with a disk");
         pace = Pace { errs: 0, early_ends: 9 };
-        pace.after(End::Refused, 0);
-        assert_eq!(pace.after(early, 0), Duration::ZERO, "a broker killed often is back at once");
+        pace.after(End::Refused, NONE, 0);
+        assert_eq!(
+            pace.after(End::Cut, early, 0),
+            Duration::ZERO,
+            "a broker killed often is back at once"
+        );
     }
 }

@@ -56,6 +56,8 @@ pub(super) struct Ended {
     pub(super) why: String,
     /// Whether there was one: the broker took the sign-in.
     pub(super) stood: bool,
+    /// How long it stood.
+    pub(super) lived: Duration,
     /// The packet that was larger than allowed, in bytes.
     pub(super) too_big: Option<usize>,
     /// Whether the broker may not be asked for its counts.
@@ -142,12 +144,9 @@ impl Session<'_> {
         let ended = self.hear(&mut standing, &mut polled, resumed).await;
         self.ledger.end();
         let now = self.now();
-        let end = match ended.end {
-            End::Cut { .. } => End::Cut { lived: (now - standing.since).std() },
-            end => end,
-        };
+        let lived = (now - standing.since).std();
         let counts_hurt = standing.counts_asked.is_some_and(|at| now - at < COUNTS_HURT);
-        Ended { end, stood: true, counts_hurt, ..ended }
+        Ended { stood: true, lived, counts_hurt, ..ended }
     }
 
     fn now(&self) -> At {
@@ -347,9 +346,9 @@ impl Standing {
     }
 }
 
-/// A connection that stood is gone; how long it stood is filled in by who began it.
+/// A connection that stood is gone.
 fn cut(why: impl Into<String>) -> Ended {
-    Ended::of(End::Cut { lived: Duration::ZERO }, why)
+    Ended::of(End::Cut, why)
 }
 
 fn broken(why: &ConnectionError) -> Ended {
@@ -358,7 +357,14 @@ fn broken(why: &ConnectionError) -> Ended {
 
 impl Ended {
     fn of(end: End, why: impl Into<String>) -> Self {
-        Self { end, why: why.into(), stood: false, too_big: None, counts_hurt: false }
+        Self {
+            end,
+            why: why.into(),
+            stood: false,
+            lived: Duration::ZERO,
+            too_big: None,
+            counts_hurt: false,
+        }
     }
 }
 
@@ -375,18 +381,17 @@ fn too_big(why: &ConnectionError) -> Option<usize> {
 /// just beginning, not one that wants nothing of us.
 fn unconnected(why: &ConnectionError) -> Ended {
     use std::io::ErrorKind;
-    let broke = End::Cut { lived: Duration::ZERO };
     let end = match why {
         ConnectionError::Io(cause) => match cause.kind() {
             ErrorKind::ConnectionRefused => End::Refused,
             ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
             | ErrorKind::BrokenPipe
-            | ErrorKind::UnexpectedEof => broke,
+            | ErrorKind::UnexpectedEof => End::Cut,
             _ => End::Unreached,
         },
-        ConnectionError::MqttState(StateError::ConnectionAborted | StateError::Io(_)) => broke,
-        ConnectionError::MqttState(StateError::Deserialization(BytesError::Io(_))) => broke,
+        ConnectionError::MqttState(StateError::ConnectionAborted | StateError::Io(_)) => End::Cut,
+        ConnectionError::MqttState(StateError::Deserialization(BytesError::Io(_))) => End::Cut,
         ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => End::Unreached,
         _ => End::TurnedAway,
     };
