@@ -101,7 +101,7 @@ impl Device {
         let mut options = MqttOptions::new(id, "127.0.0.1", port);
         options.set_credentials(account, password(account));
         options.set_keep_alive(Duration::from_secs(5));
-        options.set_max_packet_size(2 << 20, 2 << 20);
+        options.set_max_packet_size(8 << 20, 8 << 20);
         let (client, mut connection) = Client::new(options, 64);
         let (tell, heard) = channel();
         std::thread::spawn(move || {
