@@ -65,11 +65,14 @@ pub(super) enum Reply {
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
+/// A connection's own work, done whenever a request is waited for.
+type Driven = Connection<Stream, Full<Bytes>>;
+
 /// A kept connection.
 struct Kept {
     sender: SendRequest<Full<Bytes>>,
     /// `None` once it has ended.
-    connection: Option<Pin<Box<Connection<Stream, Full<Bytes>>>>>,
+    connection: Option<Pin<Box<Driven>>>,
 }
 
 /// Why a kept connection gave no answer.
