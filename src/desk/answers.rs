@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::letters::{hub_subject, whereabouts};
+use super::letters::{hub_subject, whereabouts_of};
 use super::{Desk, Turn};
 use crate::counter::{
     About, Ask, Asked, CarrierView, EndpointView, IncidentView, LineView, Moved, NOTE_MAX_BYTES,
@@ -83,7 +83,7 @@ impl Desk {
     fn view(&self, incident: &Incident) -> IncidentView {
         let registry = self.book.registry();
         let now = self.clock.now();
-        let place = whereabouts(registry, &incident.device, &self.settings);
+        let place = whereabouts_of(registry, incident, &self.settings);
         let named = registry.names_of(&place, None);
         let (lap, ending) = match &incident.stage {
             Stage::Calling { lap, .. } => (*lap, None),

@@ -102,7 +102,7 @@ impl Turn {
 /// The morning report: one line a fact, without names, places or numbers of people.
 fn log(entry: &Entry) {
     match &entry.fact {
-        Fact::Delivered { .. } | Fact::RegistryChanged { .. } => {}
+        Fact::Delivered { .. } | Fact::RegistryChanged { .. } | Fact::RegistryBrought { .. } => {}
         Fact::OutcomeHeard { order, outcome, .. } => {
             tracing::debug!(seq = entry.seq.0, %order, ?outcome, "outcome_heard");
         }

@@ -20,6 +20,11 @@ impl IncidentBook {
                 .iter()
                 .map(|change| Fact::RegistryChanged { change: change.clone() })
                 .collect(),
+            Stimulus::Bring { import, changes } => changes
+                .iter()
+                .map(|change| Fact::RegistryBrought { import: *import, change: change.clone() })
+                .collect(),
+            Stimulus::Take { import } => self.on_take(*import),
             Stimulus::Heard(report) => self.on_report(at, standing, report),
             Stimulus::Unread { link, refusal, count } => {
                 self.on_unread(at, standing, link, refusal, *count)
