@@ -8,6 +8,9 @@ mod ask;
 mod pass;
 mod view;
 
-pub use ask::{ASKS_MAX, About, Ask, Asked, Moved, NOTE_MAX_BYTES, Reply};
+pub use ask::{
+    ASKS_MAX, About, Ask, Asked, IMPORT_MAX, Import, Imported, Moved, NOTE_MAX_BYTES, RegistryView,
+    Reply,
+};
 pub use pass::{PASS_MAX_CHARS, Pass};
 pub use view::{CarrierView, EndpointView, IncidentView, LineView, PersonView, RecordView, Status};

@@ -6,7 +6,7 @@ use super::letters::{hub_subject, whereabouts_of};
 use super::{Desk, Turn};
 use crate::counter::{
     About, Ask, Asked, CarrierView, EndpointView, IncidentView, LineView, Moved, NOTE_MAX_BYTES,
-    PersonView, RecordView, Reply, Status,
+    PersonView, RecordView, RegistryView, Reply, Status,
 };
 use crate::incident::{Answer, Fact, Incident, Move, Stage, StageName, Stimulus, Via, Why};
 use crate::terms::{Class, Code, PersonId};
@@ -29,6 +29,18 @@ impl Desk {
                 }
                 told
             }
+            Ask::Registry => Reply::Registry(Box::new(RegistryView {
+                version: self.book.registry_at(),
+                registry: self.book.registry().clone(),
+                types: self.settings.device_types.clone(),
+            })),
+            Ask::Import(import) => match self.begin_import(import) {
+                Err(why) => Reply::Refused { why },
+                Ok(begun) => {
+                    self.importing = Some(begun.answering(reply));
+                    return;
+                }
+            },
             Ask::Say { about, by, via, epoch, says, words } => {
                 let told = self.say(turn, about, by, via, epoch, says, words);
                 turn.replies.push((turn.newest(), (reply, told)));

@@ -91,8 +91,10 @@ impl Held {
                 break;
             }
             if let Some((_, to, mut reply)) = self.replies.pop_front() {
-                if let Reply::Moved(moved) = &mut reply {
-                    moved.stored_at = safe.then_some(stored_at);
+                match &mut reply {
+                    Reply::Moved(moved) => moved.stored_at = safe.then_some(stored_at),
+                    Reply::Imported(imported) => imported.stored_at = safe.then_some(stored_at),
+                    _ => {}
                 }
                 // Nobody may be waiting any more: what was said is done all the same.
                 let _ = to.send(reply);

@@ -34,11 +34,11 @@ impl IncidentBook {
         self.registry_at
     }
 
-    /// An import is taken when all of it was brought and nothing else came between.
-    pub(super) fn on_take(&self, import: ImportId) -> Vec<Fact> {
+    /// An import is taken when all of it was brought and no other came between.
+    pub(super) fn on_take(&self, import: ImportId, rows: usize) -> Vec<Fact> {
         match &self.brought {
-            Some(brought) if brought.import == import => {
-                vec![Fact::RegistryTaken { import, rows: brought.changes.len() }]
+            Some(brought) if brought.import == import && brought.changes.len() == rows => {
+                vec![Fact::RegistryTaken { import, rows }]
             }
             _ => Vec::new(),
         }

@@ -24,7 +24,7 @@ impl IncidentBook {
                 .iter()
                 .map(|change| Fact::RegistryBrought { import: *import, change: change.clone() })
                 .collect(),
-            Stimulus::Take { import } => self.on_take(*import),
+            Stimulus::Take { import, rows } => self.on_take(*import, *rows),
             Stimulus::Heard(report) => self.on_report(at, standing, report),
             Stimulus::Unread { link, refusal, count } => {
                 self.on_unread(at, standing, link, refusal, *count)

@@ -45,6 +45,8 @@ pub enum Stimulus {
     Take {
         /// Which import.
         import: ImportId,
+        /// How many changes it has.
+        rows: usize,
     },
     /// A device said something.
     Heard(Report),

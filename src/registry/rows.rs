@@ -181,6 +181,16 @@ pub enum Change {
     Removed(RowId),
 }
 
+impl Change {
+    /// The name of the row it is about.
+    pub fn id(&self) -> RowId {
+        match self {
+            Self::Set(row) => row.id(),
+            Self::Removed(id) => id.clone(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

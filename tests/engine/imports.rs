@@ -29,7 +29,7 @@ fn what_was_brought_counts_only_when_the_import_is_taken() {
     house.brings(import, people(&["chenjie"]));
     assert!(house.book.registry().is_empty());
     let before = house.book.registry_at();
-    house.takes(&Stimulus::Take { import });
+    house.takes(&Stimulus::Take { import, rows: 2 });
     assert_eq!(house.facts, [Fact::RegistryTaken { import, rows: 2 }]);
     assert_eq!(house.book.registry().people().count(), 2);
     assert!(house.book.registry_at() > before, "whoever looked before has an old view");
@@ -42,26 +42,28 @@ fn an_import_cut_in_the_middle_never_counts_and_the_next_one_does() {
     let import = house.book.next_import();
     house.brings(import, people(&["lina", "chenjie"]));
     house.restarts();
-    house.takes(&Stimulus::Take { import });
+    house.takes(&Stimulus::Take { import, rows: 2 });
     house.changed_nothing();
     assert!(house.book.registry().is_empty());
     let again = house.book.next_import();
     assert_ne!(again, import, "its number is never used again");
     house.brings(again, people(&["wanghai"]));
-    house.takes(&Stimulus::Take { import: again });
+    house.takes(&Stimulus::Take { import: again, rows: 1 });
     let names: Vec<_> = house.book.registry().people().map(|p| p.id.as_str()).collect();
     assert_eq!(names, ["wanghai"]);
 }
 
 #[test]
-fn an_import_is_taken_once_and_no_other_in_its_place() {
+fn an_import_is_taken_once_and_whole_and_no_other_in_its_place() {
     let mut house = House::bare();
     let import = house.book.next_import();
     house.brings(import, people(&["lina"]));
-    house.takes(&Stimulus::Take { import: ImportId(import.0 + 1) });
+    house.takes(&Stimulus::Take { import: ImportId(import.0 + 1), rows: 1 });
     house.changed_nothing();
-    house.takes(&Stimulus::Take { import });
-    house.takes(&Stimulus::Take { import });
+    house.takes(&Stimulus::Take { import, rows: 2 });
+    house.changed_nothing();
+    house.takes(&Stimulus::Take { import, rows: 1 });
+    house.takes(&Stimulus::Take { import, rows: 1 });
     house.changed_nothing();
 }
 
@@ -74,7 +76,7 @@ fn a_snapshot_in_the_middle_of_an_import_holds_what_was_brought() {
     let read: IncidentBook = serde_json::from_str(&text).unwrap();
     assert_eq!(read, house.book);
     house.book = read;
-    house.takes(&Stimulus::Take { import });
+    house.takes(&Stimulus::Take { import, rows: 1 });
     assert!(house.book.registry().person(&plan::person("xiaoyu")).is_some());
 }
 
@@ -100,7 +102,7 @@ fn a_call_goes_on_when_its_device_its_home_and_its_responder_are_taken_out() {
     let ids = [RowId::Device(plan::device("B-14")), RowId::Home(home.clone())];
     let ids = ids.into_iter().chain([RowId::Person(plan::person("zhangmin"))]).collect();
     house.brings(import, gone(ids));
-    house.takes(&Stimulus::Take { import });
+    house.takes(&Stimulus::Take { import, rows: 3 });
     assert_eq!(house.stage(), StageName::Accepted);
     assert_eq!(house.it().home, Some(home));
     house.minutes(20);
@@ -117,7 +119,7 @@ fn a_new_device_of_an_import_is_a_known_one_at_its_first_press() {
     let row = serde_json::json!({ "id": "B-77", "type": "button", "home": "H-9-9-9" });
     let device = Change::Set(anling::registry::Row::Device(serde_json::from_value(row).unwrap()));
     house.brings(import, vec![device]);
-    house.takes(&Stimulus::Take { import });
+    house.takes(&Stimulus::Take { import, rows: 1 });
     house.press("B-77");
     assert_eq!(house.it().home, Some(HomeId::new("H-9-9-9").unwrap()));
 }
