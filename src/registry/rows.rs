@@ -100,6 +100,17 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.word() == word)
     }
 
+    /// The role of what a centre's own list says.
+    pub fn from_title(title: &str) -> Option<Self> {
+        match title {
+            "员工" | "护理员" | "值班员" => Some(Self::Staff),
+            "负责人" | "组长" => Some(Self::Lead),
+            "技术员" => Some(Self::Technician),
+            "街道" | "区平台" => Some(Self::District),
+            _ => None,
+        }
+    }
+
     /// Whether they belong to the house and can be sent to a resident's side.
     pub fn is_of_the_house(self) -> bool {
         !matches!(self, Self::District)
