@@ -24,7 +24,7 @@ pub(super) fn read(files: &Files, out: &mut Findings<'_>) -> Rows {
         let Some(text) = files.text(path(table)) else { continue };
         let (read, problems) = csv::read(table, text);
         for problem in problems {
-            if loses_rows(&problem) {
+            if problem.loses_rows() {
                 out.break_file(path(table));
             }
             tell(problem, files, out);
@@ -36,7 +36,7 @@ pub(super) fn read(files: &Files, out: &mut Findings<'_>) -> Rows {
         }
     }
     for problem in csv::cross_check(&rows.numbered) {
-        if needs(&problem).is_none_or(|table| out.is_whole(path(table))) {
+        if problem.needs().is_none_or(|table| out.is_whole(path(table))) {
             tell(problem, files, out);
         }
     }
@@ -59,23 +59,6 @@ pub(super) const fn path(table: Table) -> &'static str {
         Table::Homes => "registry/homes.csv",
         Table::Devices => "registry/devices.csv",
         Table::People => "registry/people.csv",
-    }
-}
-
-/// Whether a row may not have come out because of it: a row needs its required cells only.
-fn loses_rows(problem: &RowProblem) -> bool {
-    let required =
-        |name: &str| problem.table.columns().iter().any(|c| c.required && c.name == name);
-    problem.severity == csv::Severity::Problem && problem.column.is_none_or(required)
-}
-
-/// The table that must be whole for a problem to mean anything.
-fn needs(problem: &RowProblem) -> Option<Table> {
-    match problem.code {
-        "home-unknown" => Some(Table::Homes),
-        "resident-unknown" | "device-nowhere" => Some(Table::Residents),
-        "nobody-to-call" => Some(Table::People),
-        _ => None,
     }
 }
 

@@ -157,6 +157,45 @@ impl Device {
 }
 
 impl Row {
+    /// Its cells in the order of its table's columns.
+    pub fn cells(&self) -> Vec<String> {
+        fn id<T: ToString>(id: Option<&T>) -> String {
+            id.map(T::to_string).unwrap_or_default()
+        }
+        match self {
+            Self::Resident(r) => vec![
+                r.id.to_string(),
+                r.name.clone(),
+                id(r.born.as_ref()),
+                id(r.home.as_ref()),
+                r.phone.clone(),
+                r.access.clone(),
+            ],
+            Self::Home(h) => vec![
+                h.id.to_string(),
+                h.place.clone(),
+                h.short.clone(),
+                h.grid.clone(),
+                if h.on_site { "yes" } else { "no" }.to_owned(),
+            ],
+            Self::Device(d) => vec![
+                d.id.to_string(),
+                d.type_name.clone(),
+                d.heard_as.clone(),
+                id(d.home.as_ref()),
+                id(d.resident.as_ref()),
+                d.spot.clone(),
+            ],
+            Self::Person(p) => vec![
+                p.id.to_string(),
+                p.name.clone(),
+                p.role.word().to_owned(),
+                p.phone.clone(),
+                p.email.clone(),
+            ],
+        }
+    }
+
     /// The name of this row.
     pub fn id(&self) -> RowId {
         match self {
