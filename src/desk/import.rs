@@ -5,17 +5,21 @@
 //! `incident/brought.rs` for why it counts whole or not at all. The first intake goes the same way:
 //! cut in the middle, the next start finds an empty registry and takes the files in anew.
 //!
-//! One import at a time, and only on the registry that the person who said yes was shown.
+//! One import at a time, and only on the registry that the person who said yes was shown. Rows are
+//! judged by the command that brings them; the desk trusts whoever may use its socket, with rows as
+//! with answers, and holds back only what the record could not take.
+
+use std::path::Path;
 
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use super::{Desk, DeskError, ENTRIES_MAX, Turn};
+use super::{Desk, DeskError, ENTRIES_MAX, JOURNAL_DIR, Turn};
 use crate::counter::{IMPORT_MAX, Import, Imported, Reply};
-use crate::incident::Stimulus;
-use crate::journal::{BATCH_MAX, ENTRY_MAX};
+use crate::incident::{Entry, Fact, IncidentBook, Stimulus};
+use crate::journal::{BATCH_MAX, ENTRY_MAX, JournalError, Onlooker, OsDisk, Record, look};
 use crate::registry::csv::Table;
-use crate::registry::{Change, changes};
+use crate::registry::{Change, Registry, changes};
 use crate::terms::ImportId;
 
 /// Changes written in one turn: one frame of the journal, so that a press waits for one force more
@@ -42,6 +46,51 @@ impl Importing {
     /// The same for somebody who waits for its end.
     pub(super) fn answering(self, reply: oneshot::Sender<Reply>) -> Self {
         Self { reply: Some(reply), ..self }
+    }
+}
+
+/// The registry in the record of a state directory, read without touching it: also beside a running
+/// hub. `None` where no record is.
+///
+/// # Errors
+/// When the record cannot be read.
+pub fn recorded_registry(state_dir: &Path) -> Result<Option<Registry>, JournalError> {
+    let dir = state_dir.join(JOURNAL_DIR);
+    if !dir.is_dir() {
+        return Ok(None);
+    }
+    let mut book = IncidentBook::default();
+    look(&OsDisk, &dir, &mut RegistryReader(&mut book))?;
+    Ok(Some(book.registry().clone()))
+}
+
+/// Applies what a registry is made of, and passes everything else over.
+struct RegistryReader<'b>(&'b mut IncidentBook);
+
+impl Onlooker for RegistryReader<'_> {
+    fn snapshot(&mut self, bytes: &[u8]) -> bool {
+        match serde_json::from_slice(bytes) {
+            Ok(book) => {
+                *self.0 = book;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn record(&mut self, record: Record) {
+        let Record { seq, at, wall, body } = record;
+        let Ok(entry) = Entry::from_body(seq, at, wall, &body) else { return };
+        let matters = matches!(
+            entry.fact,
+            Fact::HubStarted { .. }
+                | Fact::RegistryChanged { .. }
+                | Fact::RegistryBrought { .. }
+                | Fact::RegistryTaken { .. }
+        );
+        if matters {
+            drop(self.0.apply(&entry));
+        }
     }
 }
 

@@ -12,9 +12,10 @@ use super::start::start_on;
 use super::{House, Options};
 use crate::clock::Vouch;
 use crate::config::{self, Secrets};
-use crate::counter::{About, Ask, Asked, RecordView, Reply};
+use crate::counter::{About, Ask, Asked, Import, RecordView, Reply};
 use crate::incident::{Move, Via};
 use crate::journal::{DirLock, Disk, DiskFile, OsDisk, tail};
+use crate::registry::{Change, RowId};
 use crate::terms::{Class, IncidentId, PersonId, Wait};
 
 /// Nothing here takes this long unless it hangs.
@@ -193,6 +194,28 @@ async fn a_disk_that_hangs_through_more_turns_than_its_queue_holds_loses_nothing
     }
     house.stop().await.unwrap();
     assert_eq!(notes_on_disk(dir.path()), turns + 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_imported_while_the_disk_fails() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), Gated::default());
+    let house = open(dir.path(), &disk).await;
+    settles(&house).await;
+    let Reply::Registry(view) = ask(&house, Ask::Registry).await else { panic!("no registry") };
+    let person = RowId::Person(PersonId::new("zhangmin").unwrap());
+    let changes = vec![Change::Removed(person)];
+    let import = || Ask::Import(Import { based_on: view.version, changes: changes.clone() });
+    disk.shut(true);
+    ask(&house, remark()).await;
+    let Reply::Refused { why } = ask(&house, import()).await else { panic!("not refused") };
+    assert!(why.contains("the disk fails"), "{why}");
+    disk.shut(false);
+    becomes_safe(&house).await;
+    let Reply::Imported(done) = ask(&house, import()).await else { panic!("refused") };
+    assert!(done.stored_at.is_some() && done.rows == 1);
+    house.stop().await.unwrap();
+    let recorded = super::recorded_registry(dir.path()).unwrap().unwrap();
+    assert_eq!(recorded.people().count(), view.registry.people().count() - 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

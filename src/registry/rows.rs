@@ -207,6 +207,46 @@ impl Row {
     }
 }
 
+impl Row {
+    /// The same row, with the cells of `standing` in the columns that were not brought: a list
+    /// without telephone numbers takes nobody's away. A row of another table changes nothing.
+    pub fn keeping(mut self, standing: &Self, brought: &[&str]) -> Self {
+        fn keep<T: Clone>(brought: &[&str], column: &str, cell: &mut T, standing: &T) {
+            if !brought.contains(&column) {
+                cell.clone_from(standing);
+            }
+        }
+        match (&mut self, standing) {
+            (Self::Resident(row), Self::Resident(old)) => {
+                keep(brought, "name", &mut row.name, &old.name);
+                keep(brought, "born", &mut row.born, &old.born);
+                keep(brought, "home", &mut row.home, &old.home);
+                keep(brought, "phone", &mut row.phone, &old.phone);
+                keep(brought, "access", &mut row.access, &old.access);
+            }
+            (Self::Home(row), Self::Home(old)) => {
+                keep(brought, "place", &mut row.place, &old.place);
+                keep(brought, "short", &mut row.short, &old.short);
+                keep(brought, "grid", &mut row.grid, &old.grid);
+                keep(brought, "on_site", &mut row.on_site, &old.on_site);
+            }
+            (Self::Device(row), Self::Device(old)) => {
+                keep(brought, "heard_as", &mut row.heard_as, &old.heard_as);
+                keep(brought, "home", &mut row.home, &old.home);
+                keep(brought, "resident", &mut row.resident, &old.resident);
+                keep(brought, "spot", &mut row.spot, &old.spot);
+            }
+            (Self::Person(row), Self::Person(old)) => {
+                keep(brought, "name", &mut row.name, &old.name);
+                keep(brought, "phone", &mut row.phone, &old.phone);
+                keep(brought, "email", &mut row.email, &old.email);
+            }
+            _ => {}
+        }
+        self
+    }
+}
+
 /// The name of a row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -250,6 +290,24 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(Role::from_word(role.word()), Some(role));
             assert_eq!(serde_json::to_string(&role).unwrap(), format!("\"{}\"", role.word()));
+        }
+    }
+
+    #[test]
+    fn a_row_of_which_only_the_id_was_brought_keeps_every_other_cell() {
+        use crate::registry::csv::{Table, read};
+        for (table, text) in [
+            (Table::Residents, "id,name,born,home,phone,access\nR1,a,1943,H1,1,b\nR1,,,,,\n"),
+            (Table::Homes, "id,place,short,grid,on_site\nH1,a,b,c,yes\nH1,,,,no\n"),
+            (Table::Devices, "id,type,heard_as,home,resident,spot\nB,x,a,H1,R1,b\nB,x,,,,\n"),
+            (Table::People, "id,name,role,phone,email\nli,a,staff,1,b@c\nli,,staff,,\n"),
+        ] {
+            let rows: Vec<Row> = read(table, text).0.into_iter().map(|(_, row)| row).collect();
+            let [standing, bare] = rows.as_slice() else { panic!("{rows:?}") };
+            assert_ne!(standing, bare);
+            assert_eq!(bare.clone().keeping(standing, &["id"]), *standing);
+            let all: Vec<&str> = table.columns().iter().map(|column| column.name).collect();
+            assert_eq!(bare.clone().keeping(standing, &all), *bare);
         }
     }
 

@@ -17,6 +17,8 @@ use super::rows::{Row, RowId};
 pub struct Brought {
     /// Which of the four.
     pub table: Table,
+    /// The columns it has; the record's cells in others stay as they are.
+    pub columns: Vec<&'static str>,
     /// Its rows with the lines they begin on.
     pub rows: Vec<(u64, Row)>,
     /// What is wrong with them.
@@ -53,7 +55,7 @@ pub fn judge(
     let tables: Vec<Table> = brought.iter().map(|file| file.table).collect();
     let (mut rows, mut problems) = (Vec::new(), Vec::new());
     for file in brought {
-        rows.extend(file.rows);
+        rows.extend(kept_cells(record, &file.columns, file.rows));
         problems.extend(file.problems);
     }
     if wanted.skip_bad {
@@ -69,6 +71,18 @@ pub fn judge(
     let settled = |p: &RowProblem| wanted.skip_bad && p.is_of_a_row();
     let usable = problems.iter().all(|p| p.severity == Severity::Warning || settled(p));
     Judged { rows, problems, usable }
+}
+
+/// Rows with the record's cells in the columns that their file does not have.
+fn kept_cells(
+    record: &Registry,
+    columns: &[&str],
+    rows: Vec<(u64, Row)>,
+) -> impl Iterator<Item = (u64, Row)> {
+    rows.into_iter().map(move |(line, row)| match record.row(&row.id()) {
+        Some(standing) => (line, row.keeping(&standing, columns)),
+        None => (line, row),
+    })
 }
 
 /// What is wrong with rows, numbered by their lines, in the place where they would stand. With
@@ -130,7 +144,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::registry::csv::read;
+    use crate::registry::csv::{columns, read};
     use crate::registry::{Change, DeviceType, Family};
 
     fn rows(lists: &[(Table, &str)]) -> Vec<(u64, Row)> {
@@ -209,7 +223,7 @@ mod tests {
     fn brought(lists: &[(Table, &str)]) -> Vec<Brought> {
         let of = |(table, text): &(Table, &str)| {
             let (rows, problems) = read(*table, text);
-            Brought { table: *table, rows, problems }
+            Brought { table: *table, columns: columns(*table, text), rows, problems }
         };
         lists.iter().map(of).collect()
     }
@@ -253,6 +267,18 @@ mod tests {
         let lists = [(Table::Residents, "id,home\nR8,H404\nR9,H2\n")];
         let judged = judge(&record(), &types(), brought(&lists), wanted);
         assert_eq!((judged.rows.len(), judged.usable), (1, true));
+    }
+
+    #[test]
+    fn a_column_that_a_list_does_not_have_takes_nothing_away() {
+        let lists = [(Table::Residents, "编号,姓名\nR1,王桂花\nR9,何永福\n")];
+        let judged = judge(&record(), &types(), brought(&lists), Wanted::default());
+        let cells: Vec<Vec<String>> = judged.rows.iter().map(|(_, row)| row.cells()).collect();
+        assert_eq!(cells[0], ["R1", "王桂花", "1943", "H1", "", ""]);
+        assert_eq!(cells[1], ["R9", "何永福", "", "", "", ""]);
+        let emptied = [(Table::Residents, "id,born\nR1,\n")];
+        let judged = judge(&record(), &types(), brought(&emptied), Wanted::default());
+        assert_eq!(judged.rows[0].1.cells()[..3], ["R1", "王桂芳", ""]);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The registry as four CSV files, the form in which a centre already has its lists.
 //!
-//! Text comes in, rows and problems come out; the files themselves, and text that is not UTF-8, are
-//! the caller's. One pass names every problem it can, with its line and column, instead of stopping
+//! Text comes in, rows and problems come out; the files themselves are the caller's. One pass names every problem it can, with its line and column, instead of stopping
 //! at the first: a list of 500 residents is mended in one evening, not in twenty attempts. A cell
 //! that cannot be used is a problem and its row still comes out without it where that is possible,
 //! so that one bad year of birth does not also make a device's resident unknown; whoever takes rows
@@ -21,7 +20,7 @@ mod write;
 pub use bytes::{Encoding, NotText, decode, encode};
 pub use check::{check_types, cross_check};
 pub use problem::{CODES, RowProblem, Severity};
-pub use read::{PROBLEMS_MAX, ROWS_MAX, Separator, TEXT_MAX_UNITS, read};
+pub use read::{PROBLEMS_MAX, ROWS_MAX, Separator, TEXT_MAX_UNITS, columns, read};
 pub use write::{Form, write};
 
 use super::book::Registry;

@@ -54,6 +54,17 @@ pub fn read(table: Table, text: &str) -> (Vec<(u64, Row)>, Vec<RowProblem>) {
     (rows, problems.done())
 }
 
+/// The columns that a file's header line has, by their names.
+pub fn columns(table: Table, text: &str) -> Vec<&'static str> {
+    let mut unheard = Problems { table, listed: Vec::new(), more: 0 };
+    let separator = Separator::of(text);
+    let header = records(text, separator).next();
+    let header = header.and_then(|record| Header::of(&record, (1, separator), &mut unheard));
+    let places = header.iter().flat_map(|header| &header.places);
+    let columns = table.columns().iter().zip(places);
+    columns.filter(|(_, place)| place.is_some()).map(|(column, _)| column.name).collect()
+}
+
 /// What stands between two cells: a comma, where Windows is set up for it a semicolon, a tab in what
 /// is pasted out of a sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
