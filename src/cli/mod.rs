@@ -8,8 +8,12 @@
 mod button;
 mod check;
 mod demo;
+mod difference;
+mod export;
+mod import;
 mod incident;
 mod journal;
+mod lists;
 mod loading;
 mod press;
 mod roster;
@@ -58,6 +62,10 @@ enum Command {
     Incident(incident::Args),
     /// Who is on duty
     Roster(roster::Args),
+    /// Show what lists would change in the hub's registry, ask, and take them into use
+    Import(import::Args),
+    /// Write the hub's registry as lists
+    Export(export::Args),
     /// The hash-chained record
     Journal(journal::Args),
 }
@@ -114,6 +122,8 @@ pub fn main() -> i32 {
         Command::Incidents(args) => incident::list(config, &args),
         Command::Incident(args) => incident::incident(config, &args),
         Command::Roster(args) => roster::roster(config, &args),
+        Command::Import(args) => import::import(config, &args),
+        Command::Export(args) => export::export(config, &args),
         Command::Journal(args) => journal::journal(config, &args),
     };
     match outcome {

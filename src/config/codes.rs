@@ -64,6 +64,7 @@ codes! {
     SECRET_MISSING Warning "secret-missing": "a named secret is in no credential and no file", "secret = \"press\" and no secrets/press";
     SECRET_MODE Problem "secret-mode": "a secret's file can be read by others or not at all", "secrets/press with mode 0644";
     NO_LINK Warning "no-link": "no wire is set up, so no device can be heard", "an empty links.toml";
+    REGISTRY_DIFFERS Warning "registry-differs": "the hub's record says otherwise than the file", "a row added after the first start";
     ACCOUNT_REACH Problem "account-reach": "an account must be a device's, a bridge's or the local one", "device and local in one account";
     UNKNOWN_DEVICE Problem "unknown-device": "a device that stands in no registry row", "device = \"B-99\"";
     ACCOUNT_TWICE Warning "account-twice": "two accounts are the same device", "two accounts with device = \"B-14\"";

@@ -29,6 +29,7 @@ mod values;
 
 pub use files::{FILE_MAX_BYTES, FileText, Files, read};
 pub use problem::{Problem, Severity};
+pub use registry_files::compare;
 pub use render::{Look, SHOWN_MAX, one_line, render};
 pub use secrets::{SECRET_MAX_BYTES, SecretError, SecretUse, Secrets};
 pub use settings::Settings;

@@ -5,7 +5,8 @@ use tokio::sync::oneshot;
 
 use super::{DutyPlan, IncidentView, Status, When};
 use crate::incident::{Move, StageName, Via};
-use crate::terms::{Code, DeviceId, IncidentId, PersonId, Wall};
+use crate::registry::{Change, DeviceTypes, Registry};
+use crate::terms::{Code, DeviceId, ImportId, IncidentId, PersonId, Seq, Wall};
 
 /// How many questions may wait at the counter; the next one is told to come again. Own choice: a
 /// page and a command for each of 200 staff at once.
@@ -53,6 +54,10 @@ pub enum Ask {
         /// What people call them.
         said: String,
     },
+    /// Who and what is registered?
+    Registry,
+    /// The registry is to change.
+    Import(Import),
     /// A person says something about an incident.
     Say {
         /// Which.
@@ -71,6 +76,26 @@ pub enum Ask {
         words: Option<String>,
     },
 }
+
+/// Changes of the registry, to be taken into use together or not at all.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// The [`RegistryView::version`] they were made from: refused when the registry has changed
+    /// since, because somebody has said yes to another difference.
+    pub based_on: Seq,
+    /// The changes, 1 to [`IMPORT_MAX`].
+    pub changes: Vec<Change>,
+}
+
+impl std::fmt::Debug for Import {
+    /// Without the rows: they are names and telephone numbers.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Import({} changes of version {})", self.changes.len(), self.based_on)
+    }
+}
+
+/// Most changes in one import. Own choice: four times a full hub's rows; more come in several.
+pub const IMPORT_MAX: usize = 20_000;
 
 /// Which incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +126,10 @@ pub enum Reply {
     Unregistered(Vec<DeviceId>),
     /// The person who is meant.
     Person(PersonId),
+    /// The registry as it stands.
+    Registry(Box<RegistryView>),
+    /// The changes are taken into use.
+    Imported(Imported),
     /// What became of what was said.
     Moved(Moved),
     /// What was asked about does not exist, or the question cannot be answered: what to do instead.
@@ -108,6 +137,29 @@ pub enum Reply {
         /// One sentence.
         why: String,
     },
+}
+
+/// The registry, and what rows are checked against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryView {
+    /// Changes with every change of a row.
+    pub version: Seq,
+    /// The rows.
+    pub registry: Registry,
+    /// The types of device that the hub knows.
+    pub types: DeviceTypes,
+}
+
+/// What became of an import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// Its number.
+    pub import: ImportId,
+    /// How many changes were taken into use.
+    pub rows: usize,
+    /// When it was on disk; absent while the disk fails and it is held in memory only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_at: Option<Wall>,
 }
 
 /// What became of what a person said.

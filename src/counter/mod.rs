@@ -10,7 +10,10 @@ mod pass;
 mod person;
 mod view;
 
-pub use ask::{ASKS_MAX, About, Ask, Asked, Moved, NOTE_MAX_BYTES, Reply};
+pub use ask::{
+    ASKS_MAX, About, Ask, Asked, IMPORT_MAX, Import, Imported, Moved, NOTE_MAX_BYTES, RegistryView,
+    Reply,
+};
 pub use duty::{DutyPlan, OnDuty, ShiftView, When};
 pub use pass::{PASS_MAX_CHARS, Pass};
 pub use person::person_meant;

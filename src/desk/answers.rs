@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::letters::{hub_subject, whereabouts};
+use super::letters::{hub_subject, whereabouts_of};
 use super::{Desk, Turn};
 use crate::counter::{
     About, Ask, Asked, CarrierView, DeviceCount, DutyPlan, EndpointView, IncidentView, LineView,
-    Moved, NOTE_MAX_BYTES, NextStep, OpenCount, PersonView, RecordView, Reply, Status,
-    person_meant,
+    Moved, NOTE_MAX_BYTES, NextStep, OpenCount, PersonView, RecordView, RegistryView, Reply,
+    Status, person_meant,
 };
 use crate::incident::{Answer, Fact, Incident, Move, Stage, StageName, Stimulus, Via, Why};
 use crate::terms::{Class, Code, PersonId};
@@ -45,6 +45,18 @@ impl Desk {
             Ask::Person { said } => match person_meant(self.book.registry(), &said) {
                 Ok(id) => Reply::Person(id),
                 Err(why) => Reply::Refused { why },
+            },
+            Ask::Registry => Reply::Registry(Box::new(RegistryView {
+                version: self.book.registry_at(),
+                registry: self.book.registry().clone(),
+                types: self.settings.device_types.clone(),
+            })),
+            Ask::Import(import) => match self.begin_import(import) {
+                Err(why) => Reply::Refused { why },
+                Ok(begun) => {
+                    self.importing = Some(begun.answering(reply));
+                    return;
+                }
             },
             Ask::Say { about, by, via, epoch, says, words } => {
                 let told = self.say(turn, about, by, via, epoch, says, words);
@@ -104,7 +116,7 @@ impl Desk {
     fn view(&self, incident: &Incident) -> IncidentView {
         let registry = self.book.registry();
         let now = self.clock.now();
-        let place = whereabouts(registry, &incident.device, &self.settings);
+        let place = whereabouts_of(registry, incident, &self.settings);
         let named = registry.names_of(&place, None);
         let (lap, ending) = match &incident.stage {
             Stage::Calling { lap, .. } => (*lap, None),

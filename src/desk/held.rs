@@ -131,7 +131,12 @@ fn say_where_it_is(
                 Some(why) => RecordView::Volatile { why: why.to_owned() },
             };
         }
-        Reply::Roster(_) | Reply::Unregistered(_) | Reply::Person(_) | Reply::Refused { .. } => {}
+        Reply::Imported(imported) => imported.stored_at = safe.then_some(stored_at),
+        Reply::Roster(_)
+        | Reply::Unregistered(_)
+        | Reply::Person(_)
+        | Reply::Registry(_)
+        | Reply::Refused { .. } => {}
     }
 }
 

@@ -51,6 +51,15 @@ impl Intake {
         intake
     }
 
+    /// Learns the names of another registry; what was heard so far stays known.
+    pub(super) fn relearn(&mut self, settings: &Settings, registry: &Registry) {
+        self.heard.retain(|device, _| registry.device(device).is_some());
+        let base = settings.broker.as_ref().and_then(|b| b.zigbee_base_topic.clone());
+        if let (Some(zigbee), Some(base_topic)) = (&mut self.zigbee, base) {
+            zigbee.set(Z2mSettings { base_topic, names: zigbee_names(settings, registry) });
+        }
+    }
+
     /// Reads one message; topics decide which contract it speaks.
     fn read(&mut self, at: At, inbound: &Inbound) -> Vec<Decoded> {
         let bridge = inbound

@@ -20,6 +20,7 @@
 
 mod answers;
 mod held;
+mod import;
 mod intake;
 mod letters;
 mod outbox;
@@ -31,6 +32,7 @@ mod turn;
 mod vitals;
 mod wiring;
 
+pub use import::recorded_registry;
 pub use socket::{SOCKET_LINE_MAX, ask};
 pub use start::{DeskError, House, JOURNAL_DIR, Options, start};
 
@@ -51,6 +53,7 @@ use crate::notify::webhook::EndpointReport;
 use crate::terms::{At, Inbound, Seq, Wait};
 
 use held::Held;
+use import::Importing;
 use intake::Intake;
 use outbox::Outbox;
 use turn::Turn;
@@ -107,6 +110,8 @@ struct Desk {
     broker_address: Option<String>,
     old_config: bool,
     vitals: Vitals,
+    /// The import that is being written down, a part in each turn.
+    importing: Option<Importing>,
     /// What the desk has to say to itself in the next turn.
     own: VecDeque<Stimulus>,
     /// Hub time of the last completed turn, for the watchdog.
@@ -129,7 +134,7 @@ impl Desk {
     async fn one_turn(&mut self) -> Result<bool, DeskError> {
         let mut turn = Turn::new(self.next_seq);
         let mut stopping = false;
-        if self.own.is_empty() {
+        if self.own.is_empty() && self.importing.is_none() {
             let nap = self.nap();
             let ears = &mut self.ears;
             tokio::select! {
@@ -161,6 +166,7 @@ impl Desk {
             self.decide(turn, &stimulus);
         }
         self.take_in(turn);
+        self.import_part(turn);
         for _ in 0..EACH_MAX {
             let Ok(news) = self.ears.news.try_recv() else { break };
             self.tell_again(turn, &news);

@@ -30,8 +30,6 @@ use crate::journal::{
     Committer, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE, Scrub,
 };
 use crate::link::LinkError;
-use crate::registry::csv::Table;
-use crate::registry::{Row, changes};
 use crate::terms::{Kind, Seq};
 
 /// Findings of the journal waiting for the desk; the scrub waits at more.
@@ -191,6 +189,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         broker: broker.map(|(broker, _)| broker),
         broker_address: broker_address.map(|a| a.to_string()),
         old_config,
+        importing: None,
         own: VecDeque::new(),
         beat: Arc::new(AtomicU64::new(clock.now().0)),
         settings,
@@ -324,22 +323,6 @@ struct Told {
 }
 
 impl Desk {
-    /// The files are taken in once; later the record is the registry's home. Somebody who has edited
-    /// them since must not believe that the hub knows.
-    fn compare_registry(&self) {
-        let differ = match self.settings.rows.is_empty() {
-            true => 0,
-            false => changes(self.book.registry(), &Table::ALL, &self.settings.rows).len(),
-        };
-        if differ > 0 {
-            warn!(
-                rows = differ,
-                "the registry's files differ from the record, and the record holds: edits made \
-                 after the first start wait for the import of a later version"
-            );
-        }
-    }
-
     /// Writes down the start, takes the config into use and offers what is outstanding.
     async fn begin(&mut self, told: Told) -> Result<(), DeskError> {
         self.look_at_disk(Seq(self.next_seq.0.saturating_sub(1)));
@@ -350,13 +333,7 @@ impl Desk {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         self.decide(&mut turn, &Stimulus::Started { version, clean: told.clean, gap, how, boot });
         if self.book.registry().is_empty() {
-            let rows: Vec<Row> = self.settings.rows.clone();
-            let taken = changes(self.book.registry(), &Table::ALL, &rows);
-            info!(rows = taken.len(), "the registry is taken in from its files");
-            // One by one: a row too long for the record stays out alone.
-            for row in taken {
-                self.decide(&mut turn, &Stimulus::Registry(vec![row]));
-            }
+            turn = self.take_in_files(turn).await?;
         }
         self.compare_registry();
         self.decide(&mut turn, &Stimulus::Policy(Box::new(self.settings.policy.clone())));

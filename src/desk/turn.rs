@@ -159,7 +159,9 @@ fn batches(first: Seq, drafts: Vec<Draft>, urgency: Urgency) -> Result<Vec<Batch
 impl Line {
     fn of(entry: &Entry) -> Option<Self> {
         match &entry.fact {
-            Fact::Delivered { .. } | Fact::RegistryChanged { .. } => None,
+            Fact::Delivered { .. }
+            | Fact::RegistryChanged { .. }
+            | Fact::RegistryBrought { .. } => None,
             Fact::OutcomeHeard { order, outcome, .. } => {
                 tracing::debug!(seq = entry.seq.0, %order, ?outcome, "outcome_heard");
                 None

@@ -10,7 +10,6 @@ use super::{
     Effect, Entry, Fact, Incident, IncidentBook, Notice, OrderState, Policy, Responder, Resumed,
     Stage, StoryKind, Why,
 };
-use crate::registry::{Change, RowId};
 use crate::terms::{At, Class, DeviceId, IncidentId, Kind, Mark, NoteId, PersonId, Report, What};
 
 impl IncidentBook {
@@ -26,12 +25,10 @@ impl IncidentBook {
         let mut effects = Vec::new();
         match &entry.fact {
             Fact::PolicyTaken { text } => self.take_policy(text),
-            Fact::RegistryChanged { change } => {
-                self.registry.apply(change);
-                if let Change::Removed(RowId::Device(device)) = change {
-                    self.forget_device(device);
-                }
-            }
+            Fact::RegistryChanged { change } => self.change_registry(entry.seq, change),
+            Fact::RegistryBrought { import, change } => self.bring(*import, change),
+            Fact::RegistryTaken { import, .. } => self.take(entry.seq, *import),
+            Fact::HubStarted { .. } => self.drop_unfinished(),
             Fact::ClockResumed { how, boot, .. } => {
                 self.boot = Some((boot.clone(), entry.at));
                 if *how == Resumed::Unknown {
@@ -66,8 +63,7 @@ impl IncidentBook {
                     effects.push(Effect::Order(order.clone()));
                 }
             }
-            Fact::HubStarted { .. }
-            | Fact::HubStopped
+            Fact::HubStopped
             | Fact::RosterTaken { .. }
             | Fact::SignalRefused { .. }
             | Fact::DeadlineCame { .. }
@@ -374,7 +370,7 @@ impl IncidentBook {
     }
 
     /// A device in no list is remembered as long as an incident of it is.
-    fn forget_device(&mut self, device: &DeviceId) {
+    pub(super) fn forget_device(&mut self, device: &DeviceId) {
         let idle = |m: &super::DeviceMemory| m.open.is_empty() && m.over.is_empty();
         if self.registry.device(device).is_none() && self.devices.get(device).is_some_and(idle) {
             self.devices.remove(device);

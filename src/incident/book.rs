@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::brought::Brought;
 use super::codes::CodePool;
 use super::{
     BootMark, Carrier, DeviceMemory, Incident, Ladder, Order, OrderId, OrderState, Policy,
@@ -44,6 +45,9 @@ pub struct IncidentBook {
     pub(super) notes: BTreeMap<NoteId, (Option<IncidentId>, String)>,
     pub(super) last_incident: u64,
     pub(super) last_note: u64,
+    pub(super) last_import: u64,
+    pub(super) registry_at: Seq,
+    pub(super) brought: Option<Brought>,
     pub(super) last_seq: Seq,
     pub(super) last_at: At,
     pub(super) last_wall: Wall,
@@ -74,6 +78,12 @@ struct Stored {
     notes: BTreeMap<NoteId, (Option<IncidentId>, String)>,
     last_incident: u64,
     last_note: u64,
+    #[serde(default)]
+    last_import: u64,
+    #[serde(default)]
+    registry_at: Seq,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    brought: Option<Brought>,
     last_seq: Seq,
     last_at: At,
     last_wall: Wall,
@@ -97,6 +107,9 @@ impl From<IncidentBook> for Stored {
             notes: book.notes,
             last_incident: book.last_incident,
             last_note: book.last_note,
+            last_import: book.last_import,
+            registry_at: book.registry_at,
+            brought: book.brought,
             last_seq: book.last_seq,
             last_at: book.last_at,
             last_wall: book.last_wall,
@@ -122,6 +135,9 @@ impl From<Stored> for IncidentBook {
             notes: stored.notes,
             last_incident: stored.last_incident,
             last_note: stored.last_note,
+            last_import: stored.last_import,
+            registry_at: stored.registry_at,
+            brought: stored.brought,
             last_seq: stored.last_seq,
             last_at: stored.last_at,
             last_wall: stored.last_wall,

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::registry::Change;
 use crate::terms::{
-    At, BootMark, Class, Code, DeviceId, EndpointId, HomeId, IncidentId, Kind, LinkId, Mark,
-    NoteId, PersonId, Refusal, Report, ResidentId, Resumed, Seq, Wait, Wall,
+    At, BootMark, Class, Code, DeviceId, EndpointId, HomeId, ImportId, IncidentId, Kind, LinkId,
+    Mark, NoteId, PersonId, Refusal, Report, ResidentId, Resumed, Seq, Wait, Wall,
 };
 
 /// One applied or applicable fact with its place in the record.
@@ -104,6 +104,20 @@ pub enum Fact {
     RegistryChanged {
         /// How.
         change: Change,
+    },
+    /// A change of the registry was brought; it counts when its import is taken.
+    RegistryBrought {
+        /// With which import.
+        import: ImportId,
+        /// How the registry is to change.
+        change: Change,
+    },
+    /// Everything an import brought was taken into use, at once.
+    RegistryTaken {
+        /// Which import.
+        import: ImportId,
+        /// How many changes it brought.
+        rows: usize,
     },
     /// The words of a note.
     NoteKept {

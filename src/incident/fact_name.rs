@@ -13,6 +13,8 @@ impl Fact {
             Self::PolicyTaken { .. } => "policy_taken",
             Self::RosterTaken { .. } => "roster_taken",
             Self::RegistryChanged { .. } => "registry_changed",
+            Self::RegistryBrought { .. } => "registry_brought",
+            Self::RegistryTaken { .. } => "registry_taken",
             Self::NoteKept { .. } => "note_kept",
             Self::Reported { .. } => "reported",
             Self::SignalRefused { .. } => "signal_refused",
@@ -59,6 +61,8 @@ impl Fact {
             | Self::PolicyTaken { .. }
             | Self::RosterTaken { .. }
             | Self::RegistryChanged { .. }
+            | Self::RegistryBrought { .. }
+            | Self::RegistryTaken { .. }
             | Self::NoteKept { .. }
             | Self::Reported { .. }
             | Self::SignalRefused { .. }

@@ -13,6 +13,7 @@ mod answer;
 mod apply;
 mod book;
 mod bounds;
+mod brought;
 mod codes;
 mod deadline;
 mod decide;

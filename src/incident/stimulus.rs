@@ -6,8 +6,8 @@ use super::{OrderId, Outcome};
 use crate::registry::{Change, DeviceTypes};
 use crate::roster::Roster;
 use crate::terms::{
-    DeviceId, EndpointId, IncidentId, Kind, LinkId, NoteId, PersonId, Refusal, Report, Seq, Wait,
-    WallReading,
+    DeviceId, EndpointId, ImportId, IncidentId, Kind, LinkId, NoteId, PersonId, Refusal, Report,
+    Seq, Wait, WallReading,
 };
 
 /// What came in.
@@ -34,6 +34,20 @@ pub enum Stimulus {
     Roster(Box<Roster>),
     /// The registry is to change.
     Registry(Vec<Change>),
+    /// A part of an import.
+    Bring {
+        /// Which import: [`super::IncidentBook::next_import`] for its first part.
+        import: ImportId,
+        /// How the registry is to change.
+        changes: Vec<Change>,
+    },
+    /// The import is whole and is to be taken into use.
+    Take {
+        /// Which import.
+        import: ImportId,
+        /// How many changes it has.
+        rows: usize,
+    },
     /// A device said something.
     Heard(Report),
     /// A signal could not be read.

@@ -123,6 +123,47 @@ pub fn verify(disk: &dyn Disk, dir: &Path) -> Result<VerifyReport, JournalError>
     })
 }
 
+/// Whoever makes something of a journal without opening it.
+pub trait Onlooker {
+    /// The newest good snapshot; when its bytes are of no use, the next older one is shown.
+    fn snapshot(&mut self, bytes: &[u8]) -> bool;
+    /// A record after it, in order.
+    fn record(&mut self, record: Record);
+}
+
+/// Shows the newest snapshot that is of use and every record after it, also beside a running hub.
+///
+/// # Errors
+/// [`JournalError::Unreadable`] when the folder cannot be listed; damaged places are passed over.
+pub fn look(disk: &dyn Disk, dir: &Path, by: &mut impl Onlooker) -> Result<(), JournalError> {
+    let segments = listed(disk, dir)?;
+    let snapshots = list_snapshots(disk, dir).unwrap_or_default();
+    let covered = snapshots.into_iter().find(|seq| {
+        read_snapshot(disk, dir, *seq).is_ok_and(|snapshot| by.snapshot(&snapshot.bytes))
+    });
+    let covered = covered.unwrap_or(Seq(0));
+    let from = segments.iter().rposition(|s| s.first <= covered.next()).unwrap_or(0);
+    walk(disk, dir, &segments, from..segments.len(), &mut Behind { covered, by });
+    Ok(())
+}
+
+struct Behind<'b, B> {
+    covered: Seq,
+    by: &'b mut B,
+}
+
+impl<B: Onlooker> Reader for Behind<'_, B> {
+    fn frame(&mut self, placed: &Placed<'_>) -> ControlFlow<()> {
+        let covered = self.covered;
+        for entry in placed.entries().filter(|entry| entry.seq > covered) {
+            self.by.record(entry.to_record());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn finding(&mut self, _: Finding) {}
+}
+
 #[derive(Default)]
 struct Check {
     frames: u64,

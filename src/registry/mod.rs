@@ -10,11 +10,15 @@ mod book;
 mod changes;
 pub mod csv;
 mod device_types;
+mod difference;
 mod rows;
+mod weighing;
 mod whereabouts;
 
 pub use book::Registry;
 pub use changes::changes;
 pub use device_types::{DeviceType, DeviceTypes, Family};
+pub use difference::{Changed, Difference};
 pub use rows::{Change, Device, Home, Person, Resident, Role, Row, RowId};
+pub use weighing::{Brought, Judged, Wanted, judge};
 pub use whereabouts::{AGE_MAX, NAMES_MAX, Named, SHORT_MAX_UNITS, Whereabouts};

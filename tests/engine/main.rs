@@ -17,6 +17,7 @@ mod feedback;
 mod follow_up;
 mod hazard;
 mod hub_troubles;
+mod imports;
 mod ladder;
 mod old_journals;
 mod outcomes;

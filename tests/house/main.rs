@@ -6,6 +6,7 @@
 mod calls;
 mod devices;
 mod hub;
+mod imports;
 mod life;
 mod page;
 mod power;
