@@ -1,7 +1,12 @@
 //! Holds `src/contract/` and `firmware-contracts/` together: every vector, every cut of every vector,
 //! every frozen byte. The folder is walked, so a new file or vector is a new check. When one of these
 //! fails for a frozen version, the code is wrong, never the vector.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what cannot be read fails the test here")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what cannot be read fails the test here"
+)]
 
 #[path = "contracts/native_serial.rs"]
 mod native_serial;

@@ -10,4 +10,6 @@ mod view;
 
 pub use ask::{ASKS_MAX, About, Ask, Asked, Moved, NOTE_MAX_BYTES, Reply};
 pub use pass::{PASS_MAX_CHARS, Pass};
-pub use view::{CarrierView, EndpointView, IncidentView, LineView, PersonView, RecordView, Status};
+pub use view::{
+    CarrierView, EndpointView, IncidentView, LineView, PersonView, PortView, RecordView, Status,
+};

@@ -171,6 +171,7 @@ impl Desk {
                     waiting: out.waiting(),
                 })
                 .collect(),
+            serial: self.ports.views(self.clock.now()),
             endpoints: self
                 .book
                 .owed_counts()

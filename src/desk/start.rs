@@ -160,6 +160,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let carriers = wiring::carriers(&settings, &secrets);
     let endpoints = wiring::endpoints(&settings, &secrets);
     let (inbox, heard) = mpsc::channel(INBOX_MAX);
+    let (ports, port_news) = wiring::ports(&settings, &clock, &inbox);
     let (broker, news) = wiring::broker(&settings, &secrets, &clock, inbox).await?;
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (stop, stopped) = oneshot::channel();
@@ -181,6 +182,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
             ends: carriers.ends,
             reports: endpoints.reports,
             news,
+            port_news,
             findings,
             durable: journal.durable(),
             stop: stopped,
@@ -190,6 +192,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         unsent: VecDeque::new(),
         broker: broker.map(|(broker, _)| broker),
         broker_address: broker_address.map(|a| a.to_string()),
+        ports,
         old_config,
         own: VecDeque::new(),
         beat: Arc::new(AtomicU64::new(clock.now().0)),

@@ -133,6 +133,10 @@ impl IncidentBook {
                 moved: false,
             }]);
         }
+        // An alarm of a device nobody registered calls people, its empty battery mends nobody's device.
+        if class == Class::Fault && report.device.is_unregistered() {
+            return Some(Vec::new());
+        }
         Some(self.on_press(at, standing, report, kind))
     }
 
