@@ -133,7 +133,7 @@ impl IncidentBook {
                 moved: false,
             }]);
         }
-        // An alarm of a device nobody registered calls people, its empty battery mends nobody's device.
+        // A stranger's alarm calls people; its empty battery is written down and sends nobody.
         if class == Class::Fault && report.device.is_unregistered() {
             return Some(Vec::new());
         }
