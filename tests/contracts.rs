@@ -164,7 +164,7 @@ fn every_frozen_byte_is_as_it_was() {
         assert_eq!(&now, digest, "{name} is frozen: put a new vector into a new file beside it");
         versions.insert(name.rsplit_once('/').unwrap().0.to_owned());
     }
-    assert!(versions.contains("native-mqtt/v1"));
+    assert!(["native-mqtt/v1", "native-serial/v1"].iter().all(|ours| versions.contains(*ours)));
     // Words may be said better and code mended: the vectors hold both.
     let bound = |name: &str| ![".md", ".c", ".h"].iter().any(|end| name.ends_with(end));
     for (name, _) in files.iter().filter(|(name, _)| bound(name)) {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_serial::{ClearBuffer, SerialPort, SerialPortBuilderExt, SerialStream};
 use tracing::warn;
 
@@ -239,6 +239,8 @@ impl Keeper {
         let mut flood = Flood { bytes: 0, said: false };
         let mut window = interval(FLOOD_WINDOW.std());
         window.reset();
+        // A stall is one long window, not many empty ones.
+        window.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let count = tokio::select! {
                 read = from.read(&mut space) => match read {

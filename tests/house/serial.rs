@@ -216,6 +216,7 @@ fn a_line_that_floods_with_noise_is_a_fault_and_costs_no_press_of_another() {
     });
     assert_eq!(troubles(&hub, "serial.loud"), [("garbage".to_owned(), true)], "a fault, not lost");
     assert_eq!(troubles(&hub, "serial.front"), [], "the other line is as it was");
+    assert!(noisy.lights(BUTTON, 5, 1).is_empty(), "an answer goes to the line of its button");
     let minutes = hub.status()["up_ms"].as_u64().unwrap() / 60_000 + 1;
     let refused = hub.facts("signal_refused").len() as u64;
     assert!(refused <= minutes, "{refused} facts of noise in {minutes} minutes");

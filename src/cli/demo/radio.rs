@@ -1,6 +1,7 @@
 //! The second, shorter story: a radio button behind a receiver on a serial line.
 
 use super::super::{Failure, Outcome};
+use super::district::Told;
 use super::receiver::Receiver;
 use super::story::{SEEN_WITHIN, Story};
 use crate::clock::Stopwatch;
@@ -38,6 +39,9 @@ impl Story<'_> {
         let helped = Move::Resolve { ending: Ending::Helped, contact: None };
         self.answer(code, &person.0, helped, Some("扶到床上，无不适。".to_owned())).await?;
         self.lamp(receiver, mark, FeedbackStage::Closed, "his light: off").await?;
+        let is_over = |told: &Told| told.event == "resolved" && told.people.contains(&person.1);
+        let told = self.district.until(SEEN_WITHIN, is_over).await;
+        self.step("the district has his story, too", told.is_some())?;
         let follow_up = Move::FollowUp { score: Some(5), complaint: false };
         self.answer(code, &person.0, follow_up, None).await
     }

@@ -35,7 +35,7 @@ struct Step {
 /// The story being told.
 pub(super) struct Story<'d> {
     demo: &'d DemoHouse,
-    district: &'d District,
+    pub(super) district: &'d District,
     asks: tokio::sync::mpsc::Sender<Asked>,
     broker: Option<std::net::SocketAddr>,
     hub: HubId,
