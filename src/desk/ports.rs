@@ -23,6 +23,9 @@ use crate::terms::{At, Command, DeviceId, Kind, LinkId, Refusal, Wait};
 /// How long a line may be closed before it is a trouble: a USB bus that resets itself gives the port
 /// back in about a second.
 const CLOSED_GRACE: Wait = Wait::secs(2);
+/// How long a line that was lost must be open before it is believed. Own choice: longer than a loose
+/// plug holds.
+const STEADY: Wait = Wait::secs(5);
 /// Devices whose line is remembered; beyond it the first ones stay, and what the others are told goes
 /// out on every line. More than a full hub has.
 const LINES_KEPT: usize = 8_192;
@@ -77,26 +80,36 @@ pub(super) struct Ports {
     heard_at: BTreeMap<DeviceId, LinkId>,
 }
 
-impl Line {
-    /// Whether it is lost; `None` while that is not yet sure.
-    fn is_lost(&self, now: At) -> Option<bool> {
-        match &self.standing {
-            Standing::Closed { since, .. } => (now - *since >= CLOSED_GRACE).then_some(true),
-            Standing::Open { since, sound } => {
-                let silent = now - sound.unwrap_or(*since) >= self.silent_after;
-                match (silent, sound) {
-                    (true, _) => Some(true),
-                    (false, Some(_)) => Some(false),
-                    (false, None) => None,
+impl Standing {
+    /// Whether the line is lost; `None` while that is not yet sure. One that was `lost` is back only
+    /// when it has stayed open for a while, so that a loose plug is one trouble and not a hundred.
+    fn is_lost(&self, lost: Option<bool>, silent_after: Wait, now: At) -> Option<bool> {
+        match self {
+            Self::Closed { since, .. } => (now - *since >= CLOSED_GRACE).then_some(true),
+            Self::Open { since, sound } => {
+                let steady = lost != Some(true) || now - *since >= STEADY;
+                match sound {
+                    _ if now - sound.unwrap_or(*since) >= silent_after => Some(true),
+                    Some(_) if steady => Some(false),
+                    _ => None,
                 }
             }
         }
     }
+}
 
-    fn why_lost(&self) -> String {
+impl Line {
+    fn is_lost(&self, now: At) -> Option<bool> {
+        self.standing.is_lost(self.lost, self.silent_after, now)
+    }
+
+    fn why_lost(&self, now: At) -> String {
         match &self.standing {
             Standing::Closed { why, .. } => {
                 why.clone().unwrap_or_else(|| "it is not open".to_owned())
+            }
+            Standing::Open { sound: Some(sound), .. } if now - *sound < self.silent_after => {
+                format!("it came back less than {STEADY} ago")
             }
             Standing::Open { .. } => {
                 format!("no whole frame for {}: see the receiver and its speed", self.silent_after)
@@ -209,8 +222,8 @@ impl Ports {
     pub(super) fn views(&self, now: At) -> Vec<PortView> {
         let view = |(link, line): (&LinkId, &Line)| PortView {
             name: link.to_string(),
-            trouble: match (line.is_lost(now), line.flooded, line.noise.is_fault) {
-                (Some(true), ..) => Some(line.why_lost()),
+            trouble: match (line.is_lost(now).or(line.lost), line.flooded, line.noise.is_fault) {
+                (Some(true), ..) => Some(line.why_lost(now)),
                 (_, true, _) => Some("it is flooded".to_owned()),
                 (_, _, true) => Some("it is noisy".to_owned()),
                 _ => None,
@@ -262,7 +275,9 @@ impl Desk {
         for (link, line) in &mut self.ports.lines {
             if let Some(lost) = line.is_lost(now).filter(|lost| line.lost != Some(*lost)) {
                 match lost {
-                    true => warn!(%link, why = line.why_lost(), "nobody behind the line is heard"),
+                    true => {
+                        warn!(%link, why = line.why_lost(now), "nobody behind the line is heard")
+                    }
                     false => info!(%link, "the line hears"),
                 }
                 line.lost = Some(lost);
@@ -357,6 +372,37 @@ mod tests {
         }
         let told = [100, 59_000, 60_000, 119_000, 120_000].map(|at| noise.turned(At(at)));
         assert_eq!(told, [Some(true), None, None, None, Some(false)]);
+    }
+
+    #[test]
+    fn a_loose_plug_is_one_trouble_until_it_has_held_for_a_while() {
+        let (mut lost, mut told) = (None, Vec::new());
+        // Open and heard for 3 s, closed for 3 s, ten times; then it holds.
+        for ms in (0..90_000).step_by(100) {
+            let since = At(ms / 3_000 * 3_000);
+            let standing = match ms / 3_000 % 2 {
+                1 if ms < 60_000 => Standing::Closed { since, why: None },
+                _ if ms < 60_000 => Standing::Open { since, sound: Some(At(ms)) },
+                _ => Standing::Open { since: At(60_000), sound: Some(At(ms)) },
+            };
+            let now = standing.is_lost(lost, Wait::secs(35), At(ms));
+            if let Some(turned) = now.filter(|turned| lost != Some(*turned)) {
+                lost = Some(turned);
+                told.push((ms, turned));
+            }
+        }
+        assert_eq!(told, [(0, false), (5_000, true), (65_000, false)]);
+    }
+
+    #[test]
+    fn an_open_line_is_lost_when_no_whole_frame_comes() {
+        let silent_after = Wait::secs(35);
+        let open = |sound| Standing::Open { since: At(1_000), sound };
+        assert_eq!(open(None).is_lost(None, silent_after, At(35_999)), None, "not yet sure");
+        assert_eq!(open(None).is_lost(None, silent_after, At(36_000)), Some(true));
+        let heard = open(Some(At(20_000)));
+        assert_eq!(heard.is_lost(None, silent_after, At(54_999)), Some(false));
+        assert_eq!(heard.is_lost(Some(false), silent_after, At(55_000)), Some(true));
     }
 
     #[test]

@@ -135,6 +135,17 @@ async fn a_port_that_is_missing_or_pulled_out_is_opened_as_soon_as_it_is_there()
 }
 
 #[tokio::test]
+async fn what_is_no_port_is_told_and_looked_at_again() {
+    let (_dir, path) = folder();
+    std::fs::write(&path, "").unwrap();
+    let mut line = line(&path, 16);
+    let PortNews::Closed { why } = line.news().await else { panic!("it is a file") };
+    assert!(why.starts_with("it cannot be opened: "), "{why}");
+    let _plug = Plug::at(&path);
+    line.opened().await;
+}
+
+#[tokio::test]
 async fn what_waited_for_a_port_that_was_away_is_not_sent_late() {
     let (_dir, path) = folder();
     let mut line = line(&path, 16);

@@ -64,7 +64,7 @@ fn a_press_of_the_c_firmware_becomes_a_mail_and_an_event_and_lights_every_stage_
 }
 
 #[test]
-fn a_receiver_that_is_missing_pulled_out_or_mute_is_told_and_comes_back_without_a_restart() {
+fn a_receiver_that_is_missing_or_pulled_out_is_told_and_comes_back_without_a_restart() {
     let (mut hub, path) = house();
     hub.start();
     soon("the alarm for a missing port", || of_kind(&hub, "link").pop());
@@ -81,8 +81,7 @@ fn a_receiver_that_is_missing_pulled_out_or_mute_is_told_and_comes_back_without_
             (troubles(&hub, "serial.front").len() == 1 + 2 * seq as usize).then_some(())
         });
     }
-    // Plugged in, but it says nothing that can be read: as good as pulled out.
-    let _mute = Radio::plug(&path);
+    let _radio = Radio::plug(&path);
     line_hears(&hub);
     let expected: Vec<(String, bool)> =
         [true, false, true, false, true, false].map(|broken| ("link".to_owned(), broken)).into();
@@ -178,6 +177,29 @@ fn a_frame_of_a_newer_button_calls_people_and_a_broken_one_does_not() {
 }
 
 #[test]
+fn a_button_between_two_receivers_is_one_call_and_keeps_its_light_when_one_is_pulled_out() {
+    let (mut hub, path) = house();
+    let other = hub.path("usb-other");
+    with_line(&hub, "other", &other, ("R-02", "00000002"));
+    hub.start();
+    let (first, second) = (Radio::plug(&path), Radio::plug(&other));
+    line_hears(&hub);
+    soon("the other line", || hub.does(&["status"]).contains("serial.other hears").then_some(()));
+    first.event(BUTTON, 1, 1, "sos");
+    first.hears(BUTTON, 1, 1, FeedbackStage::Stored);
+    second.event(BUTTON, 1, 1, "sos");
+    second.hears(BUTTON, 1, 1, FeedbackStage::Stored);
+    assert_eq!(hub.facts("reported").len(), 1, "the same press");
+    drop(second);
+    soon("the alarm for the other line", || {
+        hub.does(&["status"]).contains("serial.other FAILS").then_some(())
+    });
+    let code = hub.open_on("R-01")[0]["code"].as_str().unwrap().to_owned();
+    assert_eq!(hub.says(&code, "zhangmin", &["accept"]).code, 0);
+    first.hears(BUTTON, 1, 1, FeedbackStage::Accepted);
+}
+
+#[test]
 fn a_line_that_floods_with_noise_is_a_fault_and_costs_no_press_of_another() {
     let (mut hub, quiet) = house();
     let loud = hub.path("usb-loud");
@@ -189,6 +211,8 @@ fn a_line_that_floods_with_noise_is_a_fault_and_costs_no_press_of_another() {
     let alive = SerialFrame::Alive { address: 9, mark: Mark { boot: 1, seq: 1 } }.to_wire();
     let mut storm: Vec<u8> = (0..4_000u32).map(|n| (n * n % 251) as u8).collect();
     storm.extend_from_slice(&alive[..9]);
+    // The receiver itself is whole: what it says is somewhere in between.
+    storm.extend_from_slice(&alive);
     let over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
