@@ -7,7 +7,8 @@ use super::incident::ago;
 use super::loading::{ask, odd_answer};
 use super::{Outcome, print_json, print_text};
 use crate::counter::{
-    Ask, CarrierView, DeviceCount, EndpointView, LineView, OpenCount, RecordView, Reply, Status,
+    Ask, CarrierView, DeviceCount, EndpointView, LineView, OpenCount, PortView, RecordView, Reply,
+    Status,
 };
 use crate::roster::DutyBy;
 
@@ -43,6 +44,9 @@ pub(super) fn ten_lines(status: &Status) -> String {
     let _ = writeln!(out, "devices   {heard} of {registered} heard since the start{refused}");
     let broker = status.broker.as_deref().unwrap_or("none: see links.toml");
     let _ = writeln!(out, "broker    {broker}");
+    if !status.serial.is_empty() {
+        let _ = writeln!(out, "serial    {}", lines(status));
+    }
     let clock = match status.clock_trusted {
         true => "trusted",
         false => "not trusted: rosters answer with everybody who could be on duty",
@@ -101,6 +105,15 @@ fn carriers(status: &Status) -> String {
         (None, waiting) => format!("{} works, {waiting} waiting", c.carrier),
     };
     status.carriers.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn lines(status: &Status) -> String {
+    let one = |line: &PortView| match (&line.trouble, line.heard) {
+        (Some(why), _) => format!("{} FAILS ({why})", line.name),
+        (None, true) => format!("{} hears", line.name),
+        (None, false) => format!("{} is open and has heard nothing yet", line.name),
+    };
+    status.serial.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn endpoints(status: &Status) -> String {

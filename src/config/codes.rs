@@ -73,6 +73,12 @@ codes! {
     BAD_FILTER Problem "bad-filter": "not an MQTT topic filter", "publish = [\"zigbee2mqtt/#/x\"]";
     FILTER_TOO_WIDE Warning "filter-too-wide": "a bridge may speak in the name of native devices", "publish = [\"#\"]";
     ZIGBEE_NOT_LINKED Warning "zigbee-not-linked": "Zigbee devices are registered and cannot be heard", "no [link.broker.zigbee2mqtt]";
+    BAD_PORT_PATH Problem "bad-port-path": "a port that is not named by its whole path", "path = \"ttyUSB0\"";
+    UNSTABLE_PORT_NAME Warning "unstable-port-name": "a port's name that changes with the order of plugging in", "path = \"/dev/ttyUSB0\"";
+    BAD_BAUD Problem "bad-baud": "a speed that serial devices do not use", "baud = 115000";
+    PORT_TWICE Problem "port-twice": "two lines read the same port", "two [link.serial.NAME] with one path";
+    SERIAL_NOT_LINKED Warning "serial-not-linked": "devices on serial lines are registered and cannot be heard", "no [link.serial.NAME]";
+    BAD_SERIAL_ADDRESS Problem "bad-serial-address": "an address that no frame of a serial line can carry", "heard_as = A1B2C3";
     ACTIONS_UNUSED Warning "actions-unused": "actions of a type whose contract has none", "actions in a native-mqtt type";
     SOS_NOT_LIFE_SAFETY Warning "sos-not-life-safety": "a type calls for help and is not marked life_safety", "actions = { single = \"sos\" }, life_safety = false";
     NO_LADDER Warning "no-ladder": "an urgent class has no ladder: everybody is called at once", "no [ladder.hazard]";

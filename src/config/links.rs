@@ -1,12 +1,13 @@
-//! `links.toml`: the wires into the hub. So far one, the built-in broker with its accounts.
+//! `links.toml`: the wires into the hub: the built-in broker with its accounts, and serial lines.
 
 use super::codes;
 use super::gateway::address;
 use super::problem::{Findings, Said, Spot};
 use super::secrets::{SecretUse, secret_name};
 use super::section::Section;
-use super::settings::{Account, Broker, Reach};
-use crate::terms::DeviceId;
+use super::serial::read_serial;
+use super::settings::{Account, Broker, Reach, Serial};
+use crate::terms::{DeviceId, LinkId};
 
 /// What stands in the file, with places for what other files must know.
 #[derive(Default)]
@@ -16,6 +17,8 @@ pub(super) struct Links {
     pub(super) devices: Vec<(String, Said<DeviceId>)>,
     /// Where `[link.broker]` stands.
     pub(super) broker_at: Option<Spot>,
+    /// Serial lines, in the order of the file.
+    pub(super) serial: Vec<(LinkId, Said<Serial>)>,
 }
 
 /// Own choice: three times the devices of the largest centre, since a lost connection lingers.
@@ -38,7 +41,9 @@ pub(super) fn read(
             read_broker(broker, out, secrets, &mut links);
         }
         link.later(out, "mqtt", "brokers elsewhere come");
-        link.later(out, "serial", "serial lines come");
+        for (name, port) in link.named(out, "serial") {
+            links.serial.extend(read_serial(&name, port, out));
+        }
         link.later(out, "modem", "modems come");
         link.end(out);
     }
@@ -47,7 +52,7 @@ pub(super) fn read(
             &codes::NO_LINK,
             top.at.file,
             "no wire is set up: this hub cannot hear a device",
-            "add [link.broker]",
+            "add [link.broker] or [link.serial.NAME]",
         );
     }
     top.end(out);

@@ -24,6 +24,7 @@ mod render;
 mod roster;
 mod secrets;
 mod section;
+mod serial;
 pub mod settings;
 mod values;
 
@@ -89,6 +90,7 @@ pub fn check(files: &Files) -> Checked {
         gateway,
         policy: policy(ladders, &notify),
         broker: links.broker,
+        serial: links.serial.into_iter().map(|(link, said)| (link, said.value)).collect(),
         device_types: types,
         notify: notify.notify,
         roster: roster.roster,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::incident::{Carrier, Policy};
 use crate::registry::{DeviceTypes, Row};
 use crate::roster::Roster;
-use crate::terms::{DeviceId, EndpointId, HubId, Wait};
+use crate::terms::{DeviceId, EndpointId, HubId, LinkId, Wait};
 
 /// Everything a hub runs on.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Settings {
     pub gateway: Gateway,
     /// `[link.broker]` of `links.toml`; `None` when no broker is to run.
     pub broker: Option<Broker>,
+    /// `[link.serial.NAME]` of `links.toml` by the link's whole name, `serial.NAME`.
+    pub serial: BTreeMap<LinkId, Serial>,
     /// `devices.toml`.
     pub device_types: DeviceTypes,
     /// `ladders.toml`, with the webhooks' subscriptions as its endpoints.
@@ -106,6 +108,30 @@ pub enum Reach {
     },
     /// Any native device of this hub: `anling press`.
     Local,
+}
+
+/// A serial line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serial {
+    /// The device, an absolute path.
+    pub path: PathBuf,
+    /// Speed: one of [`BAUDS`], default 115,200.
+    pub baud: u32,
+    /// What its devices speak.
+    pub contract: SerialContract,
+    /// How long the line may bring no whole frame before it counts as lost: 2 s to 10 min, default
+    /// 35 s (three of a receiver's signs of life, which come every 10 s, and half a pause).
+    pub silent_after: Wait,
+}
+
+/// Speeds that the kernel knows by name and field devices use.
+pub const BAUDS: [u32; 8] = [9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600];
+
+/// What is spoken on a serial line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SerialContract {
+    /// `native`: our own frames.
+    Native,
 }
 
 /// The ways out.

@@ -19,5 +19,5 @@ pub use pass::{PASS_MAX_CHARS, Pass};
 pub use person::person_meant;
 pub use view::{
     CarrierView, DeviceCount, EndpointView, IncidentView, LineView, NextStep, OpenCount,
-    PersonView, RecordView, Status,
+    PersonView, PortView, RecordView, Status,
 };

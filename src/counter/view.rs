@@ -107,6 +107,17 @@ pub struct CarrierView {
     pub waiting: usize,
 }
 
+/// How one serial line stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortView {
+    /// Its name, `serial.front`.
+    pub name: String,
+    /// What is wrong with it at the moment.
+    pub trouble: Option<String>,
+    /// Whether a whole frame has come since it was opened.
+    pub heard: bool,
+}
+
 /// How one endpoint stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointView {
@@ -174,6 +185,9 @@ pub struct Status {
     pub unanswered: Option<Code>,
     /// Where devices connect.
     pub broker: Option<String>,
+    /// Serial lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serial: Vec<PortView>,
     /// Its devices.
     pub devices: DeviceCount,
     /// Signals that could not be read since the start.

@@ -210,6 +210,7 @@ impl Desk {
                     waiting: out.waiting() + self.book.put_off(*carrier),
                 })
                 .collect(),
+            serial: self.ports.views(self.clock.now()),
             endpoints: self
                 .book
                 .owed_counts()

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Desk, Turn};
 use crate::config::settings::{Reach, Settings};
-use crate::contract::{Meaning, NativeMqtt, Z2mDevice, Z2mSettings, Zigbee2Mqtt};
+use crate::contract::{
+    Meaning, NativeMqtt, NativeSerial, SERIAL_FAMILY, Z2mDevice, Z2mSettings, Zigbee2Mqtt,
+};
 use crate::incident::{Effect, Stimulus};
 use crate::link::broker::SessionNews;
 use crate::registry::{DeviceType, Family, Registry};
@@ -60,8 +62,11 @@ impl Intake {
         }
     }
 
-    /// Reads one message; topics decide which contract it speaks.
-    fn read(&mut self, at: At, inbound: &Inbound) -> Vec<Decoded> {
+    /// Reads one message; the wire or the topic decides which contract it speaks.
+    fn read(&mut self, at: At, inbound: &Inbound, is_line: bool) -> Vec<Decoded> {
+        if is_line {
+            return NativeSerial.take(at, inbound);
+        }
         let bridge = inbound
             .topic
             .strip_prefix(self.zigbee_topic.as_str())
@@ -137,12 +142,18 @@ impl Desk {
     /// Takes in one message.
     pub(super) fn hear(&mut self, turn: &mut Turn, inbound: Inbound) {
         let at = inbound.received.max(self.book.last_at());
-        let decoded = self.intake.read(at, &inbound);
+        let is_line = self.ports.is_line(&inbound.link);
+        let decoded = self.intake.read(at, &inbound, is_line);
         let before = turn.newest();
         let (mut must_wait, mut recorded) = (false, true);
         for decoded in decoded {
             match decoded {
-                Decoded::Report(report) => {
+                Decoded::Report(mut report) => {
+                    report.device = self.registered(report.device);
+                    if is_line {
+                        self.ports.sound(&inbound.link, at);
+                        self.ports.heard(&report.device, &inbound.link);
+                    }
                     must_wait |= report.what.must_survive() && !report.retained;
                     recorded &= self.hear_report(turn, report);
                 }
@@ -157,8 +168,7 @@ impl Desk {
     }
 
     /// Whether what came of it is on its way to disk.
-    fn hear_report(&mut self, turn: &mut Turn, mut report: Report) -> bool {
-        report.device = self.registered(report.device);
+    fn hear_report(&mut self, turn: &mut Turn, report: Report) -> bool {
         self.intake.note_heard(&report.device, report.heard_at);
         let before = turn.newest();
         let stimulus = Stimulus::Heard(report);
@@ -183,16 +193,18 @@ impl Desk {
         true
     }
 
-    /// The registered device of a native name, or the address it was heard under.
+    /// The registered device of a native name or serial address, or the address it was heard under.
     pub(super) fn registered(&self, device: DeviceId) -> DeviceId {
-        if device.is_unregistered() || self.book.registry().device(&device).is_some() {
-            return device;
-        }
-        let family = Family::NativeMqtt;
-        match self.book.registry().by_heard_as(&self.settings.device_types, family, device.as_str())
-        {
+        let registry = self.book.registry();
+        let (family, name) = match device.as_str().split_once(':') {
+            Some((SERIAL_FAMILY, name)) => (Family::NativeSerial, name),
+            Some(_) => return device,
+            None if registry.device(&device).is_some() => return device,
+            None => (Family::NativeMqtt, device.as_str()),
+        };
+        match registry.by_heard_as(&self.settings.device_types, family, name) {
             Some(known) => known.id.clone(),
-            None => DeviceId::unregistered(family.word(), device.as_str()),
+            None => DeviceId::unregistered(family.word(), name),
         }
     }
 
@@ -206,11 +218,19 @@ impl Desk {
         }
         let device = refusal.device.clone().map(|d| self.registered(d));
         let known = device.as_ref().is_some_and(|d| !d.is_unregistered());
+        let refusal = Refusal { device, ..refusal };
+        if self.ports.is_line(&inbound.link) {
+            if refusal.device.is_some() {
+                self.ports.sound(&inbound.link, refusal.heard_at);
+            }
+            if !known {
+                return self.hear_noise(turn, &inbound.link, refusal);
+            }
+        }
         let power_of_ten = (0..9).any(|n| count == 10_u32.pow(n));
         if !known && !power_of_ten {
             return true;
         }
-        let refusal = Refusal { device, ..refusal };
         self.decide(turn, &Stimulus::Unread { link: inbound.link.clone(), refusal, count })
     }
 

@@ -24,6 +24,7 @@ mod import;
 mod intake;
 mod letters;
 mod outbox;
+mod ports;
 mod socket;
 mod start;
 #[cfg(test)]
@@ -48,14 +49,16 @@ use crate::counter::Asked;
 use crate::incident::{IncidentBook, OrderId, Standing, Stimulus};
 use crate::journal::{BATCH_MAX, Batch, CommitterHandle, Durable, FRAME_ENTRIES_MAX, Finding};
 use crate::link::broker::{Broker, SessionNews};
+use crate::link::serial::PortNews;
 use crate::notify::post::Ended;
 use crate::notify::webhook::EndpointReport;
-use crate::terms::{At, Inbound, Seq, Wait};
+use crate::terms::{At, Inbound, LinkId, Seq, Wait};
 
 use held::Held;
 use import::Importing;
 use intake::Intake;
 use outbox::Outbox;
+use ports::Ports;
 use turn::Turn;
 use vitals::Vitals;
 
@@ -88,6 +91,7 @@ struct Ears {
     ends: mpsc::Receiver<(OrderId, Ended)>,
     reports: mpsc::Receiver<EndpointReport>,
     news: mpsc::Receiver<SessionNews>,
+    port_news: mpsc::Receiver<(LinkId, PortNews)>,
     findings: mpsc::Receiver<Finding>,
     durable: watch::Receiver<Durable>,
     stop: oneshot::Receiver<()>,
@@ -108,6 +112,7 @@ struct Desk {
     outbox: Outbox,
     broker: Option<Broker>,
     broker_address: Option<String>,
+    ports: Ports,
     old_config: bool,
     vitals: Vitals,
     /// The import that is being written down, a part in each turn.
@@ -146,6 +151,7 @@ impl Desk {
                 Some((order, end)) = ears.ends.recv() => self.end_order(&mut turn, &order, end),
                 Some(report) = ears.reports.recv() => self.end_stories(&mut turn, report),
                 Some(news) = ears.news.recv() => self.tell_again(&mut turn, &news),
+                Some(news) = ears.port_news.recv() => self.hear_port(&mut turn, news),
                 Some(finding) = ears.findings.recv() => self.own_finding(&finding),
                 () = tokio::time::sleep(nap) => {}
             }
@@ -170,6 +176,10 @@ impl Desk {
         for _ in 0..EACH_MAX {
             let Ok(news) = self.ears.news.try_recv() else { break };
             self.tell_again(turn, &news);
+        }
+        for _ in 0..EACH_MAX {
+            let Ok(news) = self.ears.port_news.try_recv() else { break };
+            self.hear_port(turn, news);
         }
         if let Ok(finding) = self.ears.findings.try_recv() {
             self.own_finding(&finding);

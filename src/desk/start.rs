@@ -158,6 +158,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let carriers = wiring::carriers(&settings, &secrets);
     let endpoints = wiring::endpoints(&settings, &secrets);
     let (inbox, heard) = mpsc::channel(INBOX_MAX);
+    let (ports, port_news) = wiring::ports(&settings, &clock, &inbox);
     let (broker, news) = wiring::broker(&settings, &secrets, &clock, inbox).await?;
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (stop, stopped) = oneshot::channel();
@@ -179,6 +180,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
             ends: carriers.ends,
             reports: endpoints.reports,
             news,
+            port_news,
             findings,
             durable: journal.durable(),
             stop: stopped,
@@ -188,6 +190,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         unsent: VecDeque::new(),
         broker: broker.map(|(broker, _)| broker),
         broker_address: broker_address.map(|a| a.to_string()),
+        ports,
         old_config,
         importing: None,
         own: VecDeque::new(),

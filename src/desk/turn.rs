@@ -278,8 +278,11 @@ impl Desk {
         }
     }
 
-    /// Publishes how far a call has come. What does not fit is asked for by the device's repeat.
-    pub(super) fn tell_device(&self, command: &Command) {
+    /// Says how far a call has come: on the device's serial line, if it has one, and on the broker,
+    /// where `anling press` listens for any device. What does not fit is asked for by the device's
+    /// repeat.
+    pub(super) fn tell_device(&mut self, command: &Command) {
+        self.tell_on_line(command);
         let Some(broker) = &self.broker else { return };
         let device = command.device.as_str();
         let named = device.strip_prefix("native-mqtt:").unwrap_or(device);

@@ -146,6 +146,7 @@ impl Desk {
     /// Asks the slow questions when it is time.
     pub(super) fn tick(&mut self, turn: &mut Turn) {
         self.refuse_dead(turn);
+        self.look_at_ports(turn);
         let now = self.clock.now();
         if self.vitals.looked.is_some_and(|at| now - at < LOOK_EVERY) {
             return;
@@ -244,6 +245,7 @@ impl Desk {
     pub(super) async fn close(mut self) -> Result<(), super::DeskError> {
         info!("stopping");
         let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
+        self.ports.stop_reading();
         let broker = self.broker.take().map(|b| tokio::spawn(b.stop(Wait::secs(3))));
         for _ in 0..4 {
             let mut turn = Turn::new(self.next_seq);
@@ -261,6 +263,7 @@ impl Desk {
         if let Some(broker) = broker {
             let _ = broker.await;
         }
+        self.ports.stop().await;
         if self.vitals.is_safe() && self.unsent.is_empty() {
             let (book, journal) = (self.book.clone(), self.journal.clone());
             let seq = book.last_seq();

@@ -1,4 +1,5 @@
-//! Settings become running parts: the broker, the carriers, the endpoints, with their secrets.
+//! Settings become running parts: the broker, serial lines, the carriers, the endpoints, with their
+//! secrets.
 //!
 //! A part whose secret is missing or that cannot be opened stays out, loudly, and all else runs: a
 //! house with one way out less is better than a silent one.
@@ -9,19 +10,22 @@ use std::path::Path;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
+use super::ports::Ports;
 use super::{ENDS_MAX, NEWS_MAX};
 use crate::clock::Clock;
 use crate::config::Secrets;
-use crate::config::settings::{self, Settings};
+use crate::config::settings::{self, SerialContract, Settings};
+use crate::contract::{SERIAL_DELIMITER, SERIAL_PIECE_MAX};
 use crate::incident::{Carrier, OrderId};
 use crate::link::LinkError;
 use crate::link::accounts::{Account, Reach};
 use crate::link::broker::{Broker, BrokerSettings, SessionNews};
+use crate::link::serial::{Port, PortNews, SerialSettings};
 use crate::notify::mail::{Mail, MailSettings, MailTls, PARALLEL, RelaySettings};
 use crate::notify::post::{self, CarrierHandle, Ended};
 use crate::notify::screen::Screen;
 use crate::notify::webhook::{self, EndpointHandle, EndpointReport, WebhookSettings};
-use crate::terms::{EndpointId, Inbound, Secret};
+use crate::terms::{EndpointId, Inbound, LinkId, Secret};
 
 /// What could not be opened, for a trouble: its subject in config words.
 pub(super) type Out = String;
@@ -51,6 +55,27 @@ pub(super) async fn broker(
     let clock = clock.clone();
     let started = Broker::start(broker, inbox, move || clock.now(), news).await?;
     Ok((Some(started), heard))
+}
+
+/// Begins to keep the serial lines open. A port that is not there is no error: it is tried again.
+pub(super) fn ports(
+    settings: &Settings,
+    clock: &Clock,
+    inbox: &mpsc::Sender<Inbound>,
+) -> (Ports, mpsc::Receiver<(LinkId, PortNews)>) {
+    let (tell, news) = mpsc::channel(NEWS_MAX);
+    let kept = settings.serial.iter().map(|(link, serial)| {
+        let (delimiter, piece_max) = match serial.contract {
+            SerialContract::Native => (SERIAL_DELIMITER, SERIAL_PIECE_MAX),
+        };
+        let (link, path) = (link.clone(), serial.path.clone());
+        let opened =
+            SerialSettings { link: link.clone(), path, baud: serial.baud, delimiter, piece_max };
+        let now = clock.clone();
+        let port = Port::keep(opened, inbox.clone(), move || now.now(), tell.clone());
+        (link, port, serial.silent_after)
+    });
+    (Ports::new(kept, clock.now()), news)
 }
 
 fn reach(reach: &settings::Reach) -> Reach {

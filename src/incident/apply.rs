@@ -199,9 +199,14 @@ impl IncidentBook {
         if report.what.must_survive() && !matches!(report.what, What::Presence { .. }) {
             effects.push(Effect::Feedback(self.answer_to(report)));
         }
-        // What a stranger said in a test or with the cancel key is not worth a place for ever.
+        // What a stranger said in a test, with the cancel key or of its battery is not worth a place
+        // for ever.
         let stranger = self.registry.device(&report.device).is_none();
-        let passing = report.test || report.what == What::Cancel;
+        let passing = match report.what {
+            What::Cancel => true,
+            What::Level { kind, .. } if kind.class() == Class::Fault => true,
+            _ => report.test,
+        };
         if stranger && passing && !self.devices.contains_key(&report.device) {
             return;
         }

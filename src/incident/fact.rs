@@ -137,7 +137,8 @@ pub enum Fact {
         link: LinkId,
         /// What was wrong.
         refusal: Refusal,
-        /// How many like it came from there in this minute so far.
+        /// How many like it came from there in this minute so far; on a serial line, where one fact a
+        /// minute stands for all, since the fact before.
         count: u32,
     },
     /// A carrier said what became of an order.

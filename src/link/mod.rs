@@ -6,7 +6,8 @@
 //! so that the sender repeats. Order is kept per connection. No wire reads a clock; the time of
 //! receipt is asked of the caller's `now`.
 //!
-//! The built-in MQTT broker stands in [`broker`]; who may say and hear what on it, in [`accounts`].
+//! The built-in MQTT broker stands in [`broker`]; who may say and hear what on it, in [`accounts`];
+//! serial lines, in [`serial`]. A serial line has no acknowledgement: the contract's own answer is one.
 
 pub mod accounts;
 pub mod broker;
@@ -14,6 +15,7 @@ mod broker_counts;
 mod broker_door;
 mod broker_hooks;
 mod broker_kept;
+pub mod serial;
 
 use std::error::Error;
 use std::io;

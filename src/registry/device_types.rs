@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Family {
     /// Our own JSON over MQTT.
     NativeMqtt,
+    /// Our own frames on a serial line.
+    NativeSerial,
     /// Behind Zigbee2MQTT.
     Zigbee2mqtt,
 }
@@ -19,6 +21,7 @@ impl Family {
     pub fn word(self) -> &'static str {
         match self {
             Self::NativeMqtt => "native-mqtt",
+            Self::NativeSerial => "native-serial",
             Self::Zigbee2mqtt => "zigbee2mqtt",
         }
     }

@@ -25,6 +25,7 @@ mod open_cost;
 mod past;
 mod receiver;
 mod record;
+mod serial;
 mod start;
 mod storm;
 mod table;
@@ -50,8 +51,9 @@ impl Run {
 
 type Section = (&'static str, fn(&Run, &mut Table));
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     ("latency", latency::measure),
+    ("serial", serial::measure),
     ("storm", storm::measure),
     ("journal", record::measure),
     ("start", start::measure),
