@@ -54,6 +54,7 @@ codes! {
     EMPTY_LIST Problem "empty-list": "a list that needs at least one entry has none", "rungs = []";
     EMPTY_TEXT Problem "empty-text": "a text that must say something is empty", "site = \"\"";
     TOO_LONG Problem "too-long": "a text longer than messages and screens can show", "label = \"卫生间里面的紧急呼叫按钮\"";
+    TOO_LONG_FOR_THE_RECORD Problem "too-long-for-the-record": "a plan longer than one entry of the record", "hundreds of rules in roster.toml";
     SAID_TWICE Warning "said-twice": "the same entry stands twice in one list", "days = [\"mon\", \"mon\"]";
     NOT_IN_THIS_VERSION Problem "not-in-this-version": "a table that a later version will read", "[link.modem.front]";
     BAD_ADDRESS Problem "bad-address": "not an address and a port", "listen = \"1883\"";

@@ -35,7 +35,9 @@ pub use book::{IncidentBook, OWED_MAX};
 pub use fact::{Call, Entry, Fact};
 pub use order::{Carrier, Effect, Notice, Order, OrderId, OrderState, Outcome};
 pub use outcome::ATTEMPTS_MAX;
-pub use policy::{Ladder, Policy, PolicyHash, Rung, Subscription, Waits, Who};
+pub use policy::{
+    Ladder, Policy, PolicyHash, RECORDED_TEXT_MAX, Rung, Subscription, Waits, Who, recorded_len,
+};
 pub use sameness::{DeviceMemory, Level, Sameness};
 pub use stage::{Incident, Responder, Stage};
 pub use stimulus::{

@@ -128,6 +128,24 @@ fn files_that_say_otherwise_than_the_record_are_a_warning() {
 }
 
 #[test]
+fn a_plan_that_the_record_cannot_hold_is_a_problem_before_the_start() {
+    let rules: String = (0..300)
+        .map(|n| {
+            format!(
+                "[rule.extra-{n}]\nline = \"first\"\ndays = [\"sat\"]\nhours = \"08:00-20:00\"\n\
+                 people = [\"wangli\"]\n"
+            )
+        })
+        .collect();
+    let edit = ("roster.toml".to_owned(), "# end".to_owned(), rules);
+    let files = edited(&base(), &[edit]);
+    let checked = check(&files);
+    assert!(checked.settings.is_none());
+    let told = checked.problems.iter().find(|p| p.code == "too-long-for-the-record").unwrap();
+    shown("too-long-for-the-record", &Checked { problems: vec![told.clone()], ..checked }, &files);
+}
+
+#[test]
 fn a_list_saved_by_chinese_windows_is_read_in_the_directory_too() {
     let dir = copy();
     let row = b"id,name,role,phone\r\nzhangmin,\xd5\xc5\xc3\xf4,lead,1\r\n";
