@@ -16,6 +16,7 @@ mod journal;
 mod lists;
 mod loading;
 mod press;
+mod reload;
 mod roster;
 mod run;
 mod status;

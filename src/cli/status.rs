@@ -57,6 +57,10 @@ pub(super) fn ten_lines(status: &Status) -> String {
             "config    the last accepted one; the one on disk is broken: `anling check`\n",
         );
     }
+    if !status.restart_for.is_empty() {
+        let names = status.restart_for.join(", ");
+        let _ = writeln!(out, "config    changed, and needs a restart for {names}");
+    }
     out
 }
 

@@ -220,4 +220,6 @@ pub struct Webhook {
     pub names: bool,
     /// How long one request may take: 1 s to 60 s, default 10 s.
     pub time_limit: Wait,
+    /// A file of further CA certificates in PEM.
+    pub ca_file: Option<PathBuf>,
 }

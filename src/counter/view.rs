@@ -202,4 +202,7 @@ pub struct Status {
     pub on_duty: Vec<LineView>,
     /// The config on disk cannot be used, and the last accepted one runs.
     pub old_config: bool,
+    /// What of the config has changed and waits for a restart, in config words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restart_for: Vec<String>,
 }

@@ -227,6 +227,7 @@ impl Desk {
                 .collect(),
             on_duty: self.on_duty(),
             old_config: self.old_config,
+            restart_for: self.wires.restart_for.iter().map(|&name| name.to_owned()).collect(),
         }
     }
 

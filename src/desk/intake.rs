@@ -62,6 +62,16 @@ impl Intake {
         }
     }
 
+    /// Learns another config; what was heard so far stays known.
+    pub(super) fn renew(&mut self, settings: &Settings, registry: &Registry) {
+        let base = settings.broker.as_ref().and_then(|b| b.zigbee_base_topic.clone());
+        if base.as_deref().unwrap_or_default() == self.zigbee_topic {
+            return self.relearn(settings, registry);
+        }
+        let fresh = Self::new(settings, registry);
+        (self.zigbee, self.zigbee_topic) = (fresh.zigbee, fresh.zigbee_topic);
+    }
+
     /// Reads one message; the wire or the topic decides which contract it speaks.
     fn read(&mut self, at: At, inbound: &Inbound, is_line: bool) -> Vec<Decoded> {
         if is_line {

@@ -25,6 +25,7 @@ mod intake;
 mod letters;
 mod outbox;
 mod ports;
+mod reload;
 mod socket;
 mod start;
 #[cfg(test)]
@@ -59,6 +60,7 @@ use import::Importing;
 use intake::Intake;
 use outbox::Outbox;
 use ports::Ports;
+use reload::{Gone, Reload, Wires};
 use turn::Turn;
 use vitals::Vitals;
 
@@ -93,6 +95,8 @@ struct Ears {
     news: mpsc::Receiver<SessionNews>,
     port_news: mpsc::Receiver<(LinkId, PortNews)>,
     findings: mpsc::Receiver<Finding>,
+    reloads: mpsc::Receiver<Reload>,
+    gone: mpsc::Receiver<Gone>,
     durable: watch::Receiver<Durable>,
     stop: oneshot::Receiver<()>,
 }
@@ -113,6 +117,7 @@ struct Desk {
     broker: Option<Broker>,
     broker_address: Option<String>,
     ports: Ports,
+    wires: Wires,
     old_config: bool,
     vitals: Vitals,
     /// The import that is being written down, a part in each turn.
@@ -128,7 +133,9 @@ impl Desk {
     async fn run(mut self) -> Result<(), DeskError> {
         loop {
             let stopping = self.one_turn().await?;
-            self.beat.store(self.clock.now().0, Ordering::Release);
+            let now = self.clock.now();
+            self.beat.store(now.0, Ordering::Release);
+            self.vitals.feed(now);
             if stopping {
                 return self.close().await;
             }
@@ -153,6 +160,8 @@ impl Desk {
                 Some(news) = ears.news.recv() => self.tell_again(&mut turn, &news),
                 Some(news) = ears.port_news.recv() => self.hear_port(&mut turn, news),
                 Some(finding) = ears.findings.recv() => self.own_finding(&finding),
+                Some(reload) = ears.reloads.recv() => self.reload(&mut turn, reload),
+                Some(gone) = ears.gone.recv() => self.part_gone(&mut turn, gone),
                 () = tokio::time::sleep(nap) => {}
             }
         }
@@ -172,6 +181,7 @@ impl Desk {
             self.decide(turn, &stimulus);
         }
         self.take_in(turn);
+        self.take_reloads(turn);
         self.import_part(turn);
         for _ in 0..EACH_MAX {
             let Ok(news) = self.ears.news.try_recv() else { break };

@@ -35,7 +35,7 @@ const NOISE_PER: Wait = Wait::mins(1);
 /// of a few metres has none on most days.
 const NOISE_FAULT: u32 = 60;
 /// How long a line may take to write its last frames at a stop.
-const STOP_WITHIN: Wait = Wait::secs(1);
+pub(super) const STOP_WITHIN: Wait = Wait::secs(1);
 
 /// Whether a line is open.
 #[derive(Debug)]
@@ -151,18 +151,43 @@ impl Noise {
 
 impl Ports {
     pub(super) fn new(ports: impl IntoIterator<Item = (LinkId, Port, Wait)>, now: At) -> Self {
-        let line = |(link, port, silent_after): (LinkId, Port, Wait)| {
-            let standing = Standing::Closed { since: now, why: None };
-            let noise = Noise::new(now);
-            let (lost, flooded, full) = (None, false, false);
-            (link, Line { port, silent_after, standing, lost, flooded, noise, full })
-        };
-        Self { lines: ports.into_iter().map(line).collect(), heard_at: BTreeMap::new() }
+        let mut all = Self::default();
+        for (link, port, silent_after) in ports {
+            all.put(link, port, silent_after, now);
+        }
+        all
+    }
+
+    /// A line more.
+    pub(super) fn put(&mut self, link: LinkId, port: Port, silent_after: Wait, now: At) {
+        let standing = Standing::Closed { since: now, why: None };
+        let noise = Noise::new(now);
+        let (lost, flooded, full) = (None, false, false);
+        self.lines.insert(link, Line { port, silent_after, standing, lost, flooded, noise, full });
+    }
+
+    /// A line less; its port, to be stopped, and its troubles, to be settled.
+    pub(super) fn take(&mut self, link: &LinkId) -> Option<(Port, Vec<(Kind, String)>)> {
+        let line = self.lines.remove(link)?;
+        let troubles = [
+            (line.lost == Some(true)).then(|| (Kind::Link, link.to_string())),
+            line.noise.said.then(|| (Kind::Garbage, link.to_string())),
+            line.flooded.then(|| (Kind::Garbage, format!("{link}.flood"))),
+        ];
+        Some((line.port, troubles.into_iter().flatten().collect()))
+    }
+
+    /// How long a line may be silent, from now on.
+    pub(super) fn set_silent_after(&mut self, link: &LinkId, wait: Wait) {
+        if let Some(line) = self.lines.get_mut(link) {
+            line.silent_after = wait;
+        }
     }
 
     /// Whether this link is a serial line.
     pub(super) fn is_line(&self, link: &LinkId) -> bool {
-        self.lines.contains_key(link)
+        // A line that a reload took out may still have something on its way.
+        self.lines.contains_key(link) || link.as_str().starts_with("serial.")
     }
 
     /// A whole frame came.

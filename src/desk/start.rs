@@ -4,7 +4,7 @@
 //! HTTP port; it fails only where going on would be worse: another hub on the same record, or a
 //! broker that cannot listen.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,28 +12,33 @@ use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::held::Held;
 use super::intake::Intake;
 use super::letters::Writer;
 use super::outbox::Outbox;
+use super::reload::{DIRECTORY, RELOADS_MAX, Reload, Wires, kind_of_way_out};
 use super::turn::Turn;
 use super::vitals::{self, Vitals};
-use super::{Desk, Ears, INBOX_MAX, socket, wiring};
+use super::wiring::{LineEnds, Parts, WaysOut};
+use super::{Desk, Ears, INBOX_MAX, NEWS_MAX, socket, wiring};
 use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
 use crate::counter::{ASKS_MAX, Asked};
-use crate::incident::{Entry, IncidentBook, Stimulus, Trouble};
+use crate::incident::{Carrier, Entry, IncidentBook, Stimulus, Trouble};
 use crate::journal::{
     Committer, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE, Scrub,
 };
 use crate::link::LinkError;
-use crate::terms::{Kind, Seq};
+use crate::terms::{Kind, Seq, Wait};
 
 /// Findings of the journal waiting for the desk; the scrub waits at more.
 const FINDINGS_MAX: usize = 64;
+/// How long a reload may wait for the desk, which waits 2 s for a disk at most.
+pub const RELOAD_WITHIN: Wait = Wait::secs(10);
 /// The folder of the record in the state directory.
 pub const JOURNAL_DIR: &str = "journal";
 
@@ -96,6 +101,7 @@ pub struct House {
     pub console: Option<SocketAddr>,
     /// Where questions go.
     pub asks: mpsc::Sender<Asked>,
+    reloads: mpsc::Sender<Reload>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), DeskError>>,
 }
@@ -110,6 +116,44 @@ impl House {
             let _ = stop.send(());
         }
         self.task.await.map_err(|_| DeskError::Ended)?
+    }
+
+    /// Takes another config into use; what of it waits for a restart, in config words. What cannot be
+    /// opened stays as it was, loudly.
+    ///
+    /// # Errors
+    /// When the desk does not answer in [`RELOAD_WITHIN`]; it may still take the config into use.
+    pub async fn reload(
+        &self,
+        settings: Settings,
+        secrets: Secrets,
+    ) -> Result<Vec<&'static str>, DeskError> {
+        let read = move || {
+            let parts = Parts::of(&settings, &secrets);
+            Box::new((settings, parts))
+        };
+        let next = tokio::task::spawn_blocking(read).await.map_err(|_| DeskError::Ended)?;
+        self.bring(|tell| Reload::Good(next, tell)).await
+    }
+
+    /// The config directory has problems: the old set goes on, and people are told.
+    ///
+    /// # Errors
+    /// As [`House::reload`].
+    pub async fn config_broken(&self) -> Result<(), DeskError> {
+        self.bring(Reload::Broken).await.map(drop)
+    }
+
+    async fn bring(
+        &self,
+        reload: impl FnOnce(oneshot::Sender<Vec<&'static str>>) -> Reload,
+    ) -> Result<Vec<&'static str>, DeskError> {
+        let (tell, told) = oneshot::channel();
+        let answered = async {
+            self.reloads.send(reload(tell)).await.ok()?;
+            told.await.ok()
+        };
+        timeout(RELOAD_WITHIN.std(), answered).await.ok().flatten().ok_or(DeskError::Ended)
     }
 
     /// Waits until the desk ends by itself, which it only does when it cannot go on.
@@ -155,33 +199,40 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         trusted: read.book.last_trusted(),
     });
     let (clock, resumption) = Clock::resume(last.as_ref(), vouch);
-    let carriers = wiring::carriers(&settings, &secrets);
-    let endpoints = wiring::endpoints(&settings, &secrets);
+    let parts = Parts::of(&settings, &secrets);
+    let (ways_out, ends, reports) = WaysOut::new();
+    let mut out = BTreeSet::new();
+    let outbox = open_ways_out(&ways_out, &parts, wiring::page_key(&state_dir), &mut out);
+    let page_key = outbox.writer.page_key.clone();
     let (inbox, heard) = mpsc::channel(INBOX_MAX);
-    let (ports, port_news) = wiring::ports(&settings, &clock, &inbox);
-    let (broker, news) = wiring::broker(&settings, &secrets, &clock, inbox).await?;
+    let (tell_news, port_news) = mpsc::channel(NEWS_MAX);
+    let lines = LineEnds { inbox: inbox.clone(), news: tell_news, clock: clock.clone() };
+    let ports = lines.keep_all(&settings);
+    let (broker, news) = wiring::broker(&settings, &parts, &clock, inbox).await?;
+    let (wires, gone) = Wires::new(parts, ways_out, lines, out);
+    let (reloads, reloaded) = mpsc::channel(RELOADS_MAX);
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (stop, stopped) = oneshot::channel();
     let (tell_finding, findings) = mpsc::channel(FINDINGS_MAX);
     let next_seq = read.journal.next();
     let journal = Committer::spawn(read.journal)?;
-    let writer = Writer { page_key: wiring::page_key(&state_dir) };
-    let page_key = writer.page_key.clone();
     let broker_address = broker.as_ref().map(|(_, address)| *address);
     let mut desk = Desk {
         intake: Intake::new(&settings, read.book.registry()),
         vitals: Vitals::new(clock.now(), read.book.last_seq()),
-        outbox: Outbox::new(carriers.handles, endpoints.handles, writer),
+        outbox,
         book: read.book,
         next_seq,
         ears: Ears {
             inbox: heard,
             asks: asked,
-            ends: carriers.ends,
-            reports: endpoints.reports,
+            ends,
+            reports,
             news,
             port_news,
             findings,
+            reloads: reloaded,
+            gone,
             durable: journal.durable(),
             stop: stopped,
         },
@@ -191,6 +242,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         broker: broker.map(|(broker, _)| broker),
         broker_address: broker_address.map(|a| a.to_string()),
         ports,
+        wires,
         old_config,
         importing: None,
         own: VecDeque::new(),
@@ -203,12 +255,37 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         clean: read.clean,
         unreadable: read.unreadable,
         findings: read.findings,
-        out: [carriers.out, endpoints.out].concat(),
     };
     desk.begin(told).await?;
     let broker = broker_address;
-    open_doors(desk, Doors { unread: read.unread, tell_finding, asks, stop, page_key, broker })
-        .await
+    let unread = read.unread;
+    open_doors(desk, Doors { unread, tell_finding, asks, reloads, stop, page_key, broker }).await
+}
+
+/// Opens the ways out; the subjects of those that stay closed go to `out`.
+fn open_ways_out(
+    ways_out: &WaysOut,
+    parts: &Parts,
+    page_key: crate::terms::Secret,
+    out: &mut BTreeSet<String>,
+) -> Outbox {
+    let mut stays_out = |subject: String, why: String| {
+        error!(subject, why, "this way out stays closed");
+        out.insert(subject);
+    };
+    let mut carriers = Vec::new();
+    for carrier in Carrier::ALL {
+        let Some(handle) = ways_out.carrier(parts, carrier) else { continue };
+        let handle = handle.map_err(|why| stays_out(carrier.word().to_owned(), why)).ok();
+        carriers.push((carrier, handle));
+    }
+    let mut endpoints = Vec::new();
+    for (endpoint, settings) in &parts.webhooks {
+        let handle = ways_out.endpoint(settings);
+        let handle = handle.map_err(|why| stays_out(wiring::endpoint_subject(endpoint), why)).ok();
+        endpoints.push((endpoint.clone(), handle));
+    }
+    Outbox::new(carriers, endpoints, Writer { page_key })
 }
 
 /// What is needed once the desk has begun.
@@ -216,6 +293,7 @@ struct Doors {
     unread: crate::journal::Unread,
     tell_finding: mpsc::Sender<Finding>,
     asks: mpsc::Sender<Asked>,
+    reloads: mpsc::Sender<Reload>,
     stop: oneshot::Sender<()>,
     page_key: crate::terms::Secret,
     broker: Option<SocketAddr>,
@@ -223,7 +301,7 @@ struct Doors {
 
 /// Reads the old record in the background, lets people in, and sets the desk to work.
 async fn open_doors(desk: Desk, doors: Doors) -> Result<House, DeskError> {
-    let Doors { unread, tell_finding, asks, stop, page_key, broker } = doors;
+    let Doors { unread, tell_finding, asks, reloads, stop, page_key, broker } = doors;
     let (settings, clock) = (Arc::clone(&desk.settings), desk.clock.clone());
     let scrub = Scrub::spawn(unread, SCRUB_PACE, move |finding| {
         // A stopping desk hears no more; the next start scrubs again.
@@ -245,7 +323,7 @@ async fn open_doors(desk: Desk, doors: Doors) -> Result<House, DeskError> {
         drop((listening, pages));
         ended
     });
-    Ok(House { broker, console, asks, stop: Some(stop), task })
+    Ok(House { broker, console, asks, reloads, stop: Some(stop), task })
 }
 
 async fn open_console(
@@ -322,7 +400,6 @@ struct Told {
     clean: bool,
     unreadable: u64,
     findings: Vec<Finding>,
-    out: Vec<String>,
 }
 
 impl Desk {
@@ -347,17 +424,12 @@ impl Desk {
         if told.unreadable > 0 {
             self.trouble(&mut turn, Kind::Record, "unreadable".to_owned(), true);
         }
-        for subject in told.out {
-            let kind = if subject.starts_with("webhook.") { Kind::Endpoint } else { Kind::Carrier };
-            self.trouble(&mut turn, kind, subject, true);
+        for subject in self.wires.out.clone() {
+            self.trouble(&mut turn, kind_of_way_out(&subject), subject, true);
         }
-        if self.old_config {
-            self.own.push_back(Stimulus::Trouble(Trouble {
-                kind: Kind::Config,
-                subject: "directory".to_owned(),
-                broken: true,
-            }));
-        }
+        // A good directory settles what a broken one left open.
+        let (kind, subject, broken) = (Kind::Config, DIRECTORY.to_owned(), self.old_config);
+        self.own.push_back(Stimulus::Trouble(Trouble { kind, subject, broken }));
         self.write_down(turn).await?;
         // Registered devices are known now; the readers learn their names.
         self.intake = Intake::new(&self.settings, self.book.registry());

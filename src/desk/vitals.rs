@@ -5,6 +5,7 @@
 //! timer of its own, and ends the process when none completes, because the service manager's
 //! restart is a replay.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::{Desk, Turn};
 use crate::incident::{Stimulus, Trouble};
 use crate::journal::{Finding, Standing};
 use crate::roster::DutyBy;
-use crate::terms::{At, Kind, Seq, Wait};
+use crate::terms::{At, Kind, LineId, Seq, Wait};
 
 /// How often the slow questions are asked: free space, roster gaps, the clock.
 const LOOK_EVERY: Wait = Wait::secs(10);
@@ -26,6 +27,10 @@ const CLOCK_GRACE: Wait = Wait::mins(10);
 /// Without a completed turn for this long the process ends. Own choice: ten times what the desk
 /// waits for a disk.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
+/// How often the service manager is told within its limit. Own choice: two words may be late.
+const FED_PER_LIMIT: u64 = 3;
+/// How long a word of the log may take before the process ends without it.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// How long the last snapshot and the closing record may each take; a start does without them. With
 /// what wires and carriers may take, a stop stays within 10 s.
 const CLOSE_WITHIN: Wait = Wait::secs(2);
@@ -53,11 +58,37 @@ pub(super) struct Vitals {
     space_low: bool,
     clock_bad: bool,
     untrusted_since: Option<At>,
-    lines_empty: std::collections::BTreeSet<crate::terms::LineId>,
+    lines_empty: BTreeSet<LineId>,
     snapshot_at: Seq,
     snapshot_running: Arc<std::sync::atomic::AtomicBool>,
     last_entry: (Seq, At),
     gap_tried: Option<At>,
+    feed: Feed,
+}
+
+/// The service manager's watchdog: told that the desk lives, by nobody but the desk.
+#[derive(Default)]
+struct Feed {
+    /// How often; none where nobody watches.
+    every: Option<Wait>,
+    fed: Option<At>,
+}
+
+impl Feed {
+    fn new() -> Self {
+        let mut usec = 0;
+        let watched = sd_notify::watchdog_enabled(false, &mut usec);
+        Self { every: watched.then_some(Wait(usec / 1_000 / FED_PER_LIMIT)), fed: None }
+    }
+
+    /// Whether it is time; it counts as fed then.
+    fn is_due(&mut self, now: At) -> bool {
+        let due = self.every.is_some_and(|every| self.fed.is_none_or(|fed| now - fed >= every));
+        if due {
+            self.fed = Some(now);
+        }
+        due
+    }
 }
 
 impl Vitals {
@@ -78,6 +109,14 @@ impl Vitals {
             snapshot_running: Arc::default(),
             last_entry: (snapshot_at, now),
             gap_tried: None,
+            feed: Feed::new(),
+        }
+    }
+
+    /// A turn is completed.
+    pub(super) fn feed(&mut self, now: At) {
+        if self.feed.is_due(now) {
+            let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]);
         }
     }
 
@@ -152,7 +191,6 @@ impl Desk {
             return;
         }
         self.vitals.looked = Some(now);
-        let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]);
         self.look_at_space(turn);
         self.look_at_roster(turn);
         self.look_at_clock(turn, now);
@@ -185,6 +223,21 @@ impl Desk {
             };
             self.trouble(turn, Kind::NobodyOnDuty, subject, empty);
         }
+    }
+
+    /// A line that a new roster does not have lacks nobody.
+    pub(super) fn forget_lines(&mut self, turn: &mut Turn) {
+        let roster = Arc::clone(&self.settings);
+        let roster = &roster.roster;
+        let empty = std::mem::take(&mut self.vitals.lines_empty).into_iter();
+        let (stay, gone): (BTreeSet<LineId>, BTreeSet<LineId>) =
+            empty.partition(|line| roster.lines.contains_key(line));
+        self.vitals.lines_empty = stay;
+        for line in gone {
+            self.trouble(turn, Kind::NobodyOnDuty, line.to_string(), false);
+        }
+        // Who is missing on the new plan is known before the next look.
+        self.vitals.looked = None;
     }
 
     fn look_at_clock(&mut self, turn: &mut Turn, now: At) {
@@ -310,7 +363,12 @@ pub(super) fn watch(beat: Arc<AtomicU64>) -> std::io::Result<()> {
             still = if last == seen { still + 1 } else { 0 };
             seen = last;
             if still >= NAPS {
-                error!("the desk has completed no turn for {STUCK_AFTER:?}: restarting");
+                // The log may be what the desk hangs on.
+                let word =
+                    || error!("the desk has completed no turn for {STUCK_AFTER:?}: restarting");
+                let said = std::thread::Builder::new().spawn(word);
+                std::thread::sleep(LAST_WORD);
+                drop(said);
                 std::process::exit(crate::exit::BUG);
             }
         }

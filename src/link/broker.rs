@@ -14,7 +14,7 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use rmqtt::codec::types::Publish;
@@ -122,6 +122,7 @@ pub struct DownlinkFull;
 pub struct Broker {
     engine: Engine,
     hearth: Arc<Hearth>,
+    hub: HubId,
     downlink: mpsc::Sender<Command>,
     closing: watch::Sender<bool>,
     door: JoinHandle<()>,
@@ -164,7 +165,7 @@ impl Broker {
         let link = LinkId::new(LINK).expect("LINK is an id");
         let hearth = Arc::new(Hearth {
             link,
-            accounts,
+            accounts: RwLock::new(Arc::new(accounts)),
             inbox,
             sessions,
             now: Box::new(now),
@@ -185,10 +186,11 @@ impl Broker {
         let engine = Engine(Some(runtime));
         let (closing, closed) = watch::channel(false);
         let (downlink, commands) = mpsc::channel(DOWNLINK);
+        let hub = settings.hub.clone();
         let opening = open(settings, Arc::clone(&hearth), commands, closed);
         let (door, address) = engine.run(opening).await??;
         info!(%address, "the built-in broker listens");
-        Ok((Self { engine, hearth, downlink, closing, door }, address))
+        Ok((Self { engine, hearth, hub, downlink, closing, door }, address))
     }
 
     /// Sends a command or another message to whoever subscribed, at QoS 1. Never waits; with `retain`
@@ -199,6 +201,20 @@ impl Broker {
             self.hearth.counts.unsent.one();
             DownlinkFull
         })
+    }
+
+    /// Takes other accounts into use; connections go on. Sessions of accounts that are gone or reach
+    /// elsewhere are closed; a changed password counts from the next sign-in.
+    ///
+    /// # Errors
+    /// When an account cannot be used; then all stay as they were.
+    pub fn renew_accounts(&self, accounts: Vec<Account>) -> Result<(), LinkError> {
+        let ended = self.hearth.renew_accounts(Accounts::new(&self.hub, accounts)?);
+        if let (false, Some(runtime)) = (ended.is_empty(), &self.engine.0) {
+            let hearth = Arc::clone(&self.hearth);
+            runtime.spawn(async move { hearth.close_sessions(ended).await });
+        }
+        Ok(())
     }
 
     /// What has happened since the start.

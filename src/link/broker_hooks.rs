@@ -14,7 +14,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
@@ -78,7 +78,7 @@ pub(super) enum Complaint {
 /// Everything the hooks need.
 pub(super) struct Hearth {
     pub(super) link: LinkId,
-    pub(super) accounts: Accounts,
+    pub(super) accounts: RwLock<Arc<Accounts>>,
     pub(super) inbox: mpsc::Sender<Inbound>,
     pub(super) sessions: mpsc::Sender<SessionNews>,
     pub(super) now: Box<dyn Fn() -> At + Send + Sync>,
@@ -184,7 +184,7 @@ impl Hearth {
         };
         let name = connect.username().map(|name| &**name).unwrap_or_default();
         let password = connect.password().map(|word| &**word).unwrap_or_default();
-        let Some(account) = self.accounts.admit(name, password) else {
+        let Some(account) = self.accounts().admit(name, password) else {
             self.counts.strangers.one();
             self.complain(name, Complaint::Password, &peer.to_string());
             return AuthResult::BadUsernameOrPassword;
@@ -198,7 +198,7 @@ impl Hearth {
             LastWill::V3(will) => &*will.topic,
             LastWill::V5(will) => &*will.topic,
         });
-        if let Some(topic) = will.filter(|topic| !self.accounts.may_publish(&account, topic)) {
+        if let Some(topic) = will.filter(|topic| !self.accounts().may_publish(&account, topic)) {
             self.counts.foreign_topics.one();
             self.complain(name, Complaint::Will, topic);
             return AuthResult::NotAuthorized;
@@ -218,6 +218,45 @@ impl Hearth {
         let mut known = self.complaints();
         if known.len() < COMPLAINTS_MAX && known.insert((account.clone(), complaint)) {
             info!(account, ?complaint, about = short(about), "the broker refuses a client");
+        }
+    }
+
+    /// The accounts as they stand now.
+    pub(super) fn accounts(&self) -> Arc<Accounts> {
+        Arc::clone(&self.accounts.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Other accounts from now on; whose sessions cannot go on.
+    pub(super) fn renew_accounts(&self, next: Accounts) -> BTreeSet<Arc<str>> {
+        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        let ended = accounts.ended_by(&next);
+        *accounts = Arc::new(next);
+        drop(accounts);
+        // What was refused before may be right now, and is worth a word if it is not.
+        self.complaints().clear();
+        ended
+    }
+
+    /// Closes every session of these accounts, kept ones included, with their subscriptions.
+    pub(super) async fn close_sessions(&self, accounts: BTreeSet<Arc<str>>) {
+        let context = self.context.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(context) = context else { return };
+        let shared = context.extends.shared().await;
+        let of = |session: &Session| accounts.contains(session.id.username_ref());
+        let ended: Vec<Id> = shared
+            .iter()
+            .filter(|entry| entry.session().is_some_and(|s| of(&s)))
+            .map(|entry| entry.id())
+            .collect();
+        for id in ended {
+            let closed = match shared.entry(id.clone()).try_lock().await {
+                Ok(mut entry) => entry.kick(true, true, true).await.map(drop),
+                Err(cause) => Err(cause),
+            };
+            match closed {
+                Ok(()) => info!(account = id.username_ref(), "its account is gone: session closed"),
+                Err(cause) => warn!(%cause, "a session outlives its account: it can say nothing"),
+            }
         }
     }
 
@@ -241,7 +280,7 @@ impl Hearth {
 
     fn listens(&self, session: &Session, wish: &Subscribe) -> SubscribeAclResult {
         let account = session.id.username_ref();
-        if self.accounts.may_subscribe(account, &wish.topic_filter) {
+        if self.accounts().may_subscribe(account, &wish.topic_filter) {
             return SubscribeAclResult::new_success(wish.opts.qos(), None);
         }
         self.counts.foreign_filters.one();
@@ -251,7 +290,7 @@ impl Hearth {
 
     async fn heard(&self, session: &Session, publish: &Publish) -> PublishAclResult {
         let account = session.id.username_ref();
-        if !self.accounts.may_publish(account, &publish.topic) {
+        if !self.accounts().may_publish(account, &publish.topic) {
             self.counts.foreign_topics.one();
             self.complain(account, Complaint::Publish, &publish.topic);
             return PublishAclResult::rejected(true, None);

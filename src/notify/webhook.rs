@@ -64,7 +64,7 @@ pub enum WebhookError {
 }
 
 /// One endpoint, from the config.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookSettings {
     /// Its name.
     pub endpoint: EndpointId,
