@@ -9,6 +9,7 @@ mod button;
 mod check;
 mod demo;
 mod incident;
+mod incidents;
 mod journal;
 mod loading;
 mod press;
@@ -53,7 +54,7 @@ enum Command {
     /// How the hub is, in ten lines
     Status(status::Args),
     /// The incidents
-    Incidents(incident::ListArgs),
+    Incidents(incidents::Args),
     /// See an incident, or move it as a named person
     Incident(incident::Args),
     /// Who is on duty
@@ -111,7 +112,7 @@ pub fn main() -> i32 {
         Command::Check(args) => check::check(config, &args),
         Command::Press(args) => press::press(config, &args),
         Command::Status(args) => status::status(config, &args),
-        Command::Incidents(args) => incident::list(config, &args),
+        Command::Incidents(args) => incidents::incidents(config, &args),
         Command::Incident(args) => incident::incident(config, &args),
         Command::Roster(args) => roster::roster(config, &args),
         Command::Journal(args) => journal::journal(config, &args),

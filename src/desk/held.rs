@@ -131,7 +131,14 @@ fn say_where_it_is(
                 Some(why) => RecordView::Volatile { why: why.to_owned() },
             };
         }
-        Reply::Roster(_) | Reply::Unregistered(_) | Reply::Person(_) | Reply::Refused { .. } => {}
+        Reply::Past(past) => {
+            past.incidents.iter_mut().filter(|view| !view.filed).for_each(|v| v.on_disk = safe);
+        }
+        Reply::History(_)
+        | Reply::Roster(_)
+        | Reply::Unregistered(_)
+        | Reply::Person(_)
+        | Reply::Refused { .. } => {}
     }
 }
 

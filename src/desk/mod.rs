@@ -22,6 +22,7 @@ mod answers;
 mod held;
 mod intake;
 mod letters;
+mod lookup;
 mod outbox;
 mod socket;
 mod start;
@@ -40,6 +41,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::archive::Archivist;
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::counter::Asked;
@@ -52,6 +54,7 @@ use crate::terms::{At, Inbound, Seq, Wait};
 
 use held::Held;
 use intake::Intake;
+use lookup::{Lookup, Sought};
 use outbox::Outbox;
 use turn::Turn;
 use vitals::Vitals;
@@ -86,6 +89,7 @@ struct Ears {
     reports: mpsc::Receiver<EndpointReport>,
     news: mpsc::Receiver<SessionNews>,
     findings: mpsc::Receiver<Finding>,
+    sought: mpsc::Receiver<Sought>,
     durable: watch::Receiver<Durable>,
     stop: oneshot::Receiver<()>,
 }
@@ -103,6 +107,8 @@ struct Desk {
     /// Batches the record's writer had no room for.
     unsent: VecDeque<Batch>,
     outbox: Outbox,
+    archive: Archivist,
+    lookup: Lookup,
     broker: Option<Broker>,
     broker_address: Option<String>,
     old_config: bool,
@@ -142,6 +148,7 @@ impl Desk {
                 Some(report) = ears.reports.recv() => self.end_stories(&mut turn, report),
                 Some(news) = ears.news.recv() => self.tell_again(&mut turn, &news),
                 Some(finding) = ears.findings.recv() => self.own_finding(&finding),
+                Some(sought) = ears.sought.recv() => self.found(&mut turn, sought),
                 () = tokio::time::sleep(nap) => {}
             }
         }
@@ -167,6 +174,9 @@ impl Desk {
         }
         if let Ok(finding) = self.ears.findings.try_recv() {
             self.own_finding(&finding);
+        }
+        if let Ok(sought) = self.ears.sought.try_recv() {
+            self.found(turn, sought);
         }
         for _ in 0..DUE_MAX {
             let now = self.clock.now();

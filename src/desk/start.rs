@@ -17,10 +17,12 @@ use tracing::{error, info, warn};
 use super::held::Held;
 use super::intake::Intake;
 use super::letters::Writer;
+use super::lookup::{Lookup, Record};
 use super::outbox::Outbox;
 use super::turn::Turn;
 use super::vitals::{self, Vitals};
 use super::{Desk, Ears, INBOX_MAX, socket, wiring};
+use crate::archive::{Archivist, Place, QUESTIONS_MAX};
 use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
@@ -38,6 +40,8 @@ use crate::terms::{Kind, Seq};
 const FINDINGS_MAX: usize = 64;
 /// The folder of the record in the state directory.
 pub const JOURNAL_DIR: &str = "journal";
+/// The folder of the archive beside it.
+pub const ARCHIVE_DIR: &str = "archive";
 
 /// Why the desk cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -147,6 +151,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let settings = Arc::new(settings);
     let limits = limits(&settings);
     let dir = state_dir.join(JOURNAL_DIR);
+    let record = Record { disk: Arc::clone(&disk), dir: dir.clone() };
     let read = tokio::task::spawn_blocking(move || read_record(disk, &dir, limits))
         .await
         .map_err(|_| DeskError::Ended)??;
@@ -166,6 +171,11 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let (tell_finding, findings) = mpsc::channel(FINDINGS_MAX);
     let next_seq = read.journal.next();
     let journal = Committer::spawn(read.journal)?;
+    let on_disk = journal.durable().borrow().head.seq;
+    let place =
+        Place { dir: state_dir.join(ARCHIVE_DIR), min_free: settings.gateway.min_free_bytes };
+    let archive = Archivist::spawn(place, record, on_disk).map_err(DeskError::Thread)?;
+    let (tell_sought, sought) = mpsc::channel(QUESTIONS_MAX);
     let writer = Writer { page_key: wiring::page_key(&state_dir) };
     let page_key = writer.page_key.clone();
     let broker_address = broker.as_ref().map(|(_, address)| *address);
@@ -182,12 +192,15 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
             reports: endpoints.reports,
             news,
             findings,
+            sought,
             durable: journal.durable(),
             stop: stopped,
         },
         journal,
         held: Held::default(),
         unsent: VecDeque::new(),
+        archive,
+        lookup: Lookup::new(tell_sought, clock.now()),
         broker: broker.map(|(broker, _)| broker),
         broker_address: broker_address.map(|a| a.to_string()),
         old_config,
