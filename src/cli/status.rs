@@ -82,7 +82,8 @@ fn response(times: &ResponseView) -> String {
     let span = |ms: Option<u64>| ms.map_or_else(|| "nobody yet".to_owned(), ago);
     let ResponseView { days, incidents, to_accept_ms, to_scene_ms } = *times;
     let (accept, scene) = (span(to_accept_ms), span(to_scene_ms));
-    format!("{accept} to accept, {scene} to on scene: medians of {incidents} calls in {days} days")
+    let calls = if incidents == 1 { "call" } else { "calls" };
+    format!("{accept} to accept, {scene} to on scene (medians, {incidents} {calls} in {days} days)")
 }
 
 /// What is to be said of an archive that does not hold everything.

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -29,7 +29,8 @@ use crate::console::{self, Console};
 use crate::counter::{ASKS_MAX, Asked};
 use crate::incident::{Entry, IncidentBook, Stimulus, Trouble};
 use crate::journal::{
-    Committer, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE, Scrub,
+    Committer, CommitterHandle, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE,
+    Scrub,
 };
 use crate::link::LinkError;
 use crate::registry::csv::Table;
@@ -137,6 +138,18 @@ struct Read {
     unreadable: u64,
 }
 
+impl Read {
+    /// Where hub time stood; none on a new record.
+    fn last(&self) -> Option<Last> {
+        (self.book.last_seq() > Seq(0)).then(|| Last {
+            boot: self.book.boot().cloned(),
+            at: self.book.last_at(),
+            wall: self.book.last_wall(),
+            trusted: self.book.last_trusted(),
+        })
+    }
+}
+
 /// Starts a hub.
 ///
 /// # Errors
@@ -155,13 +168,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let read = tokio::task::spawn_blocking(move || read_record(disk, &dir, limits))
         .await
         .map_err(|_| DeskError::Ended)??;
-    let last = (read.book.last_seq() > Seq(0)).then(|| Last {
-        boot: read.book.boot().cloned(),
-        at: read.book.last_at(),
-        wall: read.book.last_wall(),
-        trusted: read.book.last_trusted(),
-    });
-    let (clock, resumption) = Clock::resume(last.as_ref(), vouch);
+    let (clock, resumption) = Clock::resume(read.last().as_ref(), vouch);
     let carriers = wiring::carriers(&settings, &secrets);
     let endpoints = wiring::endpoints(&settings, &secrets);
     let (inbox, heard) = mpsc::channel(INBOX_MAX);
@@ -171,13 +178,10 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let (tell_finding, findings) = mpsc::channel(FINDINGS_MAX);
     let next_seq = read.journal.next();
     let journal = Committer::spawn(read.journal)?;
-    let on_disk = journal.durable().borrow().head.seq;
-    let place =
-        Place { dir: state_dir.join(ARCHIVE_DIR), min_free: settings.gateway.min_free_bytes };
-    let archive = Archivist::spawn(place, record, on_disk).map_err(DeskError::Thread)?;
+    let archive = open_archive(record, &state_dir, &settings, &journal)?;
     let (tell_sought, sought) = mpsc::channel(QUESTIONS_MAX);
-    let writer = Writer { page_key: wiring::page_key(&state_dir) };
-    let page_key = writer.page_key.clone();
+    let page_key = wiring::page_key(&state_dir);
+    let writer = Writer { page_key: page_key.clone() };
     let broker_address = broker.as_ref().map(|(_, address)| *address);
     let mut desk = Desk {
         intake: Intake::new(&settings, read.book.registry()),
@@ -278,6 +282,19 @@ async fn open_console(
     }
 }
 
+/// Sets the archivist to work in the background.
+fn open_archive(
+    record: Record,
+    state_dir: &Path,
+    settings: &Settings,
+    journal: &CommitterHandle,
+) -> Result<Archivist, DeskError> {
+    let on_disk = journal.durable().borrow().head.seq;
+    let place =
+        Place { dir: state_dir.join(ARCHIVE_DIR), min_free: settings.gateway.min_free_bytes };
+    Archivist::spawn(place, record, on_disk).map_err(DeskError::Thread)
+}
+
 fn limits(settings: &Settings) -> Limits {
     Limits {
         segment_max_bytes: settings.gateway.segment_bytes,
@@ -287,11 +304,7 @@ fn limits(settings: &Settings) -> Limits {
 }
 
 /// Reads the newest snapshot that can be used and every record after it.
-fn read_record(
-    disk: Arc<dyn Disk>,
-    dir: &std::path::Path,
-    limits: Limits,
-) -> Result<Read, JournalError> {
+fn read_record(disk: Arc<dyn Disk>, dir: &Path, limits: Limits) -> Result<Read, JournalError> {
     let mut opening = Journal::open(disk, dir, limits)?;
     let mut book = IncidentBook::default();
     while let Some(snapshot) = opening.snapshot() {
