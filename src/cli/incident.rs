@@ -1,4 +1,5 @@
-//! `anling incidents` and `anling incident CODE …`: see and move incidents, as a named person.
+//! `anling incident CODE …`: see an incident, in memory or in the archive, and move it as a named
+//! person.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,16 +12,6 @@ use crate::counter::{About, Ask, IncidentView, Moved, NOTE_MAX_BYTES, NextStep, 
 use crate::exit;
 use crate::incident::{Contact, Ending, Move, Responder, Via};
 use crate::terms::{Code, PersonId, Wall};
-
-#[derive(Debug, clap::Args)]
-pub(super) struct ListArgs {
-    /// Those that are over as well, as long as they are in memory
-    #[arg(long)]
-    all: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -98,46 +89,8 @@ fn ending(word: &str) -> Result<Ending, String> {
     })
 }
 
-pub(super) fn list(dir: &Path, args: &ListArgs) -> Outcome {
-    let Reply::Incidents(views) = ask(dir, &Ask::Incidents { all: args.all })? else {
-        return Err(odd_answer());
-    };
-    if args.json {
-        return print_json(&views);
-    }
-    if views.is_empty() {
-        return print_text("no open incidents\n");
-    }
-    let mut lines: String = views.iter().map(line).collect();
-    if views.iter().any(|view| !view.on_disk) {
-        lines.push_str(AT_RISK);
-    }
-    print_text(&lines)
-}
-
 /// What stands below calls that no disk has taken.
-const AT_RISK: &str = "IN MEMORY ONLY, the disk fails: see `anling status`\n";
-
-fn line(view: &IncidentView) -> String {
-    let mut line = format!(
-        "{:<5} {:<11} {:<10} {:>7}  {}",
-        view.code,
-        view.kind,
-        view.stage.word().replace('_', " "),
-        ago(view.age_ms),
-        view.place,
-    );
-    if !view.residents.is_empty() {
-        let _ = write!(line, " {}", view.residents);
-    }
-    let active = view.people.iter().filter(|p| p.is.is_active());
-    let coming: Vec<&str> = active.map(|p| p.name.as_str()).collect();
-    if !coming.is_empty() {
-        let _ = write!(line, "  ← {}", coming.join(", "));
-    }
-    line.push('\n');
-    line
-}
+pub(super) const AT_RISK: &str = "IN MEMORY ONLY, the disk fails: see `anling status`\n";
 
 pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
     let Some(code) = Code::parse(&args.code) else {
@@ -249,9 +202,10 @@ fn taken(moved: &Moved) -> String {
 /// One incident as a person reads it.
 fn card(dir: &Path, view: &IncidentView) -> String {
     let roster = load(dir, None).ok().map(|loaded| loaded.settings.roster);
+    // Of an incident that has left memory the day matters as much as the hour.
+    let day = if view.filed { "%Y-%m-%d %H:%M:%S" } else { "%H:%M:%S" };
     let time = |wall: Option<Wall>| {
-        wall.and_then(|wall| roster.as_ref()?.civil(wall))
-            .map(|c| format!("{:02}:{:02}:{:02}", c.hour(), c.minute(), c.second()))
+        wall.and_then(|wall| roster.as_ref()?.civil(wall)).map(|c| c.strftime(day).to_string())
     };
     let stage = view.stage.word().replace('_', " ");
     let mut card = format!("{} {} ({}), {stage}\n", view.code, view.kind, view.class);

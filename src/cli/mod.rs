@@ -12,6 +12,7 @@ mod difference;
 mod export;
 mod import;
 mod incident;
+mod incidents;
 mod journal;
 mod lists;
 mod loading;
@@ -58,7 +59,7 @@ enum Command {
     /// How the hub is, in ten lines
     Status(status::Args),
     /// The incidents
-    Incidents(incident::ListArgs),
+    Incidents(incidents::Args),
     /// See an incident, or move it as a named person
     Incident(incident::Args),
     /// Who is on duty
@@ -120,7 +121,7 @@ pub fn main() -> i32 {
         Command::Check(args) => check::check(config, &args),
         Command::Press(args) => press::press(config, &args),
         Command::Status(args) => status::status(config, &args),
-        Command::Incidents(args) => incident::list(config, &args),
+        Command::Incidents(args) => incidents::incidents(config, &args),
         Command::Incident(args) => incident::incident(config, &args),
         Command::Roster(args) => roster::roster(config, &args),
         Command::Import(args) => import::import(config, &args),

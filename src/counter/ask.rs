@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::{DutyPlan, IncidentView, Status, When};
+use super::{DutyPlan, HistoryView, IncidentView, PastView, Status, When};
 use crate::incident::{Move, StageName, Via};
 use crate::registry::{Change, DeviceTypes, Registry};
 use crate::terms::{Code, DeviceId, ImportId, IncidentId, PersonId, Seq, Wall};
@@ -22,6 +22,27 @@ pub enum Ask {
     Incidents {
         /// Those that are over as well.
         all: bool,
+    },
+    /// Those of a span of time, in memory or in the archive; without a span those in memory and
+    /// those of the last [`PAST_DAYS`](super::PAST_DAYS) days.
+    Past {
+        /// That began from then on.
+        #[serde(default)]
+        from: Option<When>,
+        /// That began before then.
+        #[serde(default)]
+        to: Option<When>,
+        /// That began in so many days before now; not together with `from`.
+        #[serde(default)]
+        days: Option<u16>,
+    },
+    /// What is remembered of a device.
+    History {
+        /// Which.
+        device: DeviceId,
+        /// At most so much, the newest; [`TRACES_MAX`](super::TRACES_MAX) at most.
+        #[serde(default)]
+        most: Option<usize>,
     },
     /// One incident by its code.
     Incident {
@@ -118,6 +139,10 @@ pub enum Reply {
     Status(Box<Status>),
     /// The incidents, oldest first.
     Incidents(Vec<IncidentView>),
+    /// The incidents of a span.
+    Past(Box<PastView>),
+    /// A device's history.
+    History(Box<HistoryView>),
     /// The incident.
     Incident(Box<IncidentView>),
     /// Who is on duty.

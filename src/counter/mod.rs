@@ -7,6 +7,7 @@
 mod ask;
 mod duty;
 mod pass;
+mod past;
 mod person;
 mod view;
 
@@ -16,6 +17,10 @@ pub use ask::{
 };
 pub use duty::{DutyPlan, OnDuty, ShiftView, When};
 pub use pass::{PASS_MAX_CHARS, Pass};
+pub use past::{
+    ArchiveView, HistoryView, PAST_DAYS, PAST_MAX, PastView, RaisedView, ResponseView,
+    SILENT_SHOWN, SilentView, TRACES_MAX, TraceView,
+};
 pub use person::person_meant;
 pub use view::{
     CarrierView, DeviceCount, EndpointView, IncidentView, LineView, NextStep, OpenCount,

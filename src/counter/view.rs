@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{ArchiveView, ResponseView, SilentView};
 use crate::incident::{Carrier, Responder, StageName, StageTimes};
 use crate::roster::DutyBy;
 use crate::terms::{Class, Code, DeviceId, IncidentId, Kind, LineId, PersonId, Seq, Wall};
@@ -56,6 +57,10 @@ pub struct IncidentView {
     pub notes: Vec<String>,
     /// The wall clock could be trusted when it was raised.
     pub clock_trusted: bool,
+    /// It has left memory, and this is what the archive keeps of it. A list of those leaves out the
+    /// words of their notes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub filed: bool,
     /// Everything shown here is on disk; false while the disk fails and some of it is held in memory
     /// only.
     pub on_disk: bool,
@@ -158,6 +163,9 @@ pub struct DeviceCount {
     pub registered: usize,
     /// Of those, heard since the start.
     pub heard: usize,
+    /// Of those, never heard as far as anybody remembers.
+    #[serde(default)]
+    pub never: usize,
 }
 
 /// How the hub is.
@@ -190,6 +198,17 @@ pub struct Status {
     pub serial: Vec<PortView>,
     /// Its devices.
     pub devices: DeviceCount,
+    /// Its registered devices that have been silent longest, at most [`SILENT_SHOWN`], the longest
+    /// first. Signs of life between two turns of a device are telemetry: after the loss of the
+    /// archive a device is as old as the last turn that was written down.
+    #[serde(default)]
+    pub silent: Vec<SilentView>,
+    /// How far the archive is.
+    #[serde(default)]
+    pub archive: ArchiveView,
+    /// How fast people came; absent where nobody was called.
+    #[serde(default)]
+    pub response: Option<ResponseView>,
     /// Signals that could not be read since the start.
     pub refused: u64,
     /// Free space for the record, in bytes.

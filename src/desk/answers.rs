@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::letters::{hub_subject, whereabouts_of};
+use super::lookup::{archive_view, response_view};
 use super::{Desk, Turn};
 use crate::counter::{
-    About, Ask, Asked, CarrierView, DeviceCount, DutyPlan, EndpointView, IncidentView, LineView,
-    Moved, NOTE_MAX_BYTES, NextStep, OpenCount, PersonView, RecordView, RegistryView, Reply,
-    Status, person_meant,
+    About, Ask, Asked, CarrierView, DutyPlan, EndpointView, IncidentView, LineView, Moved,
+    NOTE_MAX_BYTES, NextStep, OpenCount, PersonView, RecordView, RegistryView, Reply, Status,
+    person_meant,
 };
 use crate::incident::{Answer, Fact, Incident, Move, Stage, StageName, Stimulus, Via, Why};
 use crate::terms::{Class, Code, PersonId};
@@ -23,14 +24,19 @@ impl Desk {
                 true => self.book.incidents().map(|i| self.view(i)).collect(),
                 false => self.book.open().map(|i| self.view(i)).collect(),
             }),
-            Ask::Incident { code } => self.one(self.book.by_code(code), &code.to_string()),
-            Ask::IncidentById { id, reader } => {
-                let mut told = self.one(self.book.incident(id), &id.to_string());
-                if let Reply::Incident(view) = &mut told {
+            Ask::Incident { code } => match self.book.by_code(code) {
+                Some(incident) => Reply::Incident(Box::new(self.view(incident))),
+                None => return self.seek(turn, Ask::Incident { code }, reply),
+            },
+            Ask::IncidentById { id, reader } => match self.book.incident(id) {
+                Some(incident) => {
+                    let mut view = self.view(incident);
                     view.reader = Some(self.name_of(&reader));
+                    Reply::Incident(Box::new(view))
                 }
-                told
-            }
+                None => return self.seek(turn, Ask::IncidentById { id, reader }, reply),
+            },
+            Ask::Past { .. } | Ask::History { .. } => return self.seek(turn, ask, reply),
             Ask::Roster { at, days } => {
                 let (roster, registry) = (&self.settings.roster, self.book.registry());
                 match DutyPlan::of(roster, registry, self.clock.wall(), at, days) {
@@ -68,15 +74,6 @@ impl Desk {
         turn.replies.push((shown, (reply, told)));
     }
 
-    fn one(&self, incident: Option<&Incident>, asked: &str) -> Reply {
-        match incident {
-            Some(incident) => Reply::Incident(Box::new(self.view(incident))),
-            None => Reply::Refused {
-                why: format!("there is no incident {asked}: see `anling incidents`"),
-            },
-        }
-    }
-
     #[expect(clippy::too_many_arguments, reason = "the parts of one question, named where asked")]
     fn say(
         &mut self,
@@ -93,7 +90,7 @@ impl Desk {
             About::Id(id) => self.book.incident(id),
         };
         let Some((id, code)) = incident.map(|i| (i.id, i.code)) else {
-            return self.one(None, &said(about));
+            return no_incident(&said(about));
         };
         let words = words.map(|text| cut(&text, NOTE_MAX_BYTES));
         let answer = Answer { incident: id, by, via, epoch, says, note: None };
@@ -113,7 +110,7 @@ impl Desk {
         })
     }
 
-    fn view(&self, incident: &Incident) -> IncidentView {
+    pub(super) fn view(&self, incident: &Incident) -> IncidentView {
         let registry = self.book.registry();
         let now = self.clock.now();
         let place = whereabouts_of(registry, incident, &self.settings);
@@ -158,13 +155,14 @@ impl Desk {
             reader: None,
             notes: self.book.notes_of(incident.id).map(str::to_owned).collect(),
             clock_trusted: incident.clock_trusted,
+            filed: false,
             // Said when it leaves.
             on_disk: false,
         }
     }
 
     /// A person's name; the id where none is known.
-    fn name_of(&self, id: &PersonId) -> String {
+    pub(super) fn name_of(&self, id: &PersonId) -> String {
         let known = self.book.registry().person(id).map(|p| p.name.clone());
         known.filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_string())
     }
@@ -175,11 +173,8 @@ impl Desk {
         for incident in self.book.open() {
             *open.entry(incident.class).or_default() += 1;
         }
-        let mut devices = DeviceCount::default();
-        for device in self.book.registry().devices() {
-            devices.registered += 1;
-            devices.heard += usize::from(self.intake.heard.contains_key(&device.id));
-        }
+        let figures = self.archive.figures();
+        let (devices, silent) = self.heard_devices(&figures);
         Status {
             hub: self.settings.gateway.hub.to_string(),
             site: self.settings.gateway.site.clone(),
@@ -197,6 +192,9 @@ impl Desk {
             unanswered: self.unanswered(),
             broker: self.settings.broker.as_ref().and(self.broker_address.as_ref()).cloned(),
             devices,
+            silent,
+            archive: archive_view(&figures.state),
+            response: figures.times.map(response_view),
             refused: self.intake.refused_total,
             disk_free: self.vitals.disk_free,
             carriers: self
@@ -270,7 +268,12 @@ impl Turn {
     }
 }
 
-fn refused(why: &str) -> Reply {
+/// Nobody knows of it.
+pub(super) fn no_incident(asked: &str) -> Reply {
+    refused(&format!("there is no incident {asked}: see `anling incidents --all`"))
+}
+
+pub(super) fn refused(why: &str) -> Reply {
     Reply::Refused { why: why.to_owned() }
 }
 

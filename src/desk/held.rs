@@ -132,7 +132,11 @@ fn say_where_it_is(
             };
         }
         Reply::Imported(imported) => imported.stored_at = safe.then_some(stored_at),
-        Reply::Roster(_)
+        Reply::Past(past) => {
+            past.incidents.iter_mut().filter(|view| !view.filed).for_each(|v| v.on_disk = safe);
+        }
+        Reply::History(_)
+        | Reply::Roster(_)
         | Reply::Unregistered(_)
         | Reply::Person(_)
         | Reply::Registry(_)

@@ -23,6 +23,7 @@ mod held;
 mod import;
 mod intake;
 mod letters;
+mod lookup;
 mod outbox;
 mod ports;
 mod reload;
@@ -44,6 +45,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::archive::Archivist;
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::counter::Asked;
@@ -58,6 +60,7 @@ use crate::terms::{At, Inbound, LinkId, Seq, Wait};
 use held::Held;
 use import::Importing;
 use intake::Intake;
+use lookup::{Lookup, Sought};
 use outbox::Outbox;
 use ports::Ports;
 use reload::{Gone, Reload, Wires};
@@ -97,6 +100,7 @@ struct Ears {
     findings: mpsc::Receiver<Finding>,
     reloads: mpsc::Receiver<Reload>,
     gone: mpsc::Receiver<Gone>,
+    sought: mpsc::Receiver<Sought>,
     durable: watch::Receiver<Durable>,
     stop: oneshot::Receiver<()>,
 }
@@ -114,6 +118,8 @@ struct Desk {
     /// Batches the record's writer had no room for.
     unsent: VecDeque<Batch>,
     outbox: Outbox,
+    archive: Archivist,
+    lookup: Lookup,
     broker: Option<Broker>,
     broker_address: Option<String>,
     ports: Ports,
@@ -162,6 +168,7 @@ impl Desk {
                 Some(finding) = ears.findings.recv() => self.own_finding(&finding),
                 Some(reload) = ears.reloads.recv() => self.reload(&mut turn, reload),
                 Some(gone) = ears.gone.recv() => self.part_gone(&mut turn, gone),
+                Some(sought) = ears.sought.recv() => self.found(&mut turn, sought),
                 () = tokio::time::sleep(nap) => {}
             }
         }
@@ -193,6 +200,9 @@ impl Desk {
         }
         if let Ok(finding) = self.ears.findings.try_recv() {
             self.own_finding(&finding);
+        }
+        if let Ok(sought) = self.ears.sought.try_recv() {
+            self.found(turn, sought);
         }
         for _ in 0..DUE_MAX {
             let now = self.clock.now();

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -18,19 +18,22 @@ use tracing::{error, info, warn};
 use super::held::Held;
 use super::intake::Intake;
 use super::letters::Writer;
+use super::lookup::{Lookup, Record};
 use super::outbox::Outbox;
 use super::reload::{DIRECTORY, RELOADS_MAX, Reload, Wires, kind_of_way_out};
 use super::turn::Turn;
 use super::vitals::{self, Vitals};
 use super::wiring::{LineEnds, Parts, WaysOut};
 use super::{Desk, Ears, INBOX_MAX, NEWS_MAX, socket, wiring};
+use crate::archive::{Archivist, Place, QUESTIONS_MAX};
 use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
 use crate::counter::{ASKS_MAX, Asked};
 use crate::incident::{Carrier, Entry, IncidentBook, Stimulus, Trouble};
 use crate::journal::{
-    Committer, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE, Scrub,
+    Committer, CommitterHandle, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE,
+    Scrub,
 };
 use crate::link::LinkError;
 use crate::terms::{Kind, Seq, Wait};
@@ -41,6 +44,8 @@ const FINDINGS_MAX: usize = 64;
 pub const RELOAD_WITHIN: Wait = Wait::secs(10);
 /// The folder of the record in the state directory.
 pub const JOURNAL_DIR: &str = "journal";
+/// The folder of the archive beside it.
+pub const ARCHIVE_DIR: &str = "archive";
 
 /// Why the desk cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -175,6 +180,18 @@ struct Read {
     unreadable: u64,
 }
 
+impl Read {
+    /// Where hub time stood; none on a new record.
+    fn last(&self) -> Option<Last> {
+        (self.book.last_seq() > Seq(0)).then(|| Last {
+            boot: self.book.boot().cloned(),
+            at: self.book.last_at(),
+            wall: self.book.last_wall(),
+            trusted: self.book.last_trusted(),
+        })
+    }
+}
+
 /// Starts a hub.
 ///
 /// # Errors
@@ -189,16 +206,11 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let settings = Arc::new(settings);
     let limits = limits(&settings);
     let dir = state_dir.join(JOURNAL_DIR);
+    let record = Record { disk: Arc::clone(&disk), dir: dir.clone() };
     let read = tokio::task::spawn_blocking(move || read_record(disk, &dir, limits))
         .await
         .map_err(|_| DeskError::Ended)??;
-    let last = (read.book.last_seq() > Seq(0)).then(|| Last {
-        boot: read.book.boot().cloned(),
-        at: read.book.last_at(),
-        wall: read.book.last_wall(),
-        trusted: read.book.last_trusted(),
-    });
-    let (clock, resumption) = Clock::resume(last.as_ref(), vouch);
+    let (clock, resumption) = Clock::resume(read.last().as_ref(), vouch);
     let parts = Parts::of(&settings, &secrets);
     let (ways_out, ends, reports) = WaysOut::new();
     let mut out = BTreeSet::new();
@@ -216,6 +228,8 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let (tell_finding, findings) = mpsc::channel(FINDINGS_MAX);
     let next_seq = read.journal.next();
     let journal = Committer::spawn(read.journal)?;
+    let archive = open_archive(record, &state_dir, &settings, &journal)?;
+    let (tell_sought, sought) = mpsc::channel(QUESTIONS_MAX);
     let broker_address = broker.as_ref().map(|(_, address)| *address);
     let mut desk = Desk {
         intake: Intake::new(&settings, read.book.registry()),
@@ -233,12 +247,15 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
             findings,
             reloads: reloaded,
             gone,
+            sought,
             durable: journal.durable(),
             stop: stopped,
         },
         journal,
         held: Held::default(),
         unsent: VecDeque::new(),
+        archive,
+        lookup: Lookup::new(tell_sought, clock.now()),
         broker: broker.map(|(broker, _)| broker),
         broker_address: broker_address.map(|a| a.to_string()),
         ports,
@@ -345,6 +362,19 @@ async fn open_console(
     }
 }
 
+/// Sets the archivist to work in the background.
+fn open_archive(
+    record: Record,
+    state_dir: &Path,
+    settings: &Settings,
+    journal: &CommitterHandle,
+) -> Result<Archivist, DeskError> {
+    let on_disk = journal.durable().borrow().head.seq;
+    let place =
+        Place { dir: state_dir.join(ARCHIVE_DIR), min_free: settings.gateway.min_free_bytes };
+    Archivist::spawn(place, record, on_disk).map_err(DeskError::Thread)
+}
+
 fn limits(settings: &Settings) -> Limits {
     Limits {
         segment_max_bytes: settings.gateway.segment_bytes,
@@ -354,11 +384,7 @@ fn limits(settings: &Settings) -> Limits {
 }
 
 /// Reads the newest snapshot that can be used and every record after it.
-fn read_record(
-    disk: Arc<dyn Disk>,
-    dir: &std::path::Path,
-    limits: Limits,
-) -> Result<Read, JournalError> {
+fn read_record(disk: Arc<dyn Disk>, dir: &Path, limits: Limits) -> Result<Read, JournalError> {
     let mut opening = Journal::open(disk, dir, limits)?;
     let mut book = IncidentBook::default();
     while let Some(snapshot) = opening.snapshot() {

@@ -4,6 +4,7 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::{Desk, DeskError};
+use crate::archive::{Page, is_kept};
 use crate::counter::Reply;
 use crate::incident::{Effect, Entry, Fact, IncidentBook};
 use crate::journal::{Answer, BATCH_MAX, Batch, Draft, JournalError, Pending, Urgency};
@@ -25,6 +26,8 @@ pub(super) struct Turn {
     first: Seq,
     next: Seq,
     drafts: Vec<Draft>,
+    /// What the archive keeps of it.
+    page: Vec<Entry>,
     /// The newest fact that somebody waits for.
     urgent: Option<Seq>,
     /// What was said in the answers decided about, by entry.
@@ -52,6 +55,7 @@ impl Turn {
             first,
             next: first,
             drafts: Vec::new(),
+            page: Vec::new(),
             urgent: None,
             answers: Vec::new(),
             effects: Vec::new(),
@@ -105,12 +109,12 @@ impl Turn {
             seq = seq.next();
         }
         for (entry, draft) in made {
-            self.keep(book, &entry, draft);
+            self.keep(book, entry, draft);
         }
         true
     }
 
-    fn keep(&mut self, book: &mut IncidentBook, entry: &Entry, draft: Draft) {
+    fn keep(&mut self, book: &mut IncidentBook, entry: Entry, draft: Draft) {
         if !entry.fact.can_wait() {
             self.urgent = Some(entry.seq);
         }
@@ -119,8 +123,11 @@ impl Turn {
         }
         self.drafts.push(draft);
         self.next = entry.seq.next();
-        self.lines.extend(Line::of(entry));
-        self.effects.extend(book.apply(entry).into_iter().map(|effect| (entry.seq, effect)));
+        self.lines.extend(Line::of(&entry));
+        self.effects.extend(book.apply(&entry).into_iter().map(|effect| (entry.seq, effect)));
+        if is_kept(&entry.fact) {
+            self.page.push(entry);
+        }
     }
 
     /// Owes a message its acknowledgement: at once when it led to nothing that has to be on disk,
@@ -194,7 +201,8 @@ impl Desk {
 
     /// Forces and releases; the lines for the log are given back.
     async fn commit(&mut self, turn: Turn) -> Result<Vec<Line>, DeskError> {
-        let Turn { first, drafts, urgent, effects, receipts, replies, lines, .. } = turn;
+        let Turn { first, next, drafts, page, urgent, effects, receipts, replies, lines, .. } =
+            turn;
         let limit = self.clock.now() + DISK_PATIENCE;
         self.held.newest_urgent = urgent.unwrap_or(self.held.newest_urgent);
         for (seq, receipt) in receipts {
@@ -202,6 +210,10 @@ impl Desk {
         }
         for (seq, (to, reply)) in replies {
             self.held.reply(seq, to, reply);
+        }
+        if next > first {
+            let last = Seq(next.0 - 1);
+            self.archive.keep(Page { first, last, entries: page });
         }
         let urgency = if urgent.is_some() { Urgency::Urgent } else { Urgency::Unhurried };
         self.unsent.extend(batches(first, drafts, urgency)?);
@@ -261,6 +273,7 @@ impl Desk {
     /// Lets out everything whose fact is on disk, and what must not wait for a failing one.
     pub(super) fn let_out(&mut self) {
         let durable = self.ears.durable.borrow().clone();
+        self.archive.is_on_disk(durable.head.seq);
         let stored_at = self.clock.wall().wall;
         let trouble = self.vitals.trouble();
         let ready = self.held.release(&durable, trouble, self.clock.now(), stored_at);

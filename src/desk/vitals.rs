@@ -194,6 +194,7 @@ impl Desk {
         self.look_at_space(turn);
         self.look_at_roster(turn);
         self.look_at_clock(turn, now);
+        self.look_at_archive(turn, now);
     }
 
     fn look_at_space(&mut self, turn: &mut Turn) {
@@ -324,10 +325,17 @@ impl Desk {
             // Without it the next start reads more records, and nothing else.
             let _ = timeout(CLOSE_WITHIN.std(), written).await;
         }
+        self.tell_last_heard(At(0));
+        let archivist = self.archive.stop();
         let closing = self.journal.close(self.clock.now(), self.clock.wall().wall);
         match timeout(CLOSE_WITHIN.std(), closing).await {
             Ok(closed) => closed.map(drop)?,
             Err(_) => return Err(super::DeskError::DiskHangs),
+        }
+        if let Some(archivist) = archivist {
+            let ended = tokio::task::spawn_blocking(move || archivist.join());
+            // What it could not write it reads from the record at the next start.
+            let _ = timeout(CLOSE_WITHIN.std(), ended).await;
         }
         Ok(())
     }

@@ -172,6 +172,14 @@ impl From<Stored> for IncidentBook {
 }
 
 impl IncidentBook {
+    /// A book that knows these incidents and nothing else: for whoever follows incidents alone.
+    /// Applying their facts changes them as in the whole book, but for what a policy supplies.
+    pub fn of_incidents(incidents: impl IntoIterator<Item = Incident>) -> Self {
+        let mut stored = Stored::from(Self::default());
+        stored.incidents = incidents.into_iter().map(Arc::new).collect();
+        Self::from(stored)
+    }
+
     /// Residents, homes, devices and people.
     pub fn registry(&self) -> &Registry {
         &self.registry
