@@ -23,6 +23,9 @@ use super::shelf::Shelf;
 use crate::incident::Entry;
 use crate::terms::Seq;
 
+/// How far the thread, and sled's with it, stand back. Own choice: a tenth of a core where all else
+/// wants it too; at the lowest, 19, a rebuild beside other programs would hardly come to an end.
+const NICE: i32 = 10;
 /// The first wait before a folder is tried again; each next one is twice as long.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
 /// The longest such wait.
@@ -75,8 +78,8 @@ pub(super) fn work(
     shared: Arc<Shared>,
     news: watch::Sender<Arc<Figures>>,
 ) {
-    // A right that is missing costs some smoothness in a storm, and nothing else.
-    let _ = rustix::process::setpriority_process(None, 19);
+    // Where that is not allowed, a rebuild in a storm costs some smoothness and nothing else.
+    let _ = rustix::process::setpriority_process(None, NICE);
     let mut at_work = AtWork { place, source, queue, shared, news, failures: 0 };
     while !at_work.is_stopped() {
         if let Err(error) = at_work.once() {
@@ -213,7 +216,9 @@ impl AtWork {
             let figures = Arc::make_mut(figures);
             figures.state = state;
             figures.incidents = keeping.filing.reached.sheets;
-            figures.times = keeping.filing.recent.times();
+            if figures.state == State::Level {
+                figures.times = keeping.filing.recent.times();
+            }
         });
     }
 

@@ -10,7 +10,7 @@ use super::ArchiveError;
 use super::figures::Recent;
 use super::sheet::{FORMAT, NOTES_KEPT, PEOPLE_KEPT, Reached, Sheet, Trace, TraceEvent};
 use super::shelf::{
-    MARK, Shelf, Writes, all_of, code_key, day_key, heard_key, seal, sheet_key, trace_key, unseal,
+    MARK, Shelf, Writes, all_of, code_key, day_key, heard_key, sheet_key, trace_key, unseal,
 };
 use crate::incident::{Call, Entry, Fact, Incident, IncidentBook};
 use crate::terms::{At, DeviceId, IncidentId, NoteId, Seq, Wait, Wall};
@@ -246,10 +246,10 @@ impl Filing {
         let incident = incident.clone();
         let mut sheet = Sheet { seq, filed, incident, to_accept, to_scene, notes };
         let key = sheet_key(id);
-        if seal(&key, &sheet).is_none() {
+        if !self.writes.put(&key, &sheet) {
             shorten(&mut sheet.incident);
+            self.writes.put(&key, &sheet);
         }
-        self.writes.put(&key, &sheet);
     }
 }
 

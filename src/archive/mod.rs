@@ -7,7 +7,7 @@
 //! telemetry and may be lost with it. So it may be sled, which loses more than a record may, and a
 //! weakness of sled costs a rebuild and never an event.
 //!
-//! One thread, the [`Archivist`], owns it all and works at the lowest priority. The desk hands it
+//! One thread, the [`Archivist`], owns it all and stands back behind everything else. The desk hands it
 //! pages of entries once they are on disk and never waits: what does not fit is dropped, and the
 //! archivist reads it from the record by its own cursor. Each page is written with the cursor in one
 //! batch, and each sheet says which entry it covers, so that a rebuild, a page and a second reading

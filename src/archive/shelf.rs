@@ -35,7 +35,7 @@ const FLUSH_EVERY_MS: u64 = 500;
 const LOCK_TRIES: u32 = 20;
 const LOCK_NAP: Duration = Duration::from_millis(100);
 /// Longest value in bytes.
-pub(super) const VALUE_MAX: usize = 16 * 1024;
+const VALUE_MAX: usize = 16 * 1024;
 /// The file that says that the archive was whole once: an empty tree beside it is a loss.
 const WHOLE_ONCE: &str = "whole-once";
 
@@ -52,12 +52,15 @@ pub(super) struct Writes {
 }
 
 impl Writes {
-    /// A value under a key, sealed. One too long is left out, which its maker prevents.
-    pub(super) fn put(&mut self, key: &[u8], value: &impl Serialize) {
-        if let Some(sealed) = seal(key, value) {
+    /// A value under a key, sealed; whether it was short enough to be written.
+    pub(super) fn put(&mut self, key: &[u8], value: &impl Serialize) -> bool {
+        let sealed = seal(key, value);
+        let fits = sealed.is_some();
+        if let Some(sealed) = sealed {
             self.batch.insert(key, sealed);
             self.count += 1;
         }
+        fits
     }
 
     /// A key that stands for itself.
@@ -72,7 +75,7 @@ impl Writes {
 }
 
 /// The bytes of a value; none when they would be longer than [`VALUE_MAX`].
-pub(super) fn seal(key: &[u8], value: &impl Serialize) -> Option<Vec<u8>> {
+fn seal(key: &[u8], value: &impl Serialize) -> Option<Vec<u8>> {
     let mut sealed = vec![0; 4];
     serde_json::to_writer(&mut sealed, value).ok()?;
     let crc = crc32c::crc32c_append(crc32c::crc32c(key), &sealed[4..]);
