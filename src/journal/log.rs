@@ -194,12 +194,18 @@ impl Journal {
         }
     }
 
-    /// While volatile: tries a fresh segment with everything held. Whether the journal is safe now.
+    /// While volatile: tries a fresh segment with everything held, and on a full disk a second time
+    /// in the ballast's place. Whether the journal is safe now.
     pub fn retry(&mut self) -> bool {
         if self.is_safe() {
             return true;
         }
-        match self.recover() {
+        let mut tried = self.recover();
+        let full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
+        if tried.as_ref().is_err_and(full) && self.ballast.give_up() {
+            tried = self.recover();
+        }
+        match tried {
             Ok(()) => true,
             Err(error) => {
                 self.turn_volatile(&error);

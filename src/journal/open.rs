@@ -219,13 +219,20 @@ impl Opening {
             Some(error) => Err(error),
             None => self.writing(end, &mut begun),
         };
+        let mut full = false;
+        let mut unwritable = None;
         if let Err(error) = &started {
-            self.findings.push(Finding::Unwritable { error: error.to_string() });
+            full = error.kind() == io::ErrorKind::StorageFull;
+            unwritable = Some(Finding::Unwritable { error: error.to_string() });
             if begun.read && end.tail != Tail::Damaged {
                 self.hold_unsettled(end, &mut begun);
             }
         }
-        let journal = Journal::new(begun, started.map_err(|error| error.to_string()));
+        let mut journal = Journal::new(begun, started.map_err(|error| error.to_string()));
+        // What a ballast of an earlier run makes free is room to begin in.
+        if !full || !journal.retry() {
+            self.findings.extend(unwritable);
+        }
         (journal, self.findings)
     }
 
