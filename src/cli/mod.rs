@@ -12,6 +12,7 @@ mod incident;
 mod journal;
 mod loading;
 mod press;
+mod restore;
 mod roster;
 mod run;
 mod status;
@@ -56,6 +57,8 @@ enum Command {
     Incidents(incident::ListArgs),
     /// See an incident, or move it as a named person
     Incident(incident::Args),
+    /// Take over the record of a box that is dead
+    Restore(restore::Args),
     /// Who is on duty
     Roster(roster::Args),
     /// The hash-chained record
@@ -113,6 +116,7 @@ pub fn main() -> i32 {
         Command::Status(args) => status::status(config, &args),
         Command::Incidents(args) => incident::list(config, &args),
         Command::Incident(args) => incident::incident(config, &args),
+        Command::Restore(args) => restore::restore(config, &args),
         Command::Roster(args) => roster::roster(config, &args),
         Command::Journal(args) => journal::journal(config, &args),
     };

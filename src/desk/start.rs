@@ -25,7 +25,7 @@ use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
 use crate::counter::{ASKS_MAX, Asked};
-use crate::incident::{Entry, IncidentBook, Stimulus, Trouble};
+use crate::incident::{Entry, IncidentBook, Stimulus, TakenOver, Trouble};
 use crate::journal::{
     Committer, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE, Scrub,
 };
@@ -131,6 +131,7 @@ struct Read {
     unread: crate::journal::Unread,
     clean: bool,
     unreadable: u64,
+    note: Option<Vec<u8>>,
 }
 
 /// Starts a hub.
@@ -202,6 +203,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         unreadable: read.unreadable,
         findings: read.findings,
         out: [carriers.out, endpoints.out].concat(),
+        note: read.note,
     };
     desk.begin(told).await?;
     let broker = broker_address;
@@ -311,6 +313,7 @@ fn read_record(
         unread: opened.unread,
         clean: opened.clean_stop,
         unreadable,
+        note: opened.note,
     })
 }
 
@@ -321,6 +324,7 @@ struct Told {
     unreadable: u64,
     findings: Vec<Finding>,
     out: Vec<String>,
+    note: Option<Vec<u8>>,
 }
 
 impl Desk {
@@ -340,6 +344,23 @@ impl Desk {
         }
     }
 
+    /// Another box's record was restored here: says so in it. Whether the restore left a word.
+    fn go_on_for(&mut self, turn: &mut Turn, note: &[u8]) -> bool {
+        match serde_json::from_slice::<TakenOver>(note) {
+            Ok(taken) => {
+                warn!(
+                    through = taken.through.0,
+                    "this box goes on for another: see that the other one stays off"
+                );
+                self.decide(turn, &Stimulus::BoxReplaced(taken))
+            }
+            Err(why) => {
+                warn!(%why, "what the restore has to tell cannot be read");
+                false
+            }
+        }
+    }
+
     /// Writes down the start, takes the config into use and offers what is outstanding.
     async fn begin(&mut self, told: Told) -> Result<(), DeskError> {
         self.look_at_disk(Seq(self.next_seq.0.saturating_sub(1)));
@@ -349,6 +370,7 @@ impl Desk {
         let Resumption { gap, how, boot } = told.resumption;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         self.decide(&mut turn, &Stimulus::Started { version, clean: told.clean, gap, how, boot });
+        let replaced = told.note.as_deref().is_some_and(|note| self.go_on_for(&mut turn, note));
         if self.book.registry().is_empty() {
             let rows: Vec<Row> = self.settings.rows.clone();
             let taken = changes(self.book.registry(), &Table::ALL, &rows);
@@ -379,6 +401,11 @@ impl Desk {
             }));
         }
         self.write_down(turn).await?;
+        if replaced && self.vitals.is_safe() {
+            let journal = self.journal.clone();
+            // Left there, the next start says it once more.
+            tokio::task::spawn_blocking(move || journal.forget_note());
+        }
         // Registered devices are known now; the readers learn their names.
         self.intake = Intake::new(&self.settings, self.book.registry());
         Ok(())

@@ -66,6 +66,14 @@ impl IncidentBook {
                     effects.push(Effect::Order(order.clone()));
                 }
             }
+            Fact::BoxReplaced { taken } => {
+                self.last_incident = self.last_incident.saturating_add(taken.left_out);
+                self.last_note = self.last_note.saturating_add(taken.left_out);
+                if taken.left_out > 0 {
+                    let (_, so_far) = self.left_out;
+                    self.left_out = (entry.seq, so_far.saturating_add(taken.left_out));
+                }
+            }
             Fact::HubStarted { .. }
             | Fact::HubStopped
             | Fact::RosterTaken { .. }

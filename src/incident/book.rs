@@ -49,6 +49,8 @@ pub struct IncidentBook {
     pub(super) last_wall: Wall,
     pub(super) last_trusted: Option<Wall>,
     pub(super) boot: Option<(BootMark, At)>,
+    /// The newest fact that says that sequences were left out, and how many in all.
+    pub(super) left_out: (Seq, u64),
     // What follows is derived from what stands above.
     pub(super) by_code: BTreeSet<(Code, IncidentId)>,
     pub(super) notes_by: BTreeMap<IncidentId, BTreeSet<NoteId>>,
@@ -79,6 +81,8 @@ struct Stored {
     last_wall: Wall,
     last_trusted: Option<Wall>,
     boot: Option<(BootMark, At)>,
+    #[serde(default)]
+    left_out: (Seq, u64),
 }
 
 impl From<IncidentBook> for Stored {
@@ -102,6 +106,7 @@ impl From<IncidentBook> for Stored {
             last_wall: book.last_wall,
             last_trusted: book.last_trusted,
             boot: book.boot,
+            left_out: book.left_out,
         }
     }
 }
@@ -127,6 +132,7 @@ impl From<Stored> for IncidentBook {
             last_wall: stored.last_wall,
             last_trusted: stored.last_trusted,
             boot: stored.boot,
+            left_out: stored.left_out,
             ..Self::default()
         };
         for incident in book.incidents.values() {

@@ -46,6 +46,7 @@ impl IncidentBook {
             }
             Stimulus::Trouble(trouble) => self.on_trouble(at, standing, trouble),
             Stimulus::Found(finding) => vec![Fact::Found { finding: finding.clone() }],
+            Stimulus::BoxReplaced(taken) => vec![Fact::BoxReplaced { taken: taken.clone() }],
             Stimulus::Due => self.on_deadline(at, standing),
         }
     }

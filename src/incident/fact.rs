@@ -8,7 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Carrier, Contact, Ending, Ignored, Notice, OrderId, Outcome, PolicyHash, Trouble, Why,
+    Answer, Carrier, Contact, Ending, Ignored, Notice, OrderId, Outcome, PolicyHash, TakenOver,
+    Trouble, Why,
 };
 use crate::registry::Change;
 use crate::terms::{
@@ -171,6 +172,11 @@ pub enum Fact {
     Found {
         /// One sentence.
         finding: String,
+    },
+    /// The box was replaced: this one goes on with the record of another.
+    BoxReplaced {
+        /// What was taken over.
+        taken: TakenOver,
     },
     /// An incident began.
     Raised {

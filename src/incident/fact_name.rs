@@ -22,6 +22,7 @@ impl Fact {
             Self::DeadlineCame { .. } => "deadline_came",
             Self::HubTrouble { .. } => "hub_trouble",
             Self::Found { .. } => "found",
+            Self::BoxReplaced { .. } => "box_replaced",
             Self::Raised { .. } => "raised",
             Self::Called { .. } => "called",
             Self::Told { .. } => "told",
@@ -64,7 +65,8 @@ impl Fact {
             | Self::SignalRefused { .. }
             | Self::Delivered { .. }
             | Self::HubTrouble { .. }
-            | Self::Found { .. } => None,
+            | Self::Found { .. }
+            | Self::BoxReplaced { .. } => None,
             Self::OutcomeHeard { order, .. } => Some(order.incident),
             Self::AnswerHeard { answer, .. } => Some(answer.incident),
             Self::DeadlineCame { incident, .. }

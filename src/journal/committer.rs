@@ -28,6 +28,7 @@ use super::entry::Draft;
 use super::error::JournalError;
 use super::frame::FRAME_ENTRIES_MAX;
 use super::log::Journal;
+use super::restore::remove_note;
 use super::snapshot::write_snapshot;
 
 /// Most entries in one batch; it may then span several frames, forced once. Own choice.
@@ -210,6 +211,15 @@ impl CommitterHandle {
     /// [`JournalError::Unwritable`] when the disk refuses.
     pub fn lay_ballast(&self) -> Result<bool, JournalError> {
         self.ballast.lay().map_err(|source| JournalError::Unwritable { what: "ballast", source })
+    }
+
+    /// Removes what a restore had to tell, once it is written down. Blocks.
+    ///
+    /// # Errors
+    /// [`JournalError::Unwritable`] when the disk refuses: the next start is told again.
+    pub fn forget_note(&self) -> Result<(), JournalError> {
+        remove_note(self.disk.as_ref(), &self.dir)
+            .map_err(|source| JournalError::Unwritable { what: "restored record", source })
     }
 
     /// Bytes that can still be written in the journal's folder; below

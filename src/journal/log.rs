@@ -214,6 +214,23 @@ impl Journal {
         }
     }
 
+    /// Leaves the next `count` sequences out, and says so in the record: they may have been given
+    /// out where nobody can look any more.
+    pub(super) fn leave_out(&mut self, count: u64) -> io::Result<()> {
+        self.force();
+        let last = Seq(self.next.0 - 1 + count);
+        let mut buffer = Vec::new();
+        let head = encode_gap(&mut buffer, self.head, self.settled(), last);
+        self.write(&buffer, head)?;
+        self.next = last.next();
+        self.force();
+        match &self.mode {
+            Mode::Safe(_) if self.durable == head => Ok(()),
+            Mode::Safe(_) => Err(io::Error::other("the disk did not take it")),
+            Mode::Volatile { error, .. } => Err(io::Error::other(error.to_string())),
+        }
+    }
+
     /// A snapshot at `seq` was written: it stands for a gap up to there.
     pub fn covered(&mut self, seq: Seq) {
         if self.gap.is_some_and(|gap| gap.last <= seq) {

@@ -16,3 +16,4 @@ mod stopping;
 mod times;
 mod transcripts;
 mod ways_out;
+mod years;

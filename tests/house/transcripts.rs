@@ -36,7 +36,9 @@ fn transcript(asked: &str, said: &Said, hidden: &[(&str, &str)]) -> String {
 fn help_says_what_there_is() {
     let version = env!("CARGO_PKG_VERSION");
     let mut text = String::new();
-    for asked in ["--help", "run --help", "press --help", "incident --help", "--version"] {
+    for asked in
+        ["--help", "run --help", "press --help", "incident --help", "restore --help", "--version"]
+    {
         let args: Vec<&str> = asked.split(' ').collect();
         text.push_str(&transcript(asked, &run(&args), &[(version, "VERSION")]));
     }

@@ -5,6 +5,7 @@ mod crash_shapes;
 mod damage;
 mod disk_failures;
 mod looking;
+mod restoring;
 mod scripted;
 mod sweep;
 
