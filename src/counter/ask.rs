@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::{DutyPlan, IncidentView, Status, When};
 use crate::incident::{Move, StageName, Via};
-use crate::terms::{Code, DeviceId, IncidentId, PersonId, Wall};
+use crate::terms::{Code, DeviceId, EndpointId, IncidentId, PersonId, Wall};
 
 /// How many questions may wait at the counter; the next one is told to come again. Own choice: a
 /// page and a command for each of 200 staff at once.
@@ -52,6 +52,13 @@ pub enum Ask {
     Person {
         /// What people call them.
         said: String,
+    },
+    /// A person gives up what an endpoint is owed: it will never be told.
+    GiveUp {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Who.
+        by: PersonId,
     },
     /// A person says something about an incident.
     Say {
@@ -103,6 +110,11 @@ pub enum Reply {
     Person(PersonId),
     /// What became of what was said.
     Moved(Moved),
+    /// So many events were given up; it is on disk.
+    GivenUp {
+        /// How many.
+        events: u64,
+    },
     /// What was asked about does not exist, or the question cannot be answered: what to do instead.
     Refused {
         /// One sentence.

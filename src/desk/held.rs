@@ -131,7 +131,11 @@ fn say_where_it_is(
                 Some(why) => RecordView::Volatile { why: why.to_owned() },
             };
         }
-        Reply::Roster(_) | Reply::Unregistered(_) | Reply::Person(_) | Reply::Refused { .. } => {}
+        Reply::Roster(_)
+        | Reply::Unregistered(_)
+        | Reply::Person(_)
+        | Reply::GivenUp { .. }
+        | Reply::Refused { .. } => {}
     }
 }
 

@@ -21,6 +21,7 @@
 mod answers;
 mod held;
 mod intake;
+mod keeping;
 mod letters;
 mod outbox;
 mod socket;

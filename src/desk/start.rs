@@ -132,6 +132,7 @@ struct Read {
     clean: bool,
     unreadable: u64,
     note: Option<Vec<u8>>,
+    begins: Seq,
 }
 
 /// Starts a hub.
@@ -204,6 +205,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         findings: read.findings,
         out: [carriers.out, endpoints.out].concat(),
         note: read.note,
+        begins: read.begins,
     };
     desk.begin(told).await?;
     let broker = broker_address;
@@ -314,6 +316,7 @@ fn read_record(
         clean: opened.clean_stop,
         unreadable,
         note: opened.note,
+        begins: opened.begins.seq,
     })
 }
 
@@ -325,6 +328,8 @@ struct Told {
     findings: Vec<Finding>,
     out: Vec<String>,
     note: Option<Vec<u8>>,
+    /// The entry before the oldest one in the record.
+    begins: Seq,
 }
 
 impl Desk {
@@ -386,6 +391,7 @@ impl Desk {
         for finding in &told.findings {
             self.own_finding(finding);
         }
+        self.look_at_beginning(told.begins);
         if told.unreadable > 0 {
             self.trouble(&mut turn, Kind::Record, "unreadable".to_owned(), true);
         }

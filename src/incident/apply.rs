@@ -66,6 +66,14 @@ impl IncidentBook {
                     effects.push(Effect::Order(order.clone()));
                 }
             }
+            Fact::SegmentsRetired { retired } => self.retired = self.retired.max(retired.through),
+            Fact::EndpointGivenUp { endpoint, .. } => {
+                let owed = self.owed.get(endpoint).cloned().unwrap_or_default();
+                for seq in owed {
+                    self.settle_story(endpoint, seq);
+                }
+                self.dropped.remove(endpoint);
+            }
             Fact::BoxReplaced { taken } => {
                 self.last_incident = self.last_incident.saturating_add(taken.left_out);
                 self.last_note = self.last_note.saturating_add(taken.left_out);

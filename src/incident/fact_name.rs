@@ -22,6 +22,8 @@ impl Fact {
             Self::DeadlineCame { .. } => "deadline_came",
             Self::HubTrouble { .. } => "hub_trouble",
             Self::Found { .. } => "found",
+            Self::SegmentsRetired { .. } => "segments_retired",
+            Self::EndpointGivenUp { .. } => "endpoint_given_up",
             Self::BoxReplaced { .. } => "box_replaced",
             Self::Raised { .. } => "raised",
             Self::Called { .. } => "called",
@@ -66,6 +68,8 @@ impl Fact {
             | Self::Delivered { .. }
             | Self::HubTrouble { .. }
             | Self::Found { .. }
+            | Self::SegmentsRetired { .. }
+            | Self::EndpointGivenUp { .. }
             | Self::BoxReplaced { .. } => None,
             Self::OutcomeHeard { order, .. } => Some(order.incident),
             Self::AnswerHeard { answer, .. } => Some(answer.incident),

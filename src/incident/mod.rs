@@ -38,8 +38,8 @@ pub use policy::{Ladder, Policy, PolicyHash, Rung, Subscription, Waits, Who};
 pub use sameness::{DeviceMemory, Level, Sameness};
 pub use stage::{Incident, Responder, Stage};
 pub use stimulus::{
-    Answer, Contact, Ending, HUB_FAMILY, Ignored, Move, Standing, Stimulus, TakenOver, Trouble,
-    Via, Why,
+    Answer, Contact, Ending, HUB_FAMILY, Ignored, Move, Retired, Standing, Stimulus, TakenOver,
+    Trouble, Via, Why,
 };
 pub use story::{StageTimes, Story, StoryKind};
 

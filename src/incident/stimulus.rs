@@ -62,6 +62,15 @@ pub enum Stimulus {
     Trouble(Trouble),
     /// The journal found something about itself.
     Found(String),
+    /// The oldest part of the record may go; told before it goes.
+    Retired(Retired),
+    /// A person gave up what an endpoint is owed.
+    GivenUp {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Who.
+        by: PersonId,
+    },
     /// Another box goes on with the record of one that is dead; told once, right after the start.
     BoxReplaced(TakenOver),
     /// The earliest deadline has passed; decides about that one only.
@@ -79,6 +88,20 @@ pub struct Standing<'a> {
     pub types: &'a DeviceTypes,
     /// Whether the record can be written: when not, every press calls everybody.
     pub safe: bool,
+}
+
+/// The oldest part of the record, and the rule by which it goes: all of it is older than the limit,
+/// delivered or given up, outside the newest entries, and stood for by two snapshots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// Its newest entry.
+    pub through: Seq,
+    /// The chain's hash there, in hexadecimal digits: the anchor of what stays.
+    pub chain: String,
+    /// How old everything in it is at least.
+    pub older_than: Wait,
+    /// How many entries stay at least.
+    pub newest: u64,
 }
 
 /// What was taken over from a dead box.

@@ -33,7 +33,7 @@ pub enum JournalError {
     /// A file beside the segments could not be written: try again when the disk is well.
     #[error("cannot write the {what}: free space or check the disk, then try again")]
     Unwritable {
-        /// `snapshot`, `ballast`, `export` or `restored record`.
+        /// `snapshot`, `ballast`, `export`, `restored record`, `retired segments` …
         what: &'static str,
         /// What the system said.
         #[source]

@@ -63,6 +63,8 @@ pub struct Opened {
     pub clean_stop: bool,
     /// The segments that were not read, for [`super::Scrub`].
     pub unread: Unread,
+    /// Where the chain stands before the oldest segment: above 0 where the beginning is not here.
+    pub begins: Head,
     /// What a restore has to tell this start; see [`super::CommitterHandle::forget_note`].
     pub note: Option<Vec<u8>>,
 }
@@ -167,6 +169,8 @@ impl Opening {
         let end = walk(self.disk.as_ref(), &self.dir, &self.segments, range, &mut replay);
         self.missing_before(from, covered);
         self.missing_behind(&end, covered);
+        let begins = self.segments.first().and_then(|oldest| oldest.head.ok());
+        let begins = begins.map_or(Head::START, |head| head.anchor);
         let note = read_note(self.disk.as_ref(), &self.dir);
         let clean_stop = end.closed && end.tail == Tail::Whole;
         let unread = Unread {
@@ -176,7 +180,7 @@ impl Opening {
             until: from,
         };
         let (journal, findings) = self.start(&end, covered);
-        Opened { journal, findings, clean_stop, unread, note }
+        Opened { journal, findings, clean_stop, unread, begins, note }
     }
 
     /// The last segment that begins at or before the first entry that is needed.

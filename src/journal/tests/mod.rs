@@ -6,6 +6,7 @@ mod damage;
 mod disk_failures;
 mod looking;
 mod restoring;
+mod retiring;
 mod scripted;
 mod sweep;
 
