@@ -28,6 +28,7 @@ mod record;
 mod start;
 mod storm;
 mod table;
+mod wear;
 
 use std::path::PathBuf;
 
@@ -50,7 +51,7 @@ impl Run {
 
 type Section = (&'static str, fn(&Run, &mut Table));
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     ("latency", latency::measure),
     ("storm", storm::measure),
     ("journal", record::measure),
@@ -58,6 +59,7 @@ const SECTIONS: [Section; 7] = [
     ("idle", idle::measure),
     ("cost", open_cost::measure),
     ("faults", faults::measure),
+    ("wear", wear::measure),
 ];
 
 fn main() {

@@ -23,3 +23,4 @@ mod outcomes;
 mod presses;
 mod properties;
 mod welfare;
+mod years;
