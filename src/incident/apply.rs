@@ -11,7 +11,9 @@ use super::{
     Stage, StoryKind, Why,
 };
 use crate::registry::{Change, RowId};
-use crate::terms::{At, Class, DeviceId, IncidentId, Kind, Mark, NoteId, PersonId, Report, What};
+use crate::terms::{
+    At, Class, DeviceId, EndpointId, IncidentId, Kind, Mark, NoteId, PersonId, Report, What,
+};
 
 impl IncidentBook {
     /// Applies one entry and returns what has to leave the house because of it, once it is on disk.
@@ -67,21 +69,8 @@ impl IncidentBook {
                 }
             }
             Fact::SegmentsRetired { retired } => self.retired = self.retired.max(retired.through),
-            Fact::EndpointGivenUp { endpoint, .. } => {
-                let owed = self.owed.get(endpoint).cloned().unwrap_or_default();
-                for seq in owed {
-                    self.settle_story(endpoint, seq);
-                }
-                self.dropped.remove(endpoint);
-            }
-            Fact::BoxReplaced { taken } => {
-                self.last_incident = self.last_incident.saturating_add(taken.left_out);
-                self.last_note = self.last_note.saturating_add(taken.left_out);
-                if taken.left_out > 0 {
-                    let (_, so_far) = self.left_out;
-                    self.left_out = (entry.seq, so_far.saturating_add(taken.left_out));
-                }
-            }
+            Fact::EndpointGivenUp { endpoint, .. } => self.give_up(endpoint),
+            Fact::BoxReplaced { taken } => self.leave_out(entry, taken.left_out),
             Fact::HubStarted { .. }
             | Fact::HubStopped
             | Fact::RosterTaken { .. }
@@ -92,6 +81,22 @@ impl IncidentBook {
             about_an_incident => self.apply_to_incident(entry, about_an_incident, &mut effects),
         }
         effects
+    }
+
+    fn give_up(&mut self, endpoint: &EndpointId) {
+        for seq in self.owed.get(endpoint).cloned().unwrap_or_default() {
+            self.settle_story(endpoint, seq);
+        }
+        self.dropped.remove(endpoint);
+    }
+
+    /// Another box may have used the numbers up to here.
+    fn leave_out(&mut self, entry: &Entry, count: u64) {
+        if count > 0 {
+            self.last_incident = self.last_incident.saturating_add(count);
+            self.last_note = self.last_note.saturating_add(count);
+            self.left_out = (entry.seq, self.left_out.1.saturating_add(count));
+        }
     }
 
     fn apply_to_incident(&mut self, entry: &Entry, fact: &Fact, effects: &mut Vec<Effect>) {

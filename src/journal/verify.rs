@@ -101,7 +101,8 @@ pub fn verify(disk: &dyn Disk, dir: &Path) -> Result<VerifyReport, JournalError>
     verify_reading(disk, dir, &mut |_| {})
 }
 
-/// The same, and shows every record on the way.
+/// The same, and shows every record on the way; a second time if a running hub retired the oldest
+/// file meanwhile.
 ///
 /// # Errors
 /// As [`verify`].
@@ -110,10 +111,25 @@ pub fn verify_reading(
     dir: &Path,
     each: &mut dyn FnMut(Record),
 ) -> Result<VerifyReport, JournalError> {
+    let oldest = |segments: &[Listed]| segments.first().map(|oldest| oldest.number);
     let segments = listed(disk, dir)?;
+    let report = verify_these(disk, dir, &segments, each)?;
+    let now = listed(disk, dir)?;
+    match oldest(&now) == oldest(&segments) {
+        true => Ok(report),
+        false => verify_these(disk, dir, &now, each),
+    }
+}
+
+fn verify_these(
+    disk: &dyn Disk,
+    dir: &Path,
+    segments: &[Listed],
+    each: &mut dyn FnMut(Record),
+) -> Result<VerifyReport, JournalError> {
     let mut check =
         Check { each, frames: 0, entries: 0, first: None, last: None, findings: Vec::new() };
-    let outcome = walk(disk, dir, &segments, 0..segments.len(), &mut check);
+    let outcome = walk(disk, dir, segments, 0..segments.len(), &mut check);
     if let (Some(last), Tail::Torn { offset, bytes }) = (segments.last(), outcome.tail) {
         let segment = last.name.clone();
         check.findings.push(Finding::TornTail { segment, offset, bytes, kept_in: None });
