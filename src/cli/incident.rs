@@ -129,7 +129,7 @@ pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
 }
 
 /// The person meant, by the hub's own registry: the files may say otherwise.
-fn person(dir: &Path, said: &str) -> Result<PersonId, Failure> {
+pub(super) fn person(dir: &Path, said: &str) -> Result<PersonId, Failure> {
     if said.trim().is_empty() {
         return Err(Failure::new(exit::USAGE, "--as is empty: give a person's id or name"));
     }

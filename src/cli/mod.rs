@@ -18,6 +18,7 @@ mod lists;
 mod loading;
 mod press;
 mod reload;
+mod restore;
 mod roster;
 mod run;
 mod status;
@@ -62,6 +63,8 @@ enum Command {
     Incidents(incidents::Args),
     /// See an incident, or move it as a named person
     Incident(incident::Args),
+    /// Take over the record of a box that is dead
+    Restore(restore::Args),
     /// Who is on duty
     Roster(roster::Args),
     /// Show what lists would change in the hub's registry, ask, and take them into use
@@ -123,6 +126,7 @@ pub fn main() -> i32 {
         Command::Status(args) => status::status(config, &args),
         Command::Incidents(args) => incidents::incidents(config, &args),
         Command::Incident(args) => incident::incident(config, &args),
+        Command::Restore(args) => restore::restore(config, &args),
         Command::Roster(args) => roster::roster(config, &args),
         Command::Import(args) => import::import(config, &args),
         Command::Export(args) => export::export(config, &args),

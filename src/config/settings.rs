@@ -60,6 +60,10 @@ pub struct Gateway {
     pub ballast_bytes: u64,
     /// Below this much free space a fault is raised: 16 MiB to 64 GiB, default 64 MiB.
     pub min_free_bytes: u64,
+    /// How long the record is kept at least: 30 days to 20 years, default 1,096 days (three years).
+    pub keep: Wait,
+    /// How many of the newest entries are kept at least: 1,000 to 100,000,000, default 100,000.
+    pub keep_entries: u64,
     /// Whether the box has a battery clock.
     pub battery_clock: bool,
 }

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use super::{DutyPlan, HistoryView, IncidentView, PastView, Status, When};
 use crate::incident::{Move, StageName, Via};
 use crate::registry::{Change, DeviceTypes, Registry};
-use crate::terms::{Code, DeviceId, ImportId, IncidentId, PersonId, Seq, Wall};
+use crate::terms::{Code, DeviceId, EndpointId, ImportId, IncidentId, PersonId, Seq, Wall};
 
 /// How many questions may wait at the counter; the next one is told to come again. Own choice: a
 /// page and a command for each of 200 staff at once.
@@ -79,6 +79,13 @@ pub enum Ask {
     Registry,
     /// The registry is to change.
     Import(Import),
+    /// A person gives up what an endpoint is owed: it will never be told.
+    GiveUp {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Who.
+        by: PersonId,
+    },
     /// A person says something about an incident.
     Say {
         /// Which.
@@ -157,6 +164,11 @@ pub enum Reply {
     Imported(Imported),
     /// What became of what was said.
     Moved(Moved),
+    /// So many events were given up; it is on disk.
+    GivenUp {
+        /// How many.
+        events: u64,
+    },
     /// What was asked about does not exist, or the question cannot be answered: what to do instead.
     Refused {
         /// One sentence.

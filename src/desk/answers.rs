@@ -11,7 +11,7 @@ use crate::counter::{
     person_meant,
 };
 use crate::incident::{Answer, Fact, Incident, Move, Stage, StageName, Stimulus, Via, Why};
-use crate::terms::{Class, Code, PersonId};
+use crate::terms::{Class, Code, EndpointId, PersonId};
 
 impl Desk {
     /// Answers a question, once what the answer shows is on disk; what a person says is decided about
@@ -64,6 +64,11 @@ impl Desk {
                     return;
                 }
             },
+            Ask::GiveUp { endpoint, by } => {
+                let told = self.give_up(turn, endpoint, by);
+                turn.replies.push((turn.newest(), (reply, told)));
+                return;
+            }
             Ask::Say { about, by, via, epoch, says, words } => {
                 let told = self.say(turn, about, by, via, epoch, says, words);
                 turn.replies.push((turn.newest(), (reply, told)));
@@ -72,6 +77,19 @@ impl Desk {
         };
         let shown = turn.newest_urgent().unwrap_or(self.held.newest_urgent);
         turn.replies.push((shown, (reply, told)));
+    }
+
+    fn give_up(&mut self, turn: &mut Turn, endpoint: EndpointId, by: PersonId) -> Reply {
+        if self.book.registry().person(&by).is_none() {
+            return refused("nobody of that name is registered: see `anling roster`");
+        }
+        match self.book.undelivered(&endpoint) {
+            0 => refused("nothing is owed to an endpoint of that name: see `anling status`"),
+            events => match self.decide(turn, &Stimulus::GivenUp { endpoint, by }) {
+                true => Reply::GivenUp { events },
+                false => refused("it could not be written down: try again"),
+            },
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one question, named where asked")]

@@ -139,6 +139,7 @@ fn say_where_it_is(
         | Reply::Roster(_)
         | Reply::Unregistered(_)
         | Reply::Person(_)
+        | Reply::GivenUp { .. }
         | Reply::Registry(_)
         | Reply::Refused { .. } => {}
     }

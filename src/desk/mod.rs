@@ -22,6 +22,7 @@ mod answers;
 mod held;
 mod import;
 mod intake;
+mod keeping;
 mod letters;
 mod lookup;
 mod outbox;

@@ -1,8 +1,8 @@
 //! The start, as a checklist: record, state, time, facts of the start, ways out, ways in, people.
 //!
 //! A start succeeds on an unwritable, full or damaged disk, with missing secrets and with a taken
-//! HTTP port; it fails only where going on would be worse: another hub on the same record, or a
-//! broker that cannot listen.
+//! HTTP port; it fails only where going on would be worse: another hub on the same record, a restore
+//! that was cut, or a broker that cannot listen.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
 use crate::counter::{ASKS_MAX, Asked};
-use crate::incident::{Carrier, Entry, IncidentBook, Stimulus, Trouble};
+use crate::incident::{Carrier, Entry, IncidentBook, Stimulus, TakenOver, Trouble};
 use crate::journal::{
     Committer, CommitterHandle, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE,
     Scrub,
@@ -178,6 +178,8 @@ struct Read {
     unread: crate::journal::Unread,
     clean: bool,
     unreadable: u64,
+    note: Option<Vec<u8>>,
+    begins: Seq,
 }
 
 impl Read {
@@ -272,6 +274,8 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         clean: read.clean,
         unreadable: read.unreadable,
         findings: read.findings,
+        note: read.note,
+        begins: read.begins,
     };
     desk.begin(told).await?;
     let broker = broker_address;
@@ -417,6 +421,8 @@ fn read_record(disk: Arc<dyn Disk>, dir: &Path, limits: Limits) -> Result<Read, 
         unread: opened.unread,
         clean: opened.clean_stop,
         unreadable,
+        note: opened.note,
+        begins: opened.begins.seq,
     })
 }
 
@@ -426,9 +432,29 @@ struct Told {
     clean: bool,
     unreadable: u64,
     findings: Vec<Finding>,
+    note: Option<Vec<u8>>,
+    /// The entry before the oldest one in the record.
+    begins: Seq,
 }
 
 impl Desk {
+    /// Another box's record was restored here: says so in it. Whether the restore left a word.
+    fn go_on_for(&mut self, turn: &mut Turn, note: &[u8]) -> bool {
+        match serde_json::from_slice::<TakenOver>(note) {
+            Ok(taken) => {
+                warn!(
+                    through = taken.through.0,
+                    "this box goes on for another: see that the other one stays off"
+                );
+                self.decide(turn, &Stimulus::BoxReplaced(taken))
+            }
+            Err(why) => {
+                warn!(%why, "what the restore has to tell cannot be read");
+                false
+            }
+        }
+    }
+
     /// Writes down the start, takes the config into use and offers what is outstanding.
     async fn begin(&mut self, told: Told) -> Result<(), DeskError> {
         self.look_at_disk(Seq(self.next_seq.0.saturating_sub(1)));
@@ -438,6 +464,7 @@ impl Desk {
         let Resumption { gap, how, boot } = told.resumption;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         self.decide(&mut turn, &Stimulus::Started { version, clean: told.clean, gap, how, boot });
+        let replaced = told.note.as_deref().is_some_and(|note| self.go_on_for(&mut turn, note));
         if self.book.registry().is_empty() {
             turn = self.take_in_files(turn).await?;
         }
@@ -447,6 +474,7 @@ impl Desk {
         for finding in &told.findings {
             self.own_finding(finding);
         }
+        self.look_at_beginning(told.begins);
         if told.unreadable > 0 {
             self.trouble(&mut turn, Kind::Record, "unreadable".to_owned(), true);
         }
@@ -457,6 +485,11 @@ impl Desk {
         let (kind, subject, broken) = (Kind::Config, DIRECTORY.to_owned(), self.old_config);
         self.own.push_back(Stimulus::Trouble(Trouble { kind, subject, broken }));
         self.write_down(turn).await?;
+        if replaced && self.vitals.is_safe() {
+            let journal = self.journal.clone();
+            // Left there, the next start says it once more.
+            tokio::task::spawn_blocking(move || journal.forget_note());
+        }
         // Registered devices are known now; the readers learn their names.
         self.intake = Intake::new(&self.settings, self.book.registry());
         Ok(())

@@ -7,12 +7,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
+use super::keeping::Retiring;
 use super::{Desk, Turn};
 use crate::incident::{Stimulus, Trouble};
 use crate::journal::{Finding, Standing};
@@ -55,12 +56,15 @@ pub(super) struct Vitals {
     /// Why the disk fails, in one sentence.
     pub(super) disk_trouble: Option<String>,
     pub(super) disk_free: Option<u64>,
-    space_low: bool,
+    pub(super) space_low: bool,
+    /// Whether the ballast lies, as far as is known.
+    pub(super) ballast_lies: Arc<AtomicBool>,
+    pub(super) retiring: Retiring,
     clock_bad: bool,
     untrusted_since: Option<At>,
     lines_empty: BTreeSet<LineId>,
     snapshot_at: Seq,
-    snapshot_running: Arc<std::sync::atomic::AtomicBool>,
+    snapshot_running: Arc<AtomicBool>,
     last_entry: (Seq, At),
     gap_tried: Option<At>,
     feed: Feed,
@@ -102,6 +106,8 @@ impl Vitals {
             disk_trouble: None,
             disk_free: None,
             space_low: false,
+            ballast_lies: Arc::default(),
+            retiring: Retiring::Resting { since: None },
             clock_bad: false,
             untrusted_since: None,
             lines_empty: Default::default(),
@@ -186,6 +192,7 @@ impl Desk {
     pub(super) fn tick(&mut self, turn: &mut Turn) {
         self.refuse_dead(turn);
         self.look_at_ports(turn);
+        self.retire_old(turn);
         let now = self.clock.now();
         if self.vitals.looked.is_some_and(|at| now - at < LOOK_EVERY) {
             return;
@@ -195,16 +202,6 @@ impl Desk {
         self.look_at_roster(turn);
         self.look_at_clock(turn, now);
         self.look_at_archive(turn, now);
-    }
-
-    fn look_at_space(&mut self, turn: &mut Turn) {
-        let free = self.journal.free_bytes().ok();
-        self.vitals.disk_free = free;
-        let low = free.is_some_and(|free| free < self.settings.gateway.min_free_bytes);
-        if low != self.vitals.space_low {
-            self.vitals.space_low = low;
-            self.trouble(turn, Kind::Record, "disk-space".to_owned(), low);
-        }
     }
 
     /// A line that only everybody can answer for is a gap in the plan.

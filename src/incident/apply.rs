@@ -10,7 +10,9 @@ use super::{
     Effect, Entry, Fact, Incident, IncidentBook, Notice, OrderState, Policy, Responder, Resumed,
     Stage, StoryKind, Why,
 };
-use crate::terms::{At, Class, DeviceId, IncidentId, Kind, Mark, NoteId, PersonId, Report, What};
+use crate::terms::{
+    At, Class, DeviceId, EndpointId, IncidentId, Kind, Mark, NoteId, PersonId, Report, What,
+};
 
 impl IncidentBook {
     /// Applies one entry and returns what has to leave the house because of it, once it is on disk.
@@ -63,6 +65,9 @@ impl IncidentBook {
                     effects.push(Effect::Order(order.clone()));
                 }
             }
+            Fact::SegmentsRetired { retired } => self.retired = self.retired.max(retired.through),
+            Fact::EndpointGivenUp { endpoint, .. } => self.give_up(endpoint),
+            Fact::BoxReplaced { taken } => self.leave_out(entry, taken.left_out),
             Fact::HubStopped
             | Fact::RosterTaken { .. }
             | Fact::SignalRefused { .. }
@@ -72,6 +77,22 @@ impl IncidentBook {
             about_an_incident => self.apply_to_incident(entry, about_an_incident, &mut effects),
         }
         effects
+    }
+
+    fn give_up(&mut self, endpoint: &EndpointId) {
+        for seq in self.owed.get(endpoint).cloned().unwrap_or_default() {
+            self.settle_story(endpoint, seq);
+        }
+        self.dropped.remove(endpoint);
+    }
+
+    /// Another box may have used the numbers up to here.
+    fn leave_out(&mut self, entry: &Entry, count: u64) {
+        if count > 0 {
+            self.last_incident = self.last_incident.saturating_add(count);
+            self.last_note = self.last_note.saturating_add(count);
+            self.left_out = (entry.seq, self.left_out.1.saturating_add(count));
+        }
     }
 
     fn apply_to_incident(&mut self, entry: &Entry, fact: &Fact, effects: &mut Vec<Effect>) {

@@ -53,6 +53,10 @@ pub struct IncidentBook {
     pub(super) last_wall: Wall,
     pub(super) last_trusted: Option<Wall>,
     pub(super) boot: Option<(BootMark, At)>,
+    /// The newest fact that says that sequences were left out, and how many in all.
+    pub(super) left_out: (Seq, u64),
+    /// The newest entry that was retired.
+    pub(super) retired: Seq,
     // What follows is derived from what stands above.
     pub(super) by_code: BTreeSet<(Code, IncidentId)>,
     pub(super) notes_by: BTreeMap<IncidentId, BTreeSet<NoteId>>,
@@ -89,6 +93,10 @@ struct Stored {
     last_wall: Wall,
     last_trusted: Option<Wall>,
     boot: Option<(BootMark, At)>,
+    #[serde(default)]
+    left_out: (Seq, u64),
+    #[serde(default)]
+    retired: Seq,
 }
 
 impl From<IncidentBook> for Stored {
@@ -115,6 +123,8 @@ impl From<IncidentBook> for Stored {
             last_wall: book.last_wall,
             last_trusted: book.last_trusted,
             boot: book.boot,
+            left_out: book.left_out,
+            retired: book.retired,
         }
     }
 }
@@ -143,6 +153,8 @@ impl From<Stored> for IncidentBook {
             last_wall: stored.last_wall,
             last_trusted: stored.last_trusted,
             boot: stored.boot,
+            left_out: stored.left_out,
+            retired: stored.retired,
             ..Self::default()
         };
         for incident in book.incidents.values() {
@@ -275,6 +287,36 @@ impl IncidentBook {
     /// How many events each endpoint was never told because [`OWED_MAX`] was reached.
     pub fn dropped(&self) -> &BTreeMap<EndpointId, u64> {
         &self.dropped
+    }
+
+    /// How many events an endpoint was not told so far: owed, or dropped at [`OWED_MAX`].
+    pub fn undelivered(&self, endpoint: &EndpointId) -> u64 {
+        let owed = self.owed.get(endpoint).map_or(0, BTreeSet::len);
+        self.dropped.get(endpoint).copied().unwrap_or(0) + owed as u64
+    }
+
+    /// The oldest entry that an endpoint in use has not been told; the first of all where events
+    /// were dropped, because nobody remembers which.
+    pub fn first_undelivered(&self) -> Option<Seq> {
+        let of = |(endpoint, owed): (&EndpointId, &BTreeSet<Seq>)| match self.dropped.get(endpoint)
+        {
+            Some(_) => Some(Seq(1)),
+            None => owed.first().copied(),
+        };
+        self.owed.iter().filter_map(of).min()
+    }
+
+    /// The first of the newest `count` entries; what was left out when a box was replaced is not
+    /// counted.
+    pub fn first_of_newest(&self, count: u64) -> Seq {
+        let first = self.last_seq.0.saturating_sub(count);
+        let (said_at, left_out) = self.left_out;
+        Seq(if first < said_at.0 { first.saturating_sub(left_out) } else { first }.max(1))
+    }
+
+    /// The newest entry that was retired; 0 when none was.
+    pub fn retired(&self) -> Seq {
+        self.retired
     }
 
     /// An event that is still owed to somebody.

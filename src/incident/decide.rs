@@ -61,6 +61,15 @@ impl IncidentBook {
             }
             Stimulus::Trouble(trouble) => self.on_trouble(at, standing, trouble),
             Stimulus::Found(finding) => vec![Fact::Found { finding: finding.clone() }],
+            Stimulus::Retired(retired) => vec![Fact::SegmentsRetired { retired: retired.clone() }],
+            Stimulus::GivenUp { endpoint, by } => match self.undelivered(endpoint) {
+                0 => Vec::new(),
+                events => {
+                    let (endpoint, by) = (endpoint.clone(), by.clone());
+                    vec![Fact::EndpointGivenUp { endpoint, by, events }]
+                }
+            },
+            Stimulus::BoxReplaced(taken) => vec![Fact::BoxReplaced { taken: taken.clone() }],
             Stimulus::Due => self.on_deadline(at, standing),
         }
     }

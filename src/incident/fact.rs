@@ -8,7 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Carrier, Contact, Ending, Ignored, Notice, OrderId, Outcome, PolicyHash, Trouble, Why,
+    Answer, Carrier, Contact, Ending, Ignored, Notice, OrderId, Outcome, PolicyHash, Retired,
+    TakenOver, Trouble, Why,
 };
 use crate::registry::Change;
 use crate::terms::{
@@ -186,6 +187,25 @@ pub enum Fact {
     Found {
         /// One sentence.
         finding: String,
+    },
+    /// The oldest segments were retired: written down before they go.
+    SegmentsRetired {
+        /// What goes.
+        retired: Retired,
+    },
+    /// A person gave up what an endpoint was owed: it will never be told.
+    EndpointGivenUp {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Who.
+        by: PersonId,
+        /// How many events.
+        events: u64,
+    },
+    /// The box was replaced: this one goes on with the record of another.
+    BoxReplaced {
+        /// What was taken over.
+        taken: TakenOver,
     },
     /// An incident began.
     Raised {

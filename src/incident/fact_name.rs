@@ -24,6 +24,9 @@ impl Fact {
             Self::DeadlineCame { .. } => "deadline_came",
             Self::HubTrouble { .. } => "hub_trouble",
             Self::Found { .. } => "found",
+            Self::SegmentsRetired { .. } => "segments_retired",
+            Self::EndpointGivenUp { .. } => "endpoint_given_up",
+            Self::BoxReplaced { .. } => "box_replaced",
             Self::Raised { .. } => "raised",
             Self::Called { .. } => "called",
             Self::Told { .. } => "told",
@@ -68,7 +71,10 @@ impl Fact {
             | Self::SignalRefused { .. }
             | Self::Delivered { .. }
             | Self::HubTrouble { .. }
-            | Self::Found { .. } => None,
+            | Self::Found { .. }
+            | Self::SegmentsRetired { .. }
+            | Self::EndpointGivenUp { .. }
+            | Self::BoxReplaced { .. } => None,
             Self::OutcomeHeard { order, .. } => Some(order.incident),
             Self::AnswerHeard { answer, .. } => Some(answer.incident),
             Self::DeadlineCame { incident, .. }

@@ -41,7 +41,8 @@ pub use policy::{
 pub use sameness::{DeviceMemory, Level, Sameness};
 pub use stage::{Incident, Responder, Stage};
 pub use stimulus::{
-    Answer, Contact, Ending, HUB_FAMILY, Ignored, Move, Standing, Stimulus, Trouble, Via, Why,
+    Answer, Contact, Ending, HUB_FAMILY, Ignored, Move, Retired, Standing, Stimulus, TakenOver,
+    Trouble, Via, Why,
 };
 pub use story::{StageTimes, Story, StoryKind};
 

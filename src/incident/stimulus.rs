@@ -76,6 +76,17 @@ pub enum Stimulus {
     Trouble(Trouble),
     /// The journal found something about itself.
     Found(String),
+    /// The oldest part of the record may go; told before it goes.
+    Retired(Retired),
+    /// A person gave up what an endpoint is owed.
+    GivenUp {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Who.
+        by: PersonId,
+    },
+    /// Another box goes on with the record of one that is dead; told once, right after the start.
+    BoxReplaced(TakenOver),
     /// The earliest deadline has passed; decides about that one only.
     Due,
 }
@@ -91,6 +102,37 @@ pub struct Standing<'a> {
     pub types: &'a DeviceTypes,
     /// Whether the record can be written: when not, every press calls everybody.
     pub safe: bool,
+}
+
+/// The oldest part of the record, and the rule by which it goes: all of it is older than the limit,
+/// delivered or given up, outside the newest entries, and stood for by two snapshots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// Its newest entry.
+    pub through: Seq,
+    /// The chain's hash there, in hexadecimal digits: the anchor of what stays.
+    pub chain: String,
+    /// How old everything in it is at least.
+    pub older_than: Wait,
+    /// How many entries stay at least.
+    pub newest: u64,
+}
+
+/// What was taken over from a dead box.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenOver {
+    /// The newest entry there was.
+    pub through: Seq,
+    /// The chain's hash there, in hexadecimal digits.
+    pub chain: String,
+    /// How many numbers were left out behind it, because it may be older than the old box's end and
+    /// nothing may have one name twice: sequences, and as many numbers of incidents and notes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Something of the hub's own that broke or works again.

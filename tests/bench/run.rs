@@ -29,6 +29,7 @@ mod serial;
 mod start;
 mod storm;
 mod table;
+mod wear;
 
 use std::path::PathBuf;
 
@@ -60,6 +61,7 @@ const SECTIONS: [Section; 8] = [
     ("idle", idle::measure),
     ("cost", open_cost::measure),
     ("faults", faults::measure),
+    ("wear", wear::measure),
 ];
 
 fn main() {

@@ -24,3 +24,4 @@ mod outcomes;
 mod presses;
 mod properties;
 mod welfare;
+mod years;

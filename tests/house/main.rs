@@ -23,3 +23,4 @@ mod stopping;
 mod times;
 mod transcripts;
 mod ways_out;
+mod years;

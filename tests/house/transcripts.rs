@@ -43,6 +43,7 @@ fn help_says_what_there_is() {
         "incident --help",
         "import --help",
         "export --help",
+        "restore --help",
         "--version",
     ] {
         let args: Vec<&str> = asked.split(' ').collect();
