@@ -202,38 +202,3 @@ fn a_folder_that_cannot_be_used_and_a_full_disk_are_said_and_waited_for() {
     }
     assert!(!dir.path().join("archive").exists(), "nothing is written where the record needs room");
 }
-
-/// A file system of its own, as small as a card that is full.
-struct Small(PathBuf);
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-#[test]
-#[ignore = "mounts a tmpfs, so it needs root: ask for ignored tests"]
-fn a_disk_that_fills_or_turns_read_only_under_it_ends_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let mount = |options: &str| {
-        let mut mount = std::process::Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", options, "anling-test"]).arg(dir.path());
-        assert!(mount.status().unwrap().success(), "this test mounts a tmpfs: run it as root");
-    };
-    mount("size=6m");
-    let small = Small(dir.path().to_owned());
-    fs::write(dir.path().join("filler"), vec![7; 5 << 20]).unwrap();
-    let kept = Kept::of(Life::of_days(60).entries);
-    let archivist = open(dir.path(), &kept);
-    soon("its word", || matches!(archivist.figures().state, State::Off { .. }));
-    fs::remove_file(dir.path().join("filler")).unwrap();
-    soon("its coming back", || archivist.figures().state == State::Level);
-    assert_eq!(found(&archivist, everything()).len(), 62);
-    end(archivist);
-    mount("remount,ro");
-    let archivist = open(dir.path(), &kept);
-    soon("its word", || !matches!(archivist.figures().state, State::Opening));
-    end(archivist);
-    drop(small);
-}
