@@ -16,6 +16,7 @@ mod incidents;
 mod journal;
 mod lists;
 mod loading;
+mod log;
 mod press;
 mod reload;
 mod restore;

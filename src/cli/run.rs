@@ -6,6 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::loading::{self, Loaded};
+use super::log::Lines;
 use super::reload::{Source, reload};
 use super::{Failure, Outcome};
 use crate::clock::Vouch;
@@ -34,7 +35,7 @@ pub(super) struct Args {
 pub(super) fn run(dir: &Path, args: &Args) -> Outcome {
     let Loaded { settings, files, secrets, state_dir, old } =
         loading::load_or_accepted(dir, args.state.as_deref())?;
-    start_log();
+    let log = start_log();
     if old {
         let dir = dir.display();
         tracing::warn!(
@@ -59,6 +60,8 @@ pub(super) fn run(dir: &Path, args: &Args) -> Outcome {
         .map_err(|error| Failure::of(exit::BUG, &error))?;
     let ended = runtime.block_on(serve(options, source));
     runtime.shutdown_background();
+    // Before what is said about the end.
+    log.iter().for_each(Lines::end);
     ended
 }
 
@@ -114,15 +117,19 @@ pub(super) fn failed(error: &DeskError) -> Failure {
     Failure::of(code, error)
 }
 
-pub(super) fn start_log() {
+/// Begins the log; none where the system gives no thread for it, and then there is no log.
+pub(super) fn start_log() -> Option<Lines> {
     let filter = EnvFilter::try_from_env("ANLING_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr())
         && std::env::var_os("NO_COLOR").is_none();
+    let lines = Lines::to(std::io::stderr()).ok()?;
+    let written = lines.clone();
     // A second start in one process keeps the first log.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(move || written.clone())
         .with_ansi(colour)
         .with_target(false)
         .try_init();
+    Some(lines)
 }
