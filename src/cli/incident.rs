@@ -89,6 +89,15 @@ fn ending(word: &str) -> Result<Ending, String> {
     })
 }
 
+/// What an open incident's own device has said since: it calls on until a person has looked.
+pub(super) fn told_since(view: &IncidentView) -> Option<&'static str> {
+    match (view.ending.is_none(), view.cancelled, view.back_to_normal) {
+        (true, true, _) => Some("the resident cancelled: verify"),
+        (true, false, true) => Some("back to normal"),
+        _ => None,
+    }
+}
+
 /// What stands below calls that no disk has taken.
 pub(super) const AT_RISK: &str = "IN MEMORY ONLY, the disk fails: see `anling status`\n";
 
@@ -218,6 +227,9 @@ fn card(dir: &Path, view: &IncidentView) -> String {
         many => format!("{many} times"),
     };
     let _ = writeln!(card, "  device    {}, heard {pressed}", view.device);
+    if let Some(said) = told_since(view) {
+        let _ = writeln!(card, "  since     {said}; it is open until a person closes it");
+    }
     let times = &view.times;
     for (word, at) in [
         ("raised", times.raised),
@@ -238,9 +250,12 @@ fn card(dir: &Path, view: &IncidentView) -> String {
         let _ = writeln!(card, "  next      {what}, in {}", ago(*in_ms));
     }
     if let Some(ending) = &view.ending {
-        let _ = writeln!(card, "  ended     {ending}");
+        let by = view.closed_by.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let _ = writeln!(card, "  ended     {ending}{by}");
     }
     for note in &view.notes {
+        // One line each, and nothing that a terminal would obey.
+        let note: String = note.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let _ = writeln!(card, "  note      {note}");
     }
     if !view.on_disk {

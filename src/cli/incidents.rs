@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::incident::{AT_RISK, ago};
+use super::incident::{AT_RISK, ago, told_since};
 use super::loading::{ask, load, odd_answer};
 use super::roster::when;
 use super::{Outcome, print_json, print_text, remark, status};
@@ -120,6 +120,9 @@ fn line(view: &IncidentView, when: &str) -> String {
     let coming: Vec<&str> = active.map(|p| p.name.as_str()).collect();
     if !coming.is_empty() {
         let _ = write!(line, "  ← {}", coming.join(", "));
+    }
+    if let Some(said) = told_since(view) {
+        let _ = write!(line, "  ({said})");
     }
     if let Some(ending) = &view.ending {
         let _ = write!(line, "  {ending}");

@@ -48,6 +48,9 @@ pub struct IncidentView {
     pub next: Option<NextStep>,
     /// How it ended, in words.
     pub ending: Option<String>,
+    /// The name of the person who said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<String>,
     /// Everybody who has to do with it.
     pub people: Vec<PersonView>,
     /// The name of the person whose page this is, where it is somebody's.

@@ -140,6 +140,11 @@ impl Desk {
             }
             _ => (0, None),
         };
+        let closed_by = match &incident.stage {
+            Stage::Resolved { by, .. } => Some(self.name_of(by)),
+            // Who followed it up has not always closed it.
+            _ => None,
+        };
         IncidentView {
             id: incident.id,
             code: incident.code,
@@ -165,6 +170,7 @@ impl Desk {
                 .next_deadline()
                 .map(|(at, why)| NextStep { what: coming(&why, incident), in_ms: (at - now).0 }),
             ending,
+            closed_by,
             people: incident
                 .responders
                 .iter()
