@@ -134,7 +134,7 @@ impl Desk {
         let low = free.is_some_and(|free| free < self.settings.gateway.min_free_bytes);
         if low != self.vitals.space_low {
             self.vitals.space_low = low;
-            self.trouble(turn, Kind::Record, "disk-space".to_owned(), low);
+            self.trouble(turn, Kind::DiskSpace, "journal".to_owned(), low);
             if low {
                 let journal = self.journal.clone();
                 tokio::task::spawn_blocking(move || match journal.drop_aside() {

@@ -255,7 +255,7 @@ fn a_full_file_system_takes_the_ballast_first_then_memory_and_heals() {
     pressed(&hub, "B-01", 1);
     assert_eq!(hub.facts("reported").len(), 1, "the ballast made room");
     soon("the word on the space", || {
-        hub.incidents().into_iter().find(|incident| incident["kind"] == "record")
+        hub.incidents().into_iter().find(|incident| incident["kind"] == "disk_space")
     });
     disk.fill();
     let device = Device::connect(hub.broker_port(), "B-02", "b02").unwrap();
