@@ -116,6 +116,7 @@ struct Desk {
     outbox: Outbox,
     broker: Option<Broker>,
     broker_address: Option<String>,
+    broker_tls: Option<String>,
     ports: Ports,
     wires: Wires,
     old_config: bool,

@@ -20,5 +20,6 @@ mod serial;
 mod service;
 mod stopping;
 mod times;
+mod tls;
 mod transcripts;
 mod ways_out;

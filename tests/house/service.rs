@@ -62,7 +62,10 @@ fn the_unit_waits_longer_for_a_stop_than_the_hub_takes() {
 struct Manager(UnixDatagram);
 
 impl Manager {
-    fn over(hub: &mut Hub, watchdog: Duration) -> Self {
+    fn over(hub: &mut Hub, watchdog: Duration, log: &str) -> Self {
+        // The process is named, as systemd does.
+        let script = format!("WATCHDOG_PID=$$ exec \"$0\" \"$@\" {log}");
+        hub.under = vec!["sh".into(), "-c".into(), script];
         let path = hub.path("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
         hub.env.push(("NOTIFY_SOCKET".into(), path.display().to_string()));
@@ -87,7 +90,7 @@ impl Manager {
 #[test]
 fn the_manager_hears_ready_life_reload_and_stop() {
     let mut hub = Hub::prepared();
-    let manager = Manager::over(&mut hub, Duration::from_secs(2));
+    let manager = Manager::over(&mut hub, Duration::from_secs(2), "");
     hub.start();
     manager.hears("READY=1");
     for _ in 0..3 {
@@ -109,12 +112,11 @@ fn the_manager_hears_ready_life_reload_and_stop() {
 #[test]
 fn a_desk_that_hangs_feeds_no_watchdog() {
     let mut hub = Hub::prepared();
-    let manager = Manager::over(&mut hub, Duration::from_secs(2));
     // The desk writes its log into a pipe that nobody empties, and hangs on it.
     let pipe = hub.path("log");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let script = format!("exec \"$0\" \"$@\" 2>{}", pipe.display());
-    hub.under = vec!["sh".into(), "-c".into(), script];
+    let into_pipe = format!("2>{}", pipe.display());
+    let manager = Manager::over(&mut hub, Duration::from_secs(2), &into_pipe);
     hub.env.push(("ANLING_LOG".into(), "trace".into()));
     let reader = std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
     hub.spawn();
