@@ -14,5 +14,7 @@ mod mosquitto;
 mod reach;
 #[path = "broker/rough.rs"]
 mod rough;
+#[path = "broker/tls.rs"]
+mod tls;
 #[path = "broker/wire.rs"]
 mod wire;

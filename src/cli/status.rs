@@ -49,7 +49,8 @@ pub(super) fn ten_lines(status: &Status) -> String {
         let _ = writeln!(out, "archive   {archive}");
     }
     let broker = status.broker.as_deref().unwrap_or("none: see links.toml");
-    let _ = writeln!(out, "broker    {broker}");
+    let tls = status.broker_tls.as_ref().map(|tls| format!(", behind TLS {tls}"));
+    let _ = writeln!(out, "broker    {broker}{}", tls.unwrap_or_default());
     if !status.serial.is_empty() {
         let _ = writeln!(out, "serial    {}", lines(status));
     }

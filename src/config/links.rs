@@ -1,12 +1,14 @@
 //! `links.toml`: the wires into the hub: the built-in broker with its accounts, and serial lines.
 
+use std::path::PathBuf;
+
 use super::codes;
 use super::gateway::address;
 use super::problem::{Findings, Said, Spot};
 use super::secrets::{SecretUse, secret_name};
 use super::section::Section;
 use super::serial::read_serial;
-use super::settings::{Account, Broker, Reach, Serial};
+use super::settings::{Account, Broker, BrokerTls, Reach, Serial};
 use crate::terms::{DeviceId, LinkId};
 
 /// What stands in the file, with places for what other files must know.
@@ -70,6 +72,7 @@ fn read_broker(
     }
     let listen = address(&mut section, out, "listen");
     let max = section.number(out, "max_connections", 1..=20_000, MAX_CONNECTIONS);
+    let tls = section.section(out, "tls").and_then(|part| read_tls(part, out));
     let zigbee = section.section(out, "zigbee2mqtt").map(|part| base_topic(part, out));
     let mut accounts = Vec::new();
     for (name, account) in section.named(out, "account") {
@@ -81,9 +84,26 @@ fn read_broker(
     links.broker = Some(Broker {
         listen: listen.map_or(([0, 0, 0, 0], 1883).into(), |said| said.value),
         max_connections: usize::try_from(max).unwrap_or(usize::MAX),
+        tls,
         zigbee_base_topic: zigbee,
         accounts,
     });
+}
+
+fn read_tls(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<BrokerTls> {
+    if !section.has("listen") {
+        section.missing(out, "listen", "add listen = \"0.0.0.0:8883\"");
+    }
+    let listen = address(&mut section, out, "listen");
+    let mut file = |key, help| {
+        let said = section.need_text(out, key, help)?;
+        Some(PathBuf::from(said.value))
+    };
+    let cert = file("cert", "add cert = \"/etc/anling/broker.crt\", the hub's certificate in PEM");
+    let key = file("key", "add key = \"…\", the file of its key in PEM, readable by the hub alone");
+    let client_ca = section.text(out, "client_ca").map(|said| PathBuf::from(said.value));
+    section.end(out);
+    Some(BrokerTls { listen: listen?.value, cert: cert?, key: key?, client_ca })
 }
 
 fn base_topic(mut section: Section<'_>, out: &mut Findings<'_>) -> String {

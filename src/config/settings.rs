@@ -81,10 +81,25 @@ pub struct Broker {
     pub listen: SocketAddr,
     /// Connections at once: 1 to 20,000, default 9,000 (three times the largest centre's devices).
     pub max_connections: usize,
+    /// The way in behind TLS; `None` where there is none.
+    pub tls: Option<BrokerTls>,
     /// First levels of the topics of Zigbee2MQTT; `None` where there is none.
     pub zigbee_base_topic: Option<String>,
     /// Who may sign in, in the order of the file.
     pub accounts: Vec<Account>,
+}
+
+/// `[link.broker.tls]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerTls {
+    /// Where it listens. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The hub's certificate and those up to its CA, a PEM file.
+    pub cert: PathBuf,
+    /// Its key, a PEM file.
+    pub key: PathBuf,
+    /// Who signs the certificates of clients, a PEM file; without it none is asked for.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// An MQTT user.

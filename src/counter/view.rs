@@ -196,6 +196,9 @@ pub struct Status {
     pub unanswered: Option<Code>,
     /// Where devices connect.
     pub broker: Option<String>,
+    /// Where they connect behind TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker_tls: Option<String>,
     /// Serial lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub serial: Vec<PortView>,

@@ -215,6 +215,7 @@ impl Desk {
             open: open.into_iter().map(|(class, count)| OpenCount { class, count }).collect(),
             unanswered: self.unanswered(),
             broker: self.settings.broker.as_ref().and(self.broker_address.as_ref()).cloned(),
+            broker_tls: self.broker_tls.clone(),
             devices,
             silent,
             archive: archive_view(&figures.state),

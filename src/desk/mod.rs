@@ -123,6 +123,7 @@ struct Desk {
     lookup: Lookup,
     broker: Option<Broker>,
     broker_address: Option<String>,
+    broker_tls: Option<String>,
     ports: Ports,
     wires: Wires,
     old_config: bool,

@@ -167,6 +167,8 @@ impl Outbox {
         out.written.clear();
         let owed = book.owed(endpoint).map(|story| story.seq);
         out.waiting.extend(owed.filter(|seq| *seq <= until));
+        // They are owed as well, and must not go twice.
+        out.waiting.append(&mut out.alarms);
     }
 
     /// After a restart: everything that was not settled is offered again under its old name.
@@ -383,6 +385,10 @@ impl Desk {
             Health::Down { why } => Some(why),
         };
         let Some(out) = self.outbox.endpoints.get_mut(&endpoint) else { return };
+        if out.next.is_some() {
+            // The last words of one that is replaced say nothing of the next.
+            return;
+        }
         let broken = trouble.is_some();
         match &trouble {
             Some(why) => warn!(%endpoint, %why, "the endpoint takes nothing"),

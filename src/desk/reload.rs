@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::outbox::{Leaving, STOP_WITHIN};
-use super::wiring::{LineEnds, Parts, WaysOut, endpoint_subject};
+use super::wiring::{LineEnds, Parts, TLS, WaysOut, endpoint_subject, tls_settings};
 use super::{Desk, Turn, ports};
 use crate::config::settings::{Broker, Settings};
 use crate::incident::{Carrier, Stimulus};
@@ -29,6 +29,9 @@ pub(super) const RELOADS_MAX: usize = 4;
 const GONE_MAX: usize = 64;
 /// The subject of the fault while the directory cannot be used.
 pub(super) const DIRECTORY: &str = "directory";
+
+/// The subject of the fault while new files of the broker's TLS cannot be used.
+const TLS_FILES: &str = "link.broker.tls.files";
 
 /// What a reload brings.
 pub(super) enum Reload {
@@ -133,6 +136,11 @@ fn kept_of_broker(old: &Broker, new: &mut Broker) -> Vec<&'static str> {
         new.listen = old.listen;
         kept.push("link.broker.listen");
     }
+    let listen = |broker: &Broker| broker.tls.as_ref().map(|tls| tls.listen);
+    if listen(old) != listen(new) {
+        new.tls.clone_from(&old.tls);
+        kept.push(TLS);
+    }
     if new.max_connections != old.max_connections {
         new.max_connections = old.max_connections;
         kept.push("link.broker.max_connections");
@@ -158,7 +166,7 @@ impl Desk {
     }
 
     fn take_config(&mut self, turn: &mut Turn, mut next: Settings, parts: Parts) {
-        let restart_for = kept_until_restart(&self.settings, &mut next);
+        let mut restart_for = kept_until_restart(&self.settings, &mut next);
         let old = std::mem::replace(&mut self.settings, Arc::new(next));
         let next = Arc::clone(&self.settings);
         self.decide(turn, &Stimulus::Policy(Box::new(next.policy.clone())));
@@ -174,12 +182,13 @@ impl Desk {
             error!(%why, "the accounts stay as they were");
         }
         let mut out = BTreeSet::new();
+        restart_for.extend(self.renew_tls(&mut out));
         self.renew_carriers(turn, &parts, &mut out);
         self.renew_endpoints(turn, &parts, &mut out);
         self.renew_lines(turn, &old);
         let before = std::mem::take(&mut self.wires.out);
         for subject in before.symmetric_difference(&out) {
-            let kind = kind_of_way_out(subject);
+            let kind = kind_of_way(subject);
             self.trouble(turn, kind, subject.clone(), out.contains(subject));
         }
         self.wires.out = out;
@@ -192,6 +201,20 @@ impl Desk {
         self.wires.restart_for = restart_for;
         self.forget_lines(turn);
         info!("the config is taken into use");
+    }
+
+    /// Shows clients what the files hold now; names what waits for a restart.
+    fn renew_tls(&mut self, out: &mut BTreeSet<String>) -> Option<&'static str> {
+        let (broker, settings) = self.broker.as_ref().zip(tls_settings(&self.settings))?;
+        if broker.tls_until().is_none() {
+            out.insert(TLS.to_owned());
+            return Some(TLS);
+        }
+        if let Err(why) = broker.renew_tls(&settings) {
+            error!(%why, "the broker's former certificate goes on");
+            out.insert(TLS_FILES.to_owned());
+        }
+        None
     }
 
     fn renew_carriers(&mut self, turn: &mut Turn, parts: &Parts, out: &mut BTreeSet<String>) {
@@ -331,9 +354,14 @@ impl Desk {
     }
 }
 
-/// What kind of trouble it is that a way out stays closed.
-pub(super) fn kind_of_way_out(subject: &str) -> Kind {
-    if subject.starts_with("webhook.") { Kind::Endpoint } else { Kind::Carrier }
+/// What kind of trouble it is that a way in or out stays closed.
+pub(super) fn kind_of_way(subject: &str) -> Kind {
+    match subject {
+        TLS => Kind::Link,
+        TLS_FILES => Kind::Config,
+        _ if subject.starts_with("webhook.") => Kind::Endpoint,
+        _ => Kind::Carrier,
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,8 @@ use super::intake::Intake;
 use super::letters::Writer;
 use super::lookup::{Lookup, Record};
 use super::outbox::Outbox;
-use super::reload::{DIRECTORY, RELOADS_MAX, Reload, Wires, kind_of_way_out};
+use super::ports::Ports;
+use super::reload::{DIRECTORY, Gone, RELOADS_MAX, Reload, Wires, kind_of_way};
 use super::turn::Turn;
 use super::vitals::{self, Vitals};
 use super::wiring::{LineEnds, Parts, WaysOut};
@@ -30,13 +31,17 @@ use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
 use crate::counter::{ASKS_MAX, Asked};
-use crate::incident::{Carrier, Entry, IncidentBook, Stimulus, TakenOver, Trouble};
+use crate::incident::{Carrier, Entry, IncidentBook, OrderId, Stimulus, TakenOver, Trouble};
 use crate::journal::{
     Committer, CommitterHandle, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE,
     Scrub,
 };
 use crate::link::LinkError;
-use crate::terms::{Kind, Seq, Wait};
+use crate::link::broker::SessionNews;
+use crate::link::serial::PortNews;
+use crate::notify::post::Ended;
+use crate::notify::webhook::EndpointReport;
+use crate::terms::{Inbound, Kind, LinkId, Seq, Wait};
 
 /// Findings of the journal waiting for the desk; the scrub waits at more.
 const FINDINGS_MAX: usize = 64;
@@ -213,17 +218,8 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         .await
         .map_err(|_| DeskError::Ended)??;
     let (clock, resumption) = Clock::resume(read.last().as_ref(), vouch);
-    let parts = Parts::of(&settings, &secrets);
-    let (ways_out, ends, reports) = WaysOut::new();
-    let mut out = BTreeSet::new();
-    let outbox = open_ways_out(&ways_out, &parts, wiring::page_key(&state_dir), &mut out);
-    let page_key = outbox.writer.page_key.clone();
-    let (inbox, heard) = mpsc::channel(INBOX_MAX);
-    let (tell_news, port_news) = mpsc::channel(NEWS_MAX);
-    let lines = LineEnds { inbox: inbox.clone(), news: tell_news, clock: clock.clone() };
-    let ports = lines.keep_all(&settings);
-    let (broker, news) = wiring::broker(&settings, &parts, &clock, inbox).await?;
-    let (wires, gone) = Wires::new(parts, ways_out, lines, out);
+    let ways = open_ways(&settings, &secrets, &state_dir, &clock).await?;
+    let page_key = ways.outbox.writer.page_key.clone();
     let (reloads, reloaded) = mpsc::channel(RELOADS_MAX);
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (stop, stopped) = oneshot::channel();
@@ -232,23 +228,24 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let journal = Committer::spawn(read.journal)?;
     let archive = open_archive(record, &state_dir, &settings, &journal)?;
     let (tell_sought, sought) = mpsc::channel(QUESTIONS_MAX);
-    let broker_address = broker.as_ref().map(|(_, address)| *address);
+    let broker_address = ways.broker.as_ref().map(|opened| opened.address);
+    let broker_tls = ways.broker.as_ref().and_then(|opened| opened.tls);
     let mut desk = Desk {
         intake: Intake::new(&settings, read.book.registry()),
         vitals: Vitals::new(clock.now(), read.book.last_seq()),
-        outbox,
+        outbox: ways.outbox,
         book: read.book,
         next_seq,
         ears: Ears {
-            inbox: heard,
+            inbox: ways.heard,
             asks: asked,
-            ends,
-            reports,
-            news,
-            port_news,
+            ends: ways.ends,
+            reports: ways.reports,
+            news: ways.news,
+            port_news: ways.port_news,
             findings,
             reloads: reloaded,
-            gone,
+            gone: ways.gone,
             sought,
             durable: journal.durable(),
             stop: stopped,
@@ -258,10 +255,11 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         unsent: VecDeque::new(),
         archive,
         lookup: Lookup::new(tell_sought, clock.now()),
-        broker: broker.map(|(broker, _)| broker),
+        broker: ways.broker.map(|opened| opened.broker),
+        broker_tls: broker_tls.map(|a| a.to_string()),
         broker_address: broker_address.map(|a| a.to_string()),
-        ports,
-        wires,
+        ports: ways.ports,
+        wires: ways.wires,
         old_config,
         importing: None,
         own: VecDeque::new(),
@@ -281,6 +279,39 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let broker = broker_address;
     let unread = read.unread;
     open_doors(desk, Doors { unread, tell_finding, asks, reloads, stop, page_key, broker }).await
+}
+
+/// The ways in and out, opened, with the desk's ends of their channels.
+struct Ways {
+    outbox: Outbox,
+    ends: mpsc::Receiver<(OrderId, Ended)>,
+    reports: mpsc::Receiver<EndpointReport>,
+    ports: Ports,
+    port_news: mpsc::Receiver<(LinkId, PortNews)>,
+    broker: Option<wiring::Opened>,
+    news: mpsc::Receiver<SessionNews>,
+    heard: mpsc::Receiver<Inbound>,
+    wires: Wires,
+    gone: mpsc::Receiver<Gone>,
+}
+
+async fn open_ways(
+    settings: &Settings,
+    secrets: &Secrets,
+    state_dir: &std::path::Path,
+    clock: &Clock,
+) -> Result<Ways, DeskError> {
+    let parts = Parts::of(settings, secrets);
+    let (ways_out, ends, reports) = WaysOut::new();
+    let mut out = BTreeSet::new();
+    let outbox = open_ways_out(&ways_out, &parts, wiring::page_key(state_dir), &mut out);
+    let (inbox, heard) = mpsc::channel(INBOX_MAX);
+    let (tell_news, port_news) = mpsc::channel(NEWS_MAX);
+    let lines = LineEnds { inbox, news: tell_news, clock: clock.clone() };
+    let ports = lines.keep_all(settings);
+    let (broker, news) = wiring::broker(settings, &parts, &lines, &mut out).await?;
+    let (wires, gone) = Wires::new(parts, ways_out, lines, out);
+    Ok(Ways { outbox, ends, reports, ports, port_news, broker, news, heard, wires, gone })
 }
 
 /// Opens the ways out; the subjects of those that stay closed go to `out`.
@@ -479,7 +510,7 @@ impl Desk {
             self.trouble(&mut turn, Kind::Record, "unreadable".to_owned(), true);
         }
         for subject in self.wires.out.clone() {
-            self.trouble(&mut turn, kind_of_way_out(&subject), subject, true);
+            self.trouble(&mut turn, kind_of_way(&subject), subject, true);
         }
         // A good directory settles what a broken one left open.
         let (kind, subject, broken) = (Kind::Config, DIRECTORY.to_owned(), self.old_config);

@@ -18,7 +18,7 @@ use super::{Desk, Turn};
 use crate::incident::{Stimulus, Trouble};
 use crate::journal::{Finding, Standing};
 use crate::roster::DutyBy;
-use crate::terms::{At, Kind, LineId, Seq, Wait};
+use crate::terms::{At, Kind, LineId, Seq, Wait, Wall};
 
 /// How often the slow questions are asked: free space, roster gaps, the clock.
 const LOOK_EVERY: Wait = Wait::secs(10);
@@ -28,6 +28,11 @@ const CLOCK_GRACE: Wait = Wait::mins(10);
 /// Without a completed turn for this long the process ends. Own choice: ten times what the desk
 /// waits for a disk.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
+/// How long before its end a certificate is a fault, in ms: 30 days. Own choice: who issues them by hand
+/// needs weeks, and who has them renewed by a machine does it with 30 days left.
+const CERTIFICATE_WARNS_MS: i64 = 30 * 24 * 3_600_000;
+/// The subject of that fault.
+const CERTIFICATE: &str = "link.broker.tls.certificate";
 /// How often the service manager is told within its limit. Own choice: two words may be late.
 const FED_PER_LIMIT: u64 = 3;
 /// How long a word of the log may take before the process ends without it.
@@ -68,6 +73,7 @@ pub(super) struct Vitals {
     last_entry: (Seq, At),
     gap_tried: Option<At>,
     feed: Feed,
+    certificate_ends: bool,
 }
 
 /// The service manager's watchdog: told that the desk lives, by nobody but the desk.
@@ -116,6 +122,7 @@ impl Vitals {
             last_entry: (snapshot_at, now),
             gap_tried: None,
             feed: Feed::new(),
+            certificate_ends: false,
         }
     }
 
@@ -150,6 +157,11 @@ impl Vitals {
     pub(super) fn up(&self, now: At) -> Wait {
         now - self.started
     }
+}
+
+/// Whether something that holds `until` then ends soon.
+fn ends_soon(until: Wall, now: Wall) -> bool {
+    until.0.saturating_sub(now.0) < CERTIFICATE_WARNS_MS
 }
 
 impl Desk {
@@ -202,6 +214,7 @@ impl Desk {
         self.look_at_roster(turn);
         self.look_at_clock(turn, now);
         self.look_at_archive(turn, now);
+        self.look_at_certificate(turn);
     }
 
     /// A line that only everybody can answer for is a gap in the plan.
@@ -236,6 +249,23 @@ impl Desk {
         }
         // Who is missing on the new plan is known before the next look.
         self.vitals.looked = None;
+    }
+
+    /// A certificate that ends soon is a fault while there is time to replace it.
+    fn look_at_certificate(&mut self, turn: &mut Turn) {
+        let wall = self.clock.wall();
+        let until = self.broker.as_ref().and_then(crate::link::broker::Broker::tls_until);
+        let Some(until) = until.filter(|_| wall.trusted) else { return };
+        let ends = ends_soon(until, wall.wall);
+        if ends != self.vitals.certificate_ends {
+            self.vitals.certificate_ends = ends;
+            if ends {
+                warn!(
+                    "the certificate of the broker's TLS ends in less than 30 days: replace it, then reload"
+                );
+            }
+            self.trouble(turn, Kind::Config, CERTIFICATE.to_owned(), ends);
+        }
     }
 
     fn look_at_clock(&mut self, turn: &mut Turn, now: At) {

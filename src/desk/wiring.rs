@@ -5,7 +5,7 @@
 //! house with one way out less is better than a silent one. What a part is opened with is kept beside
 //! it ([`Parts`]), so that a reload touches only what has changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use crate::contract::{SERIAL_DELIMITER, SERIAL_PIECE_MAX};
 use crate::incident::{Carrier, OrderId};
 use crate::link::LinkError;
 use crate::link::accounts::{Account, Reach};
-use crate::link::broker::{Broker, BrokerSettings, SessionNews};
+use crate::link::broker::{Broker, BrokerSettings, SessionNews, TlsSettings};
 use crate::link::serial::{Port, PortNews, SerialSettings};
 use crate::notify::mail::{Mail, MailSettings, MailTls, PARALLEL, RelaySettings};
 use crate::notify::post::{self, CarrierHandle, Ended};
@@ -90,21 +90,49 @@ fn accounts(settings: &Settings, secrets: &Secrets) -> Vec<Account> {
     accounts
 }
 
-/// Starts the broker, if one is configured.
+/// The broker and where it listens.
+pub(super) struct Opened {
+    pub(super) broker: Broker,
+    pub(super) address: SocketAddr,
+    pub(super) tls: Option<SocketAddr>,
+}
+
+/// The subject of troubles with the broker's way in behind TLS.
+pub(super) const TLS: &str = "link.broker.tls";
+
+/// What the broker's TLS is opened with.
+pub(super) fn tls_settings(settings: &Settings) -> Option<TlsSettings> {
+    let settings::BrokerTls { listen, cert, key, client_ca } =
+        settings.broker.as_ref()?.tls.clone()?;
+    Some(TlsSettings { listen, cert, key, client_ca })
+}
+
+/// Starts the broker, if one is configured. Without its TLS it runs all the same, and that goes to
+/// `out`.
 pub(super) async fn broker(
     settings: &Settings,
     parts: &Parts,
-    clock: &Clock,
-    inbox: mpsc::Sender<Inbound>,
-) -> Result<(Option<(Broker, SocketAddr)>, mpsc::Receiver<SessionNews>), LinkError> {
+    lines: &LineEnds,
+    out: &mut BTreeSet<String>,
+) -> Result<(Option<Opened>, mpsc::Receiver<SessionNews>), LinkError> {
     let (news, heard) = mpsc::channel(NEWS_MAX);
     let Some(configured) = &settings.broker else { return Ok((None, heard)) };
+    let (inbox, clock) = (lines.inbox.clone(), lines.clock.clone());
     let (hub, accounts) = (settings.gateway.hub.clone(), parts.accounts.clone());
     let mut broker = BrokerSettings::new(configured.listen, hub, accounts);
     broker.max_connections = configured.max_connections;
-    let clock = clock.clone();
-    let started = Broker::start(broker, inbox, move || clock.now(), news).await?;
-    Ok((Some(started), heard))
+    let (mut broker, address) = Broker::start(broker, inbox, move || clock.now(), news).await?;
+    let mut tls = None;
+    if let Some(settings) = tls_settings(settings) {
+        match broker.open_tls(&settings).await {
+            Ok(address) => tls = Some(address),
+            Err(why) => {
+                error!(%why, "the broker's way in behind TLS stays closed");
+                out.insert(TLS.to_owned());
+            }
+        }
+    }
+    Ok((Some(Opened { broker, address, tls }), heard))
 }
 
 /// Where serial lines hand over what they hear.

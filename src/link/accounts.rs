@@ -91,6 +91,11 @@ impl Accounts {
         name.filter(|_| same).cloned()
     }
 
+    /// The account's name if there is one.
+    pub(super) fn known(&self, name: &str) -> Option<Arc<str>> {
+        self.known.get_key_value(name).map(|(name, _)| Arc::clone(name))
+    }
+
     /// Whose sessions cannot go on under `next`: accounts that are gone, or reach elsewhere. Another
     /// password is asked for at the next sign-in.
     pub(super) fn ended_by(&self, next: &Self) -> BTreeSet<Arc<str>> {

@@ -11,7 +11,6 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -31,7 +30,8 @@ use tracing::{debug, info, warn};
 
 use super::accounts::Accounts;
 use super::broker_counts::Counters;
-use super::broker_door::Guests;
+use super::broker_door::{Guests, Visitor};
+use super::broker_tls::Named;
 use crate::terms::{At, Inbound, LinkId, Receipt, Verdict};
 
 /// What rmqtt's traits want to be given back.
@@ -177,14 +177,20 @@ impl Drop for Awaited<'_> {
 
 impl Hearth {
     async fn sign_in(&self, connect: &ConnectInfo) -> AuthResult {
-        let Some(peer) = self.peer(connect) else {
+        let Some(Visitor { peer, named }) = self.visitor(connect) else {
             self.counts.strangers.one();
             warn!("a connection came round the broker's door and was refused");
             return AuthResult::NotAuthorized;
         };
         let name = connect.username().map(|name| &**name).unwrap_or_default();
         let password = connect.password().map(|word| &**word).unwrap_or_default();
-        let Some(account) = self.accounts().admit(name, password) else {
+        let admitted = match &named {
+            None => self.accounts().admit(name, password),
+            // A certificate takes the password's place, for the account it names and no other.
+            Some(Named::Account(own)) if **own == *name => self.accounts().known(name),
+            Some(Named::Account(_) | Named::Nobody) => None,
+        };
+        let Some(account) = admitted else {
             self.counts.strangers.one();
             self.complain(name, Complaint::Password, &peer.to_string());
             return AuthResult::BadUsernameOrPassword;
@@ -260,9 +266,9 @@ impl Hearth {
         }
     }
 
-    fn peer(&self, connect: &ConnectInfo) -> Option<SocketAddr> {
+    fn visitor(&self, connect: &ConnectInfo) -> Option<Visitor> {
         let guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
-        guests.get(&connect.ipaddress()?).copied()
+        guests.get(&connect.ipaddress()?).cloned()
     }
 
     async fn owns_session(&self, account: &str, id: &Id) -> bool {

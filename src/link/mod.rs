@@ -15,11 +15,14 @@ mod broker_counts;
 mod broker_door;
 mod broker_hooks;
 mod broker_kept;
+mod broker_tls;
+mod certificate;
 pub mod serial;
 
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Why a wire could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,17 @@ pub enum LinkError {
         /// What the system said.
         #[source]
         cause: io::Error,
+    },
+    /// A file of the broker's TLS cannot be used: replace it.
+    #[error("{} {problem}: put the right PEM file there, or correct links.toml", .path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, as a fragment that follows the file.
+        problem: &'static str,
+        /// Why.
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
     },
     /// The machine gave no thread or no loopback port: try again, and report it if it stays.
     #[error("the built-in broker did not start: try again, and report it if this stays")]

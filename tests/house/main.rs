@@ -21,6 +21,7 @@ mod serial;
 mod service;
 mod stopping;
 mod times;
+mod tls;
 mod transcripts;
 mod ways_out;
 mod years;
