@@ -229,7 +229,6 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let archive = open_archive(record, &state_dir, &settings, &journal)?;
     let (tell_sought, sought) = mpsc::channel(QUESTIONS_MAX);
     let broker_address = ways.broker.as_ref().map(|opened| opened.address);
-    let broker_tls = ways.broker.as_ref().and_then(|opened| opened.tls);
     let mut desk = Desk {
         intake: Intake::new(&settings, read.book.registry()),
         vitals: Vitals::new(clock.now(), read.book.last_seq()),
@@ -255,8 +254,8 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         unsent: VecDeque::new(),
         archive,
         lookup: Lookup::new(tell_sought, clock.now()),
+        broker_tls: ways.broker.as_ref().and_then(|opened| opened.tls).map(|a| a.to_string()),
         broker: ways.broker.map(|opened| opened.broker),
-        broker_tls: broker_tls.map(|a| a.to_string()),
         broker_address: broker_address.map(|a| a.to_string()),
         ports: ways.ports,
         wires: ways.wires,
@@ -276,8 +275,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         begins: read.begins,
     };
     desk.begin(told).await?;
-    let broker = broker_address;
-    let unread = read.unread;
+    let (unread, broker) = (read.unread, broker_address);
     open_doors(desk, Doors { unread, tell_finding, asks, reloads, stop, page_key, broker }).await
 }
 

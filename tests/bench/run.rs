@@ -52,7 +52,7 @@ impl Run {
 
 type Section = (&'static str, fn(&Run, &mut Table));
 
-const SECTIONS: [Section; 8] = [
+const SECTIONS: [Section; 9] = [
     ("latency", latency::measure),
     ("serial", serial::measure),
     ("storm", storm::measure),

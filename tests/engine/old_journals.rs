@@ -18,6 +18,7 @@ use anling::incident::{
     Stimulus, TakenOver,
 };
 use anling::journal::{Draft, Journal, Limits, OsDisk, tail, verify};
+use anling::registry::{Change, Row};
 use anling::terms::{Kind, Seq, Wait};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -28,7 +29,7 @@ use crate::plan;
 /// The journal that today's code writes.
 const NEWEST: &str = "v2";
 /// How many kinds of facts there are in it.
-const FACTS: usize = 43;
+const FACTS: usize = 45;
 /// Entries in one frame, as a small turn makes them.
 const FRAME: usize = 5;
 
@@ -66,8 +67,13 @@ fn story() -> House {
     house
 }
 
-/// The record grows old, a platform is given up, and the box is replaced.
+/// A list is imported, the record grows old, a platform is given up, and the box is replaced.
 fn years(house: &mut House) {
+    let import = house.book.next_import();
+    let row = json!({ "id": "B-77", "type": "button", "home": "H-9-9-9" });
+    let device = Change::Set(Row::Device(serde_json::from_value(row).unwrap()));
+    house.takes(&Stimulus::Bring { import, changes: vec![device] });
+    house.takes(&Stimulus::Take { import, rows: 1 });
     house.press("B-15");
     house.says("zhangmin", Move::FalseAlarm { contact: BY_PHONE });
     let (endpoint, by) = (plan::endpoint("district"), plan::person("zhaolei"));

@@ -1,13 +1,9 @@
 //! The hub as a service: what the shipped unit may, and what the service manager is told.
 
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use crate::devices::{Device, press, topic};
 use crate::hub::{HANG_GUARD, Hub, run, soon, tool};
 
 /// What `systemd-analyze security` may say at most, in tenths.
@@ -108,36 +104,4 @@ fn the_manager_hears_ready_life_reload_and_stop() {
     hub.signal("TERM");
     manager.hears("STOPPING=1");
     assert_eq!(hub.ended(), 0);
-}
-
-#[test]
-fn a_desk_that_hangs_feeds_no_watchdog() {
-    let mut hub = Hub::prepared();
-    // The desk writes its log into a pipe that nobody empties, and hangs on it.
-    let pipe = hub.path("log");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let into_pipe = format!("2>{}", pipe.display());
-    let manager = Manager::over(&mut hub, Duration::from_secs(2), &into_pipe);
-    let reader = std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
-    hub.spawn();
-    manager.hears("READY=1");
-    manager.hears("WATCHDOG=1");
-    // Every press leaves lines in the log, until the pipe is full.
-    let status = hub.status();
-    let port = status["broker"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
-    let line = Device::connect(port, "B-02", "b02").unwrap();
-    let event = topic("B-02", "event");
-    let answered =
-        |seq: &u32| line.acknowledged(&event, &press(1, *seq, "sos"), Duration::from_secs(12));
-    assert!((1..5_000).take_while(answered).count() < 4_999, "the desk still answers");
-    soon("the end of the feed", || manager.next(Duration::from_secs(3)).is_none().then_some(()));
-    // Emptied, it goes on: it was the desk that hung.
-    std::thread::spawn(move || drain(reader));
-    manager.hears("WATCHDOG=1");
-    assert_eq!(hub.stop(), 0);
-}
-
-fn drain(mut pipe: File) {
-    let mut bytes = [0; 4096];
-    while pipe.read(&mut bytes).is_ok_and(|count| count > 0) {}
 }
