@@ -170,6 +170,14 @@ fn read() -> Reading {
     }
 }
 
+/// The monotonic clock in microseconds, as the service manager wants it beside the word that a reload
+/// begins; nothing is decided by it.
+#[expect(clippy::disallowed_methods, reason = "this is the door to OS time")]
+pub fn monotonic_usec() -> i128 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the door to OS time")]
 fn boot_ms() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);

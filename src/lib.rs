@@ -4,6 +4,7 @@
 //! The rooms, and which may import which, are listed in the README and held by `tests/layering.rs`.
 //! The eight laws stand at the head of [`desk`].
 
+pub mod archive;
 pub mod cli;
 pub mod clock;
 pub mod config;

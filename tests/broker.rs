@@ -21,5 +21,7 @@ mod reach;
 mod rough;
 #[path = "broker/scripted.rs"]
 mod scripted;
+#[path = "broker/tls.rs"]
+mod tls;
 #[path = "broker/wire.rs"]
 mod wire;

@@ -16,6 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("registry", &["terms"]),
     ("roster", &["terms", "registry"]),
     ("incident", &["terms", "registry", "roster"]),
+    ("archive", &["terms", "registry", "incident"]),
     ("notify", &["terms", "incident"]),
     ("counter", &["terms", "registry", "roster", "incident"]),
     ("console", &["terms", "registry", "roster", "incident", "counter"]),
@@ -25,7 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "desk",
         &[
             "terms", "clock", "contract", "link", "journal", "registry", "roster", "incident",
-            "notify", "counter", "console", "config", "exit",
+            "archive", "notify", "counter", "console", "config", "exit",
         ],
     ),
     (

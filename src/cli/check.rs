@@ -1,12 +1,16 @@
-//! `anling check`: every problem of the config directory at once.
+//! `anling check`: every problem of the config directory at once, and where the hub's record says
+//! otherwise than the registry's files.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
+use super::loading::ask_at;
 use super::{Failure, Outcome, print_json, print_text};
 use crate::config::{self, Look, Secrets, Settings, Severity, render};
+use crate::counter::{Ask, Reply};
+use crate::desk::recorded_registry;
 use crate::exit;
-use crate::registry::Row;
+use crate::registry::{Registry, Row};
 
 /// Columns where the terminal does not say.
 const WIDTH: usize = 100;
@@ -31,6 +35,12 @@ pub(super) fn check(dir: &Path, args: &Args) -> Outcome {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         problems.extend(Secrets::of(credentials, &state, dir).check(&checked.secrets, &files));
     }
+    if let Some(settings) = &checked.settings {
+        let state = args.state.as_deref().unwrap_or(&settings.gateway.state_dir);
+        if let Some(record) = record(settings, state) {
+            problems.extend(config::compare(&files, &settings.rows, &record));
+        }
+    }
     let wrong = problems.iter().any(|p| p.severity == Severity::Problem);
     if args.json {
         print_json(&problems)?;
@@ -43,6 +53,15 @@ pub(super) fn check(dir: &Path, args: &Args) -> Outcome {
         }
     }
     if wrong { Err(Failure::new(exit::NOT_RIGHT, "")) } else { Ok(()) }
+}
+
+/// What the hub has on record about who lives where, if there is a hub or a record to ask.
+fn record(settings: &Settings, state: &Path) -> Option<Registry> {
+    let registry = match ask_at(&settings.gateway.socket, &Ask::Registry) {
+        Ok(Reply::Registry(view)) => view.registry,
+        _ => recorded_registry(state).ok().flatten()?,
+    };
+    (!registry.is_empty()).then_some(registry)
 }
 
 fn summary(settings: &Settings, dir: &Path) -> String {

@@ -1,4 +1,5 @@
-//! `anling incidents` and `anling incident CODE …`: see and move incidents, as a named person.
+//! `anling incident CODE …`: see an incident, in memory or in the archive, and move it as a named
+//! person.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,16 +12,6 @@ use crate::counter::{About, Ask, IncidentView, Moved, NOTE_MAX_BYTES, NextStep, 
 use crate::exit;
 use crate::incident::{Contact, Ending, Move, Responder, Via};
 use crate::terms::{Code, PersonId, Wall};
-
-#[derive(Debug, clap::Args)]
-pub(super) struct ListArgs {
-    /// Those that are over as well, as long as they are in memory
-    #[arg(long)]
-    all: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -98,46 +89,17 @@ fn ending(word: &str) -> Result<Ending, String> {
     })
 }
 
-pub(super) fn list(dir: &Path, args: &ListArgs) -> Outcome {
-    let Reply::Incidents(views) = ask(dir, &Ask::Incidents { all: args.all })? else {
-        return Err(odd_answer());
-    };
-    if args.json {
-        return print_json(&views);
+/// What an open incident's own device has said since: it calls on until a person has looked.
+pub(super) fn told_since(view: &IncidentView) -> Option<&'static str> {
+    match (view.ending.is_none(), view.cancelled, view.back_to_normal) {
+        (true, true, _) => Some("the resident cancelled: verify"),
+        (true, false, true) => Some("back to normal"),
+        _ => None,
     }
-    if views.is_empty() {
-        return print_text("no open incidents\n");
-    }
-    let mut lines: String = views.iter().map(line).collect();
-    if views.iter().any(|view| !view.on_disk) {
-        lines.push_str(AT_RISK);
-    }
-    print_text(&lines)
 }
 
 /// What stands below calls that no disk has taken.
-const AT_RISK: &str = "IN MEMORY ONLY, the disk fails: see `anling status`\n";
-
-fn line(view: &IncidentView) -> String {
-    let mut line = format!(
-        "{:<5} {:<11} {:<10} {:>7}  {}",
-        view.code,
-        view.kind,
-        view.stage.word().replace('_', " "),
-        ago(view.age_ms),
-        view.place,
-    );
-    if !view.residents.is_empty() {
-        let _ = write!(line, " {}", view.residents);
-    }
-    let active = view.people.iter().filter(|p| p.is.is_active());
-    let coming: Vec<&str> = active.map(|p| p.name.as_str()).collect();
-    if !coming.is_empty() {
-        let _ = write!(line, "  ← {}", coming.join(", "));
-    }
-    line.push('\n');
-    line
-}
+pub(super) const AT_RISK: &str = "IN MEMORY ONLY, the disk fails: see `anling status`\n";
 
 pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
     let Some(code) = Code::parse(&args.code) else {
@@ -162,7 +124,7 @@ pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
     let by = person(dir, by)?;
     let about = About::Code(code);
     let says = moved(says);
-    let asked = Ask::Say { about, by, via: Via::Command, epoch: None, says, words };
+    let asked = Ask::Say { about, by, via: Via::Command, epoch: None, says, words, word: None };
     let Reply::Moved(moved) = ask(dir, &asked)? else { return Err(odd_answer()) };
     if args.json {
         print_json(&moved)?;
@@ -176,7 +138,7 @@ pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
 }
 
 /// The person meant, by the hub's own registry: the files may say otherwise.
-fn person(dir: &Path, said: &str) -> Result<PersonId, Failure> {
+pub(super) fn person(dir: &Path, said: &str) -> Result<PersonId, Failure> {
     if said.trim().is_empty() {
         return Err(Failure::new(exit::USAGE, "--as is empty: give a person's id or name"));
     }
@@ -249,9 +211,10 @@ fn taken(moved: &Moved) -> String {
 /// One incident as a person reads it.
 fn card(dir: &Path, view: &IncidentView) -> String {
     let roster = load(dir, None).ok().map(|loaded| loaded.settings.roster);
+    // Of an incident that has left memory the day matters as much as the hour.
+    let day = if view.filed { "%Y-%m-%d %H:%M:%S" } else { "%H:%M:%S" };
     let time = |wall: Option<Wall>| {
-        wall.and_then(|wall| roster.as_ref()?.civil(wall))
-            .map(|c| format!("{:02}:{:02}:{:02}", c.hour(), c.minute(), c.second()))
+        wall.and_then(|wall| roster.as_ref()?.civil(wall)).map(|c| c.strftime(day).to_string())
     };
     let stage = view.stage.word().replace('_', " ");
     let mut card = format!("{} {} ({}), {stage}\n", view.code, view.kind, view.class);
@@ -264,6 +227,9 @@ fn card(dir: &Path, view: &IncidentView) -> String {
         many => format!("{many} times"),
     };
     let _ = writeln!(card, "  device    {}, heard {pressed}", view.device);
+    if let Some(said) = told_since(view) {
+        let _ = writeln!(card, "  since     {said}; it is open until a person closes it");
+    }
     let times = &view.times;
     for (word, at) in [
         ("raised", times.raised),
@@ -284,9 +250,12 @@ fn card(dir: &Path, view: &IncidentView) -> String {
         let _ = writeln!(card, "  next      {what}, in {}", ago(*in_ms));
     }
     if let Some(ending) = &view.ending {
-        let _ = writeln!(card, "  ended     {ending}");
+        let by = view.closed_by.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let _ = writeln!(card, "  ended     {ending}{by}");
     }
     for note in &view.notes {
+        // One line each, and nothing that a terminal would obey.
+        let note: String = note.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let _ = writeln!(card, "  note      {note}");
     }
     if !view.on_disk {

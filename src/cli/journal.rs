@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::loading::load;
+use super::loading::{ask, load, odd_answer};
 use super::{Failure, Outcome, has_gone_away, print_text, remark};
+use crate::counter::{Ask, Reply};
 use crate::desk::JOURNAL_DIR;
 use crate::exit;
-use crate::journal::{JournalError, OsDisk, export, tail, verify};
-use crate::terms::Seq;
+use crate::incident::{Entry, Fact, Retired};
+use crate::journal::{
+    Finding, Head, JournalError, Lost, OsDisk, Record, export, tail, verify_reading,
+};
+use crate::terms::{EndpointId, Seq, Wait, Wall};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -32,6 +36,14 @@ enum Does {
     },
     /// Whether everything is as it was written; names the frame that is not
     Verify,
+    /// Give up what a webhook is owed and cannot be told any more, so that the record may grow old
+    GiveUp {
+        /// Its name in notify.toml
+        endpoint: String,
+        /// Who gives it up: a person's id, or a name that only one person has
+        #[arg(long = "as", value_name = "PERSON")]
+        by: String,
+    },
     /// Entries with the hashes that prove them, one JSON object a line
     Export {
         /// The first sequence
@@ -47,6 +59,9 @@ enum Does {
 }
 
 pub(super) fn journal(config: &Path, args: &Args) -> Outcome {
+    if let Does::GiveUp { endpoint, by } = &args.does {
+        return give_up(config, endpoint, by);
+    }
     let dir = match &args.state {
         Some(state) => state.join(JOURNAL_DIR),
         None => load(config, None)?.settings.gateway.state_dir.join(JOURNAL_DIR),
@@ -54,6 +69,7 @@ pub(super) fn journal(config: &Path, args: &Args) -> Outcome {
     match &args.does {
         Does::Tail { lines } => print_tail(&dir, *lines),
         Does::Verify => print_verify(&dir),
+        Does::GiveUp { .. } => Ok(()),
         Does::Export { from, to, out } => write_export(&dir, *from, *to, out.as_deref()),
     }
 }
@@ -75,9 +91,65 @@ fn print_tail(dir: &Path, lines: usize) -> Outcome {
     print_text(&out)
 }
 
+fn give_up(config: &Path, endpoint: &str, by: &str) -> Outcome {
+    let by = super::incident::person(config, by)?;
+    let named = EndpointId::new(endpoint);
+    let named = named.map_err(|error| Failure::of(exit::USAGE, &error))?;
+    match ask(config, &Ask::GiveUp { endpoint: named, by })? {
+        Reply::GivenUp { events } => print_text(&format!(
+            "{endpoint}: {events} events given up; it is never told them, the record keeps them\n"
+        )),
+        _ => Err(odd_answer()),
+    }
+}
+
+/// What the record says about its own beginning.
+fn retirings(record: &Record, said: &mut Vec<(Wall, Retired)>) {
+    const NAME: &[u8] = b"\"segments_retired\"";
+    if !record.body.windows(NAME.len()).any(|bytes| bytes == NAME) {
+        return;
+    }
+    let entry = Entry::from_body(record.seq, record.at, record.wall, &record.body);
+    if let Ok(Entry { fact: Fact::SegmentsRetired { retired }, .. }) = entry {
+        said.push((record.wall, retired));
+    }
+}
+
+/// Why the record begins where it does; `None` where nothing in it says so.
+fn beginning(before: Head, said: &[(Wall, Retired)]) -> Option<String> {
+    let Head { seq, hash } = before;
+    let names = |retired: &Retired| {
+        retired.through > seq || (retired.through == seq && retired.chain == hash.to_string())
+    };
+    let (wall, retired) = said.iter().find(|(_, retired)| names(retired))?;
+    let day = jiff::Timestamp::from_millisecond(wall.0).map_or_else(
+        |_| "a day that no calendar has".to_owned(),
+        |time| time.to_zoned(jiff::tz::TimeZone::UTC).date().to_string(),
+    );
+    let days = retired.older_than.0 / Wait::hours(24).0;
+    Some(format!(
+        "entries 1 to {seq} were retired on {day}: older than {days} days, not among the newest {}, \
+         delivered or given up, and stood for by two snapshots\n",
+        retired.newest
+    ))
+}
+
 fn print_verify(dir: &Path) -> Outcome {
-    let report = verify(&OsDisk, dir).map_err(|error| storage(&error))?;
-    print_text(&format!("{report}\n"))?;
+    let mut said = Vec::new();
+    let report = verify_reading(&OsDisk, dir, &mut |record| retirings(&record, &mut said));
+    let mut report = report.map_err(|error| storage(&error))?;
+    let mut why = String::new();
+    if report.before.seq > Seq(0) {
+        match beginning(report.before, &said) {
+            Some(sentence) => why = sentence,
+            None => {
+                let lost = Lost { first: Seq(1), last: Some(report.before.seq) };
+                let before = "the oldest file, and nothing says that they were retired".to_owned();
+                report.findings.insert(0, Finding::Missing { before, lost });
+            }
+        }
+    }
+    print_text(&format!("{why}{report}\n"))?;
     match report.is_sound() {
         true => Ok(()),
         false => Err(Failure::new(

@@ -81,8 +81,12 @@ fn loaded(dir: &Path, files: Files, settings: Settings, state: Option<&Path>, ol
 
 /// Asks the running hub of a config directory.
 pub(super) fn ask(dir: &Path, ask: &Ask) -> Result<Reply, Failure> {
-    let socket = load_or_accepted(dir, None)?.settings.gateway.socket;
-    let reply = super::runtime()?.block_on(desk::ask(&socket, ask)).map_err(|error| {
+    ask_at(&load_or_accepted(dir, None)?.settings.gateway.socket, ask)
+}
+
+/// Asks the hub that answers on this socket.
+pub(super) fn ask_at(socket: &Path, ask: &Ask) -> Result<Reply, Failure> {
+    let reply = super::runtime()?.block_on(desk::ask(socket, ask)).map_err(|error| {
         let socket = socket.display();
         let says = match error.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {

@@ -8,10 +8,18 @@
 mod button;
 mod check;
 mod demo;
+mod difference;
+mod export;
+mod import;
 mod incident;
+mod incidents;
 mod journal;
+mod lists;
 mod loading;
+mod log;
 mod press;
+mod reload;
+mod restore;
 mod roster;
 mod run;
 mod status;
@@ -53,11 +61,17 @@ enum Command {
     /// How the hub is, in ten lines
     Status(status::Args),
     /// The incidents
-    Incidents(incident::ListArgs),
+    Incidents(incidents::Args),
     /// See an incident, or move it as a named person
     Incident(incident::Args),
+    /// Take over the record of a box that is dead
+    Restore(restore::Args),
     /// Who is on duty
     Roster(roster::Args),
+    /// Show what lists would change in the hub's registry, ask, and take them into use
+    Import(import::Args),
+    /// Write the hub's registry as lists
+    Export(export::Args),
     /// The hash-chained record
     Journal(journal::Args),
 }
@@ -111,9 +125,12 @@ pub fn main() -> i32 {
         Command::Check(args) => check::check(config, &args),
         Command::Press(args) => press::press(config, &args),
         Command::Status(args) => status::status(config, &args),
-        Command::Incidents(args) => incident::list(config, &args),
+        Command::Incidents(args) => incidents::incidents(config, &args),
         Command::Incident(args) => incident::incident(config, &args),
+        Command::Restore(args) => restore::restore(config, &args),
         Command::Roster(args) => roster::roster(config, &args),
+        Command::Import(args) => import::import(config, &args),
+        Command::Export(args) => export::export(config, &args),
         Command::Journal(args) => journal::journal(config, &args),
     };
     match outcome {

@@ -90,7 +90,7 @@ fn of_files(dir: &Path, at: Option<When>, days: Option<u16>) -> Result<DutyPlan,
 
 /// A time as people write it. One with an offset is the moment it says, never the centre's time
 /// without it.
-fn when(text: &str) -> Result<When, Failure> {
+pub(super) fn when(text: &str) -> Result<When, Failure> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(When::Moment(Wall(moment.as_millisecond())));
     }

@@ -6,6 +6,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::loading::{self, Loaded};
+use super::log::Lines;
+use super::reload::{Source, reload};
 use super::{Failure, Outcome};
 use crate::clock::Vouch;
 use crate::config::accepted;
@@ -33,7 +35,7 @@ pub(super) struct Args {
 pub(super) fn run(dir: &Path, args: &Args) -> Outcome {
     let Loaded { settings, files, secrets, state_dir, old } =
         loading::load_or_accepted(dir, args.state.as_deref())?;
-    start_log();
+    let log = start_log();
     if old {
         let dir = dir.display();
         tracing::warn!(
@@ -49,24 +51,35 @@ pub(super) fn run(dir: &Path, args: &Args) -> Outcome {
         (false, true) => Vouch::BatteryClock,
         (false, false) => Vouch::Kernel,
     };
+    let source = Source { dir: dir.to_owned(), state_dir: state_dir.clone() };
     let options = Options { settings, secrets, state_dir, old_config: old, vouch };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
         .build()
         .map_err(|error| Failure::of(exit::BUG, &error))?;
-    let ended = runtime.block_on(serve(options));
+    let ended = runtime.block_on(serve(options, source));
     runtime.shutdown_background();
+    // Before what is said about the end.
+    log.iter().for_each(Lines::end);
     ended
 }
 
-async fn serve(options: Options) -> Outcome {
-    let (mut term, mut int) = signals()?;
+async fn serve(options: Options, source: Source) -> Outcome {
+    let Signals { mut term, mut int, mut hup } = signals()?;
     let mut house = desk::start(options).await.map_err(|error| failed(&error))?;
-    tokio::select! {
-        error = house.ended() => return Err(failed(&error)),
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+    loop {
+        tokio::select! {
+            error = house.ended() => return Err(failed(&error)),
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+            _ = hup.recv() => {}
+        }
+        tokio::select! {
+            () = reload(&house, &source) => {}
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+        }
     }
     tokio::select! {
         stopped = house.stop() => stopped.map_err(|error| failed(&error)),
@@ -75,9 +88,16 @@ async fn serve(options: Options) -> Outcome {
     }
 }
 
-fn signals() -> Result<(Signal, Signal), Failure> {
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+fn signals() -> Result<Signals, Failure> {
     let of = |kind| signal(kind).map_err(|error| Failure::of(exit::BUG, &error));
-    Ok((of(SignalKind::terminate())?, of(SignalKind::interrupt())?))
+    let (term, int) = (of(SignalKind::terminate())?, of(SignalKind::interrupt())?);
+    Ok(Signals { term, int, hup: of(SignalKind::hangup())? })
 }
 
 /// A second signal: everything acknowledged is on disk, so leaving now is an ordinary crash.
@@ -97,15 +117,19 @@ pub(super) fn failed(error: &DeskError) -> Failure {
     Failure::of(code, error)
 }
 
-pub(super) fn start_log() {
+/// Begins the log; none where the system gives no thread for it, and then there is no log.
+pub(super) fn start_log() -> Option<Lines> {
     let filter = EnvFilter::try_from_env("ANLING_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr())
         && std::env::var_os("NO_COLOR").is_none();
+    let lines = Lines::to(std::io::stderr()).ok()?;
+    let written = lines.clone();
     // A second start in one process keeps the first log.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(move || written.clone())
         .with_ansi(colour)
         .with_target(false)
         .try_init();
+    Some(lines)
 }

@@ -7,9 +7,11 @@ use super::incident::ago;
 use super::loading::{ask, odd_answer};
 use super::{Outcome, print_json, print_text};
 use crate::counter::{
-    Ask, CarrierView, DeviceCount, EndpointView, LineView, OpenCount, RecordView, Reply, Status,
+    ArchiveView, Ask, CarrierView, DeviceCount, EndpointView, LineView, OpenCount, RecordView,
+    Reply, ResponseView, SilentView, Status, WireView,
 };
 use crate::roster::DutyBy;
+use crate::terms::Wall;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -35,14 +37,26 @@ pub(super) fn ten_lines(status: &Status) -> String {
     if !status.endpoints.is_empty() {
         let _ = writeln!(out, "webhooks  {}", endpoints(status));
     }
-    let DeviceCount { registered, heard } = status.devices;
     let refused = match status.refused {
         0 => String::new(),
         many => format!(", {many} signals could not be read"),
     };
-    let _ = writeln!(out, "devices   {heard} of {registered} heard since the start{refused}");
+    let _ = writeln!(out, "devices   {}{refused}", devices(status));
+    if let Some(times) = &status.response {
+        let _ = writeln!(out, "response  {}", response(times));
+    }
+    if let Some(archive) = archive(&status.archive) {
+        let _ = writeln!(out, "archive   {archive}");
+    }
     let broker = status.broker.as_deref().unwrap_or("none: see links.toml");
-    let _ = writeln!(out, "broker    {broker}");
+    let tls = status.broker_tls.as_ref().map(|tls| format!(", behind TLS {tls}"));
+    let _ = writeln!(out, "broker    {broker}{}", tls.unwrap_or_default());
+    if !status.brokers.is_empty() {
+        let _ = writeln!(out, "brokers   {}", wires(&status.brokers));
+    }
+    if !status.serial.is_empty() {
+        let _ = writeln!(out, "serial    {}", wires(&status.serial));
+    }
     let clock = match status.clock_trusted {
         true => "trusted",
         false => "not trusted: rosters answer with everybody who could be on duty",
@@ -53,7 +67,46 @@ pub(super) fn ten_lines(status: &Status) -> String {
             "config    the last accepted one; the one on disk is broken: `anling check`\n",
         );
     }
+    if !status.restart_for.is_empty() {
+        let names = status.restart_for.join(", ");
+        let _ = writeln!(out, "config    changed, and needs a restart for {names}");
+    }
     out
+}
+
+fn devices(status: &Status) -> String {
+    let DeviceCount { registered, heard, never } = status.devices;
+    let mut says = format!("{heard} of {registered} heard since the start");
+    if never > 0 {
+        says.push_str(&format!(", {never} never"));
+    }
+    let age = |heard: Wall| ago(u64::try_from(status.wall.0 - heard.0).unwrap_or(0));
+    let one = |s: &SilentView| format!("{} ({}) {}", s.device, s.place, age(s.heard));
+    let silent: Vec<String> = status.silent.iter().map(one).collect();
+    if !silent.is_empty() {
+        says.push_str(&format!("; silent longest: {}", silent.join(", ")));
+    }
+    says
+}
+
+fn response(times: &ResponseView) -> String {
+    let span = |ms: Option<u64>| ms.map_or_else(|| "nobody yet".to_owned(), ago);
+    let ResponseView { days, incidents, to_accept_ms, to_scene_ms } = *times;
+    let (accept, scene) = (span(to_accept_ms), span(to_scene_ms));
+    let calls = if incidents == 1 { "call" } else { "calls" };
+    format!("{accept} to accept, {scene} to on scene (medians, {incidents} {calls} in {days} days)")
+}
+
+/// What is to be said of an archive that does not hold everything.
+pub(super) fn archive(archive: &ArchiveView) -> Option<String> {
+    match archive {
+        ArchiveView::Level => None,
+        ArchiveView::Opening => Some("being opened: older incidents show in a moment".to_owned()),
+        ArchiveView::Rebuilding { percent } => {
+            Some(format!("being rebuilt from the record, {percent} %: calls are not held up"))
+        }
+        ArchiveView::Off { why } => Some(format!("OFF ({why}): calls are not held up")),
+    }
 }
 
 fn open(status: &Status) -> String {
@@ -101,6 +154,15 @@ fn carriers(status: &Status) -> String {
         (None, waiting) => format!("{} works, {waiting} waiting", c.carrier),
     };
     status.carriers.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn wires(wires: &[WireView]) -> String {
+    let one = |line: &WireView| match (&line.trouble, line.heard) {
+        (Some(why), _) => format!("{} FAILS ({why})", line.name),
+        (None, true) => format!("{} hears", line.name),
+        (None, false) => format!("{} is open and has heard nothing yet", line.name),
+    };
+    wires.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn endpoints(status: &Status) -> String {

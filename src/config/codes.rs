@@ -54,6 +54,7 @@ codes! {
     EMPTY_LIST Problem "empty-list": "a list that needs at least one entry has none", "rungs = []";
     EMPTY_TEXT Problem "empty-text": "a text that must say something is empty", "site = \"\"";
     TOO_LONG Problem "too-long": "a text longer than messages and screens can show", "label = \"卫生间里面的紧急呼叫按钮\"";
+    TOO_LONG_FOR_THE_RECORD Problem "too-long-for-the-record": "a plan longer than one entry of the record", "hundreds of rules in roster.toml";
     SAID_TWICE Warning "said-twice": "the same entry stands twice in one list", "days = [\"mon\", \"mon\"]";
     NOT_IN_THIS_VERSION Problem "not-in-this-version": "a table that a later version will read", "[link.modem.front]";
     BAD_ADDRESS Problem "bad-address": "not an address and a port", "listen = \"1883\"";
@@ -64,6 +65,7 @@ codes! {
     SECRET_MISSING Warning "secret-missing": "a named secret is in no credential and no file", "secret = \"press\" and no secrets/press";
     SECRET_MODE Problem "secret-mode": "a secret's file can be read by others or not at all", "secrets/press with mode 0644";
     NO_LINK Warning "no-link": "no wire is set up, so no device can be heard", "an empty links.toml";
+    REGISTRY_DIFFERS Warning "registry-differs": "the hub's record says otherwise than the file", "a row added after the first start";
     ACCOUNT_REACH Problem "account-reach": "an account must be a device's, a bridge's or the local one", "device and local in one account";
     UNKNOWN_DEVICE Problem "unknown-device": "a device that stands in no registry row", "device = \"B-99\"";
     ACCOUNT_TWICE Warning "account-twice": "two accounts are the same device", "two accounts with device = \"B-14\"";
@@ -78,6 +80,12 @@ codes! {
     BROKER_FORGETS Warning "broker-forgets": "a broker elsewhere forgets the hub when it ends", "no persistence true";
     BROKER_CONF_UNREAD Warning "broker-conf-unread": "a broker's own settings cannot be read", "mosquitto_conf = \"/nowhere\"";
     CA_WITHOUT_TLS Warning "ca-without-tls": "certificates are named for a connection without TLS", "ca_file without tls = true";
+    BAD_PORT_PATH Problem "bad-port-path": "a port that is not named by its whole path", "path = \"ttyUSB0\"";
+    UNSTABLE_PORT_NAME Warning "unstable-port-name": "a port's name that changes with the order of plugging in", "path = \"/dev/ttyUSB0\"";
+    BAD_BAUD Problem "bad-baud": "a speed that serial devices do not use", "baud = 115000";
+    PORT_TWICE Problem "port-twice": "two lines read the same port", "two [link.serial.NAME] with one path";
+    SERIAL_NOT_LINKED Warning "serial-not-linked": "devices on serial lines are registered and cannot be heard", "no [link.serial.NAME]";
+    BAD_SERIAL_ADDRESS Problem "bad-serial-address": "an address that no frame of a serial line can carry", "heard_as = A1B2C3";
     ACTIONS_UNUSED Warning "actions-unused": "actions of a type whose contract has none", "actions in a native-mqtt type";
     MODEL_UNKNOWN Warning "model-unknown": "a Zigbee model that no table knows", "model = \"HS1EBB\"";
     SOS_NOT_LIFE_SAFETY Warning "sos-not-life-safety": "a type calls for help and is not marked life_safety", "actions = { single = \"sos\" }, life_safety = false";

@@ -9,6 +9,7 @@ use super::links::Links;
 use super::problem::{Findings, Said, Spot};
 use super::registry_files::{Rows, path};
 use super::roster::{RosterRead, unknown_line};
+use super::serial;
 use super::settings::{Notify, Reach};
 use super::values::closest;
 use crate::incident::{Carrier, Who};
@@ -33,6 +34,7 @@ pub(super) struct Read<'r> {
 pub(super) fn check(read: &Read<'_>, out: &mut Findings<'_>) {
     accounts(read, out);
     zigbee(read, out);
+    serial::check(read.links, read.devices().map(|(d, at)| (d, at, read.family(d))), out);
     people(read, out);
     carriers(read, out);
     calls(read, out);

@@ -11,7 +11,7 @@ use crate::registry::{DeviceType, DeviceTypes, Family, ZIGBEE_MODELS, ZigbeeMode
 use crate::terms::{Class, Kind};
 
 /// Families by their words.
-const FAMILIES: [Family; 2] = [Family::NativeMqtt, Family::Zigbee2mqtt];
+const FAMILIES: [Family; 3] = [Family::NativeMqtt, Family::NativeSerial, Family::Zigbee2mqtt];
 
 /// Words an action may mean beside the kinds'.
 const OTHER_MEANINGS: [&str; 2] = ["cancel", "ignore"];
@@ -42,7 +42,11 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> DeviceTypes 
 
 fn read_type(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<DeviceType> {
     let family = section
-        .need_text(out, "family", "add family = \"native-mqtt\" or \"zigbee2mqtt\"")
+        .need_text(
+            out,
+            "family",
+            "add family = \"native-mqtt\", \"native-serial\" or \"zigbee2mqtt\"",
+        )
         .and_then(|said| family(&said, out));
     let label = section.need_text(out, "label", "write what staff call it, such as \"紧急按钮\"");
     if let Some(long) = label.as_ref().filter(|said| utf16_len(said.value) > LABEL_MAX_UNITS) {
@@ -58,7 +62,7 @@ fn read_type(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<DeviceT
     }
     let life_safety = section.flag(out, "life_safety", true);
     let pairs = section.pairs(out, "actions");
-    if family == Some(Family::NativeMqtt)
+    if matches!(family, Some(Family::NativeMqtt | Family::NativeSerial))
         && let Some((first, _)) = pairs.first()
     {
         let help = "take actions out: a native device says the kind itself";

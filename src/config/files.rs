@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::codes;
 use super::problem::Findings;
+use crate::registry::csv;
 
 /// Largest file that is read. Own choice: a registry of 3,000 devices is about 0.3 MiB.
 pub const FILE_MAX_BYTES: u64 = 4 << 20;
@@ -28,6 +29,8 @@ pub enum FileText {
         /// The line.
         line: usize,
     },
+    /// A list that is still a workbook.
+    Workbook,
     /// A file larger than [`FILE_MAX_BYTES`].
     TooLarge,
     /// A file that cannot be read, and why.
@@ -145,6 +148,18 @@ impl Files {
                 format!("{name} is not there"),
                 "copy it from the shipped config/ and change what is different here",
             ),
+            FileText::NotUtf8 { line } if name.ends_with(".csv") => out.add_to_file(
+                &codes::FILE_NOT_UTF8,
+                name,
+                format!("{name} is neither UTF-8 nor GB 18030 (line {line})"),
+                "save it as UTF-8; a spreadsheet calls that “CSV UTF-8”",
+            ),
+            FileText::Workbook => out.add_to_file(
+                &codes::FILE_NOT_UTF8,
+                name,
+                format!("{name} is a workbook and not CSV"),
+                "open it and save it as “CSV UTF-8”",
+            ),
             FileText::NotUtf8 { line } => out.add_to_file(
                 &codes::FILE_NOT_UTF8,
                 name,
@@ -207,6 +222,7 @@ fn read_file(path: &Path) -> FileText {
         _ => {}
     }
     match fs::read(path) {
+        Ok(bytes) if path.extension().is_some_and(|ending| ending == "csv") => list_text(&bytes),
         Ok(bytes) => String::from_utf8(bytes).map_or_else(
             |error| {
                 let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -216,6 +232,15 @@ fn read_file(path: &Path) -> FileText {
         ),
         Err(error) if error.kind() == ErrorKind::NotFound => FileText::Missing,
         Err(error) => FileText::Unreadable(error.to_string()),
+    }
+}
+
+/// A list's text: as a spreadsheet saved it.
+fn list_text(bytes: &[u8]) -> FileText {
+    match csv::decode(bytes, None) {
+        Ok((text, _)) => FileText::Text(text),
+        Err(csv::NotText::Workbook) => FileText::Workbook,
+        Err(csv::NotText::Unknown { line }) => FileText::NotUtf8 { line },
     }
 }
 

@@ -39,6 +39,12 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> Option<Gatew
     let segment_bytes = storage.bytes(out, "segment", (MIB, GIB), 16 * MIB);
     let ballast_bytes = storage.bytes(out, "ballast", (4 * MIB, GIB), 32 * MIB);
     let min_free_bytes = storage.bytes(out, "min_free", (16 * MIB, 64 * GIB), 64 * MIB);
+    let keep = storage.0.as_mut().map_or(KEEP, |section| {
+        section.wait(out, "keep", Wait::hours(30 * 24)..=Wait::hours(20 * 366 * 24), KEEP)
+    });
+    let keep_entries = storage.0.as_mut().map_or(KEEP_ENTRIES, |section| {
+        section.number(out, "keep_entries", 1_000..=100_000_000, KEEP_ENTRIES)
+    });
     storage.end(out);
     let mut clock = Part::of(&mut top, out, "clock");
     let battery_clock =
@@ -58,12 +64,20 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> Option<Gatew
         segment_bytes,
         ballast_bytes,
         min_free_bytes,
+        keep,
+        keep_entries,
         battery_clock,
     })
 }
 
 /// Own choice: one round of staff, and no link that still works the next day.
 const LINK_VALID: Wait = Wait::mins(30);
+
+/// Three years with a leap day: as long as a complaint may look back.
+const KEEP: Wait = Wait::hours(1_096 * 24);
+
+/// The store's rule: at least so many, however old they are.
+const KEEP_ENTRIES: u64 = 100_000;
 
 /// Where the console listens unless told otherwise.
 const LISTEN: SocketAddr =

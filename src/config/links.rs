@@ -1,5 +1,7 @@
-//! `links.toml`: the wires into the hub: the built-in broker with its accounts, and brokers that others
-//! run.
+//! `links.toml`: the wires into the hub: the built-in broker with its accounts, brokers that others
+//! run, and serial lines.
+
+use std::path::PathBuf;
 
 use super::codes;
 use super::gateway::address;
@@ -7,7 +9,8 @@ use super::mqtt::{BrokerConf, check_twice, read_outside};
 use super::problem::{Findings, Said, Spot};
 use super::secrets::{SecretUse, secret_name};
 use super::section::Section;
-use super::settings::{Account, Broker, Outside, Reach};
+use super::serial::read_serial;
+use super::settings::{Account, Broker, BrokerTls, Outside, Reach, Serial};
 use crate::terms::{DeviceId, LinkId};
 
 /// What stands in the file, with places for what other files must know.
@@ -22,6 +25,8 @@ pub(super) struct Links {
     pub(super) outside: Vec<(LinkId, Said<Outside>)>,
     /// Where those brokers' own settings are named.
     pub(super) confs: Vec<BrokerConf>,
+    /// Serial lines, in the order of the file.
+    pub(super) serial: Vec<(LinkId, Said<Serial>)>,
 }
 
 /// Own choice: three times the devices of the largest centre, since a lost connection lingers.
@@ -48,7 +53,9 @@ pub(super) fn read(
             links.outside.extend(read_outside(&name, part, out, secrets, confs));
         }
         check_twice(&links.outside, out);
-        link.later(out, "serial", "serial lines come");
+        for (name, port) in link.named(out, "serial") {
+            links.serial.extend(read_serial(&name, port, out));
+        }
         link.later(out, "modem", "modems come");
         link.end(out);
     }
@@ -57,7 +64,7 @@ pub(super) fn read(
             &codes::NO_LINK,
             top.at.file,
             "no wire is set up: this hub cannot hear a device",
-            "add [link.broker] or [link.mqtt.NAME]",
+            "add [link.broker], [link.mqtt.NAME] or [link.serial.NAME]",
         );
     }
     top.end(out);
@@ -75,6 +82,7 @@ fn read_broker(
     }
     let listen = address(&mut section, out, "listen");
     let max = section.number(out, "max_connections", 1..=20_000, MAX_CONNECTIONS);
+    let tls = section.section(out, "tls").and_then(|part| read_tls(part, out));
     let zigbee = section.section(out, "zigbee2mqtt").map(|part| base_topic(part, out));
     let mut accounts = Vec::new();
     for (name, account) in section.named(out, "account") {
@@ -86,9 +94,26 @@ fn read_broker(
     links.broker = Some(Broker {
         listen: listen.map_or(([0, 0, 0, 0], 1883).into(), |said| said.value),
         max_connections: usize::try_from(max).unwrap_or(usize::MAX),
+        tls,
         zigbee_base_topic: zigbee,
         accounts,
     });
+}
+
+fn read_tls(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<BrokerTls> {
+    if !section.has("listen") {
+        section.missing(out, "listen", "add listen = \"0.0.0.0:8883\"");
+    }
+    let listen = address(&mut section, out, "listen");
+    let mut file = |key, help| {
+        let said = section.need_text(out, key, help)?;
+        Some(PathBuf::from(said.value))
+    };
+    let cert = file("cert", "add cert = \"/etc/anling/broker.crt\", the hub's certificate in PEM");
+    let key = file("key", "add key = \"…\", the file of its key in PEM, readable by the hub alone");
+    let client_ca = section.text(out, "client_ca").map(|said| PathBuf::from(said.value));
+    section.end(out);
+    Some(BrokerTls { listen: listen?.value, cert: cert?, key: key?, client_ca })
 }
 
 pub(super) fn base_topic(mut section: Section<'_>, out: &mut Findings<'_>) -> String {

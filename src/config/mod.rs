@@ -25,17 +25,19 @@ mod render;
 mod roster;
 mod secrets;
 mod section;
+mod serial;
 pub mod settings;
 mod values;
 
 pub use files::{FILE_MAX_BYTES, FileText, Files, read};
 pub use mqtt::{BrokerConf, look as look_at_brokers};
 pub use problem::{Problem, Severity};
+pub use registry_files::compare;
 pub use render::{Look, SHOWN_MAX, one_line, render};
 pub use secrets::{SECRET_MAX_BYTES, SecretError, SecretUse, Secrets};
 pub use settings::Settings;
 
-use crate::incident::{Policy, Who};
+use crate::incident::{Policy, RECORDED_TEXT_MAX, Who, recorded_len};
 use problem::Findings;
 use section::{Document, Section};
 
@@ -93,12 +95,18 @@ pub fn check(files: &Files) -> Checked {
         policy: policy(ladders, &notify),
         broker: links.broker,
         outside: links.outside.into_iter().map(|(link, said)| (link, said.value)).collect(),
+        serial: links.serial.into_iter().map(|(link, said)| (link, said.value)).collect(),
         device_types: types,
         notify: notify.notify,
         roster: roster.roster,
         rows: rows.rows.into_iter().map(|said| said.value).collect(),
         hash: files.hash(),
     });
+    if let Some(settings) = &settings {
+        recordable("ladders.toml", &settings.policy.to_text(), &mut out);
+        let roster = serde_json::to_string(&settings.roster).unwrap_or_default();
+        recordable("roster.toml", &roster, &mut out);
+    }
     let problems = out.into_problems();
     let usable = problems.iter().all(|problem| problem.severity == Severity::Warning);
     Checked { settings: settings.filter(|_| usable), problems, secrets, confs: links.confs }
@@ -115,6 +123,17 @@ fn policy(ladders: ladders::Ladders, notify: &notify::NotifyRead) -> Policy {
         lead_by,
         second: ladders.second.unwrap_or_else(everybody),
         endpoints: notify.endpoints.clone(),
+    }
+}
+
+/// What people are called by is a fact, and a fact is one entry of the record: longer than that, it
+/// would be refused at the start, and the hub would go on with an older plan.
+fn recordable(file: &'static str, text: &str, out: &mut Findings<'_>) {
+    let found = recorded_len(text);
+    if found > RECORDED_TEXT_MAX {
+        let message = format!("the plan takes {found} bytes, the record holds {RECORDED_TEXT_MAX}");
+        let help = "write it shorter: fewer rules, or lines instead of long lists of people";
+        out.add_to_file(&codes::TOO_LONG_FOR_THE_RECORD, file, message, help);
     }
 }
 

@@ -166,6 +166,7 @@ fn webhook(
     let secret = section.text(out, "secret");
     let secret = secret_name(secret, out, secrets);
     let time_limit = section.wait(out, "time_limit", Wait::secs(1)..=Wait::secs(60), TIME_LIMIT);
+    let ca_file = section.text(out, "ca_file").map(|said| PathBuf::from(said.value));
     let known = Class::ALL.map(Class::word);
     let classes = words(&mut section, out, ("classes", "class"), (Class::from_word, &known));
     let known = StoryKind::ALL.map(StoryKind::word);
@@ -178,9 +179,8 @@ fn webhook(
         out.add(&codes::SAME_URL_TWICE, &said.at, message, "join them, or change one url");
     }
     read.endpoints.insert(id.clone(), Subscription { classes, events });
-    read.notify
-        .webhooks
-        .insert(id, Webhook { url: said.value.to_owned(), secret, names, time_limit });
+    let url = said.value.to_owned();
+    read.notify.webhooks.insert(id, Webhook { url, secret, names, time_limit, ca_file });
 }
 
 fn warn_in_clear(url: &Url, at: &Spot, (names, secret): (bool, bool), out: &mut Findings<'_>) {

@@ -5,10 +5,11 @@
 
 use std::ops::Range;
 
+use super::codes;
 use super::files::Files;
-use super::problem::{Findings, Said, Severity, Spot};
-use crate::registry::csv::{self, RowProblem, Table};
-use crate::registry::{DeviceTypes, Row};
+use super::problem::{Findings, Problem, Said, Severity, Spot};
+use crate::registry::csv::{self, Column, RowProblem, Separator, Table};
+use crate::registry::{DeviceTypes, Difference, Registry, Row};
 
 /// The rows with their places.
 pub(super) struct Rows {
@@ -22,22 +23,22 @@ pub(super) fn read(files: &Files, out: &mut Findings<'_>) -> Rows {
     let mut rows = Rows { rows: Vec::new(), numbered: Vec::new() };
     for table in Table::ALL {
         let Some(text) = files.text(path(table)) else { continue };
-        let lines = line_spans(text);
         let (read, problems) = csv::read(table, text);
+        let starts = line_starts(text);
         for problem in problems {
-            if loses_rows(&problem) {
+            if problem.loses_rows() {
                 out.break_file(path(table));
             }
             tell(problem, files, out);
         }
         for (line, row) in read {
-            let at = Spot { file: path(table), span: line_span(&lines, line) };
+            let at = Spot { file: path(table), span: line_span(text, &starts, line) };
             rows.numbered.push((line, row.clone()));
             rows.rows.push(Said { value: row, at });
         }
     }
     for problem in csv::cross_check(&rows.numbered) {
-        if needs(&problem).is_none_or(|table| out.is_whole(path(table))) {
+        if problem.needs().is_none_or(|table| out.is_whole(path(table))) {
             tell(problem, files, out);
         }
     }
@@ -53,6 +54,35 @@ pub(super) fn check_types(rows: &Rows, types: &DeviceTypes, files: &Files, out: 
     }
 }
 
+/// Where the files say otherwise than the hub's record, which holds once there is one.
+pub fn compare(files: &Files, rows: &[Row], record: &Registry) -> Vec<Problem> {
+    let mut out = Findings::new(files);
+    for table in Table::ALL {
+        let columns = csv::columns(table, files.text(path(table)).unwrap_or_default());
+        let kept = |row: &Row| match record.row(&row.id()) {
+            Some(standing) => row.clone().keeping(&standing, &columns),
+            None => row.clone(),
+        };
+        let rows: Vec<Row> = rows.iter().filter(|row| Table::of(row) == table).map(kept).collect();
+        let Difference { added, changed, missing } = Difference::of(record, table, &rows);
+        let counts =
+            [(added.len(), "new"), (changed.len(), "different"), (missing.len(), "missing")];
+        let counts: Vec<String> = counts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        if counts.is_empty() {
+            continue;
+        }
+        let name = path(table);
+        let message = format!("{name} differs from the hub's record: {}", counts.join(", "));
+        let help = "run `anling import` to see the difference and take the file into use";
+        out.add_to_file(&codes::REGISTRY_DIFFERS, name, message, help);
+    }
+    out.into_problems()
+}
+
 /// The file of a table, as [`Files::NAMES`] has it.
 pub(super) const fn path(table: Table) -> &'static str {
     match table {
@@ -63,23 +93,6 @@ pub(super) const fn path(table: Table) -> &'static str {
     }
 }
 
-/// Whether a row may not have come out because of it: a row needs its required cells only.
-fn loses_rows(problem: &RowProblem) -> bool {
-    let required =
-        |name: &str| problem.table.columns().iter().any(|c| c.required && c.name == name);
-    problem.severity == csv::Severity::Problem && problem.column.is_none_or(required)
-}
-
-/// The table that must be whole for a problem to mean anything.
-fn needs(problem: &RowProblem) -> Option<Table> {
-    match problem.code {
-        "home-unknown" => Some(Table::Homes),
-        "resident-unknown" | "device-nowhere" => Some(Table::Residents),
-        "nobody-to-call" => Some(Table::People),
-        _ => None,
-    }
-}
-
 fn tell(problem: RowProblem, files: &Files, out: &mut Findings<'_>) {
     let file = path(problem.table);
     let severity = match problem.severity {
@@ -87,38 +100,34 @@ fn tell(problem: RowProblem, files: &Files, out: &mut Findings<'_>) {
         csv::Severity::Warning => Severity::Warning,
     };
     let text = files.text(file).unwrap_or_default();
-    let line = line_span(&line_spans(text), problem.line);
-    let span = problem.column.and_then(|name| cell_span(text, &line, name)).unwrap_or(line);
+    let line = line_span(text, &line_starts(text), problem.line);
+    let column = problem.table.columns().iter().find(|c| Some(c.name) == problem.column);
+    let span = column.and_then(|column| cell_span(text, &line, column)).unwrap_or(line);
     out.add_as((problem.code, severity), &Spot { file, span }, problem.message, problem.help);
 }
 
-/// The bytes of every line without its end, found once: a file has as many rows as lines.
-fn line_spans(text: &str) -> Vec<Range<usize>> {
-    let mut start = 0;
-    let span = |part: &str| {
-        let line = start..start + part.trim_end_matches(['\r', '\n']).len();
-        start += part.len();
-        line
-    };
-    let mut spans: Vec<_> = text.split_inclusive('\n').map(span).collect();
-    spans.push(text.len()..text.len());
-    spans
+/// Where each line begins.
+fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect()
 }
 
-/// The bytes of a line, from 1; the text's end for one that it has not.
-fn line_span(spans: &[Range<usize>], line: u64) -> Range<usize> {
-    let wanted = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
-    spans.get(wanted).or(spans.last()).cloned().unwrap_or_default()
+/// The bytes of a line, from 1, without its end.
+fn line_span(text: &str, starts: &[usize], line: u64) -> Range<usize> {
+    let index = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+    let Some(start) = starts.get(index).copied() else { return text.len()..text.len() };
+    let end = starts.get(index.saturating_add(1)).copied().unwrap_or(text.len());
+    start..start + text[start..end].trim_end_matches(['\r', '\n']).len()
 }
 
 /// The bytes of a row's cell; `None` where a quote stands in the way or the cell is not there.
-fn cell_span(text: &str, line: &Range<usize>, column: &str) -> Option<Range<usize>> {
+fn cell_span(text: &str, line: &Range<usize>, column: &Column) -> Option<Range<usize>> {
     let header =
         text.trim_start_matches('\u{feff}').lines().find(|line| !line.trim().is_empty())?;
-    let index = header.split(',').position(|name| name.trim() == column)?;
+    let sign = Separator::of(text).sign();
+    let index = header.split(sign).position(|name| column.is_called(name.trim()))?;
     let row = text.get(line.clone()).filter(|row| !row.contains('"'))?;
-    let cell = row.split(',').nth(index)?;
-    let start = line.start + row.split(',').take(index).map(|cell| cell.len() + 1).sum::<usize>();
+    let cell = row.split(sign).nth(index)?;
+    let start = line.start + row.split(sign).take(index).map(|cell| cell.len() + 1).sum::<usize>();
     Some(start..start + cell.len())
 }
 
@@ -128,13 +137,17 @@ mod tests {
 
     #[test]
     fn a_cell_is_found_by_line_and_column() {
+        let [.., spot] = Table::Devices.columns() else { panic!() };
         let text = "\u{feff}id,type,spot\r\nB-01,sos,床头\r\n\"B,02\",sos,\r\n";
-        let lines = line_spans(text);
-        let line = line_span(&lines, 2);
+        let starts = line_starts(text);
+        let line = line_span(text, &starts, 2);
         assert_eq!(&text[line.clone()], "B-01,sos,床头");
-        assert_eq!(&text[cell_span(text, &line, "spot").unwrap()], "床头");
-        assert_eq!(cell_span(text, &line_span(&lines, 3), "type"), None);
-        assert_eq!(cell_span(text, &line, "no"), None);
-        assert_eq!(line_span(&lines, 99), text.len()..text.len());
+        assert_eq!(&text[cell_span(text, &line, spot).unwrap()], "床头");
+        assert_eq!(cell_span(text, &line_span(text, &starts, 3), spot), None);
+        let sheet = "编号;位置\nB-01;床头\n";
+        let line = line_span(sheet, &line_starts(sheet), 2);
+        assert_eq!(&sheet[cell_span(sheet, &line, spot).unwrap()], "床头");
+        assert_eq!(cell_span(sheet, &line, &Table::Devices.columns()[1]), None);
+        assert_eq!(line_span(text, &starts, 99), text.len()..text.len());
     }
 }

@@ -1,7 +1,8 @@
 //! Secrets: looked up by name, never written in a config file.
 //!
-//! A name is a file: in the directory of systemd credentials if there is one, else in `secrets/`
-//! of the state directory, else in `secrets/` of the config directory, each with mode 0600. A
+//! A name is a file: in the directory of systemd credentials if there is one (there also with
+//! `secret_` before it, as a unit that hands over a whole directory names it), else in `secrets/` of
+//! the state directory, else in `secrets/` of the config directory, each with mode 0600. A
 //! secret that is not there is a warning of `check`, so that a fresh directory can be checked
 //! before anything is secret; at `run` whatever needs it stays out, loudly, and all else runs. A
 //! file that others can read is a problem, because then it is no secret.
@@ -19,6 +20,9 @@ use crate::terms::Secret;
 
 /// Longest secret in bytes. Own choice: a bearer token with claims fits.
 pub const SECRET_MAX_BYTES: u64 = 8 << 10;
+
+/// What systemd puts before the names of a directory's files: `LoadCredential=secret:DIRECTORY`.
+const CREDENTIAL_PREFIX: &str = "secret_";
 
 /// How many names one warning lists.
 const NAMED_MAX: usize = 6;
@@ -91,10 +95,14 @@ impl Secrets {
         if !is_secret_name(name) {
             return Err(missing());
         }
-        let places = self.credentials.iter().map(|dir| (dir, false));
+        let handed_over = self.credentials.iter().flat_map(|dir| {
+            [(dir.join(name), false), (dir.join(format!("{CREDENTIAL_PREFIX}{name}")), false)]
+        });
         let mut unreadable = None;
-        for (dir, needs_mode) in places.chain(self.dirs.iter().map(|dir| (dir, true))) {
-            match read(&dir.join(name), needs_mode) {
+        for (path, needs_mode) in
+            handed_over.chain(self.dirs.iter().map(|dir| (dir.join(name), true)))
+        {
+            match read(&path, needs_mode) {
                 Ok(Some(secret)) => return Ok(secret),
                 Ok(None) => {}
                 Err(why @ SecretError::Read { .. }) => unreadable = unreadable.or(Some(why)),
@@ -210,11 +218,13 @@ mod tests {
             dirs: vec![dir.path().to_owned()],
         };
         place(credentials.path(), "press", "from systemd", 0o440);
+        place(credentials.path(), "secret_hall", "of a directory", 0o440);
         place(dir.path(), "press", "from a file", 0o600);
         place(dir.path(), "mail", "hunter2\r\n", 0o600);
         place(dir.path(), "open", "x", 0o644);
         place(dir.path(), "empty", "\n", 0o600);
         assert_eq!(secrets.find("press").unwrap().expose_text(), Some("from systemd"));
+        assert_eq!(secrets.find("hall").unwrap().expose_text(), Some("of a directory"));
         assert_eq!(secrets.find("mail").unwrap().expose_text(), Some("hunter2"));
         assert!(matches!(secrets.find("open"), Err(SecretError::Mode { .. })));
         assert!(matches!(secrets.find("empty"), Err(SecretError::Size { .. })));

@@ -21,6 +21,8 @@ pub struct Settings {
     pub broker: Option<Broker>,
     /// `[link.mqtt.NAME]` of `links.toml` by the link's whole name, `mqtt.NAME`.
     pub outside: BTreeMap<LinkId, Outside>,
+    /// `[link.serial.NAME]` of `links.toml` by the link's whole name, `serial.NAME`.
+    pub serial: BTreeMap<LinkId, Serial>,
     /// `devices.toml`.
     pub device_types: DeviceTypes,
     /// `ladders.toml`, with the webhooks' subscriptions as its endpoints.
@@ -60,6 +62,10 @@ pub struct Gateway {
     pub ballast_bytes: u64,
     /// Below this much free space a fault is raised: 16 MiB to 64 GiB, default 64 MiB.
     pub min_free_bytes: u64,
+    /// How long the record is kept at least: 30 days to 20 years, default 1,096 days (three years).
+    pub keep: Wait,
+    /// How many of the newest entries are kept at least: 1,000 to 100,000,000, default 100,000.
+    pub keep_entries: u64,
     /// Whether the box has a battery clock.
     pub battery_clock: bool,
 }
@@ -77,10 +83,25 @@ pub struct Broker {
     pub listen: SocketAddr,
     /// Connections at once: 1 to 20,000, default 9,000 (three times the largest centre's devices).
     pub max_connections: usize,
+    /// The way in behind TLS; `None` where there is none.
+    pub tls: Option<BrokerTls>,
     /// First levels of the topics of Zigbee2MQTT; `None` where there is none.
     pub zigbee_base_topic: Option<String>,
     /// Who may sign in, in the order of the file.
     pub accounts: Vec<Account>,
+}
+
+/// `[link.broker.tls]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerTls {
+    /// Where it listens. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The hub's certificate and those up to its CA, a PEM file.
+    pub cert: PathBuf,
+    /// Its key, a PEM file.
+    pub key: PathBuf,
+    /// Who signs the certificates of clients, a PEM file; without it none is asked for.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// An MQTT user.
@@ -131,6 +152,30 @@ pub struct Outside {
     pub zigbee_base_topic: Option<String>,
     /// How long it may not be heard before it is a trouble: 10 s to 10 min, default 60 s.
     pub lost_after: Wait,
+}
+
+/// A serial line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serial {
+    /// The device, an absolute path.
+    pub path: PathBuf,
+    /// Speed: one of [`BAUDS`], default 115,200.
+    pub baud: u32,
+    /// What its devices speak.
+    pub contract: SerialContract,
+    /// How long the line may bring no whole frame before it counts as lost: 2 s to 10 min, default
+    /// 35 s (three of a receiver's signs of life, which come every 10 s, and half a pause).
+    pub silent_after: Wait,
+}
+
+/// Speeds that the kernel knows by name and field devices use.
+pub const BAUDS: [u32; 8] = [9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600];
+
+/// What is spoken on a serial line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SerialContract {
+    /// `native`: our own frames.
+    Native,
 }
 
 /// The ways out.
@@ -219,4 +264,6 @@ pub struct Webhook {
     pub names: bool,
     /// How long one request may take: 1 s to 60 s, default 10 s.
     pub time_limit: Wait,
+    /// A file of further CA certificates in PEM.
+    pub ca_file: Option<PathBuf>,
 }

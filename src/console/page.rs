@@ -77,6 +77,7 @@ pub(super) async fn say(
         epoch: Some(pass.epoch),
         says,
         words: tap.words.filter(|words| !words.trim().is_empty()),
+        word: None,
     };
     match counter.ask(asked).await {
         Some(Reply::Moved(moved)) => page(&counter, &pass, Some((says, moved))).await,

@@ -5,6 +5,7 @@
 //! | family | topics | read by | answered by |
 //! |---|---|---|---|
 //! | native, v1 | `anling/v1/<hub>/<device>/{event,state,status}` | [`NativeMqtt`] | [`encode`] |
+//! | native, serial, v1 | one piece between two zero bytes of a serial line | [`NativeSerial`] | [`encode_serial`] |
 //! | Zigbee2MQTT | `<base>/<friendly name>…`, but for `<base>/bridge/…` | [`Zigbee2Mqtt`] | – |
 //!
 //! The room is pure: time comes in with the message, and nothing is logged. Whatever the bytes, a
@@ -15,12 +16,17 @@
 
 mod json;
 mod native_mqtt;
+mod native_serial;
 mod sample;
 mod z2m_meaning;
 mod z2m_message;
 mod zigbee2mqtt;
 
 pub use native_mqtt::{NATIVE_MAX_BYTES, NATIVE_NEWEST, NATIVE_OLDEST, NativeMqtt, encode, kinds};
+pub use native_serial::{
+    NativeSerial, SERIAL_DELIMITER, SERIAL_FAMILY, SERIAL_NEWEST, SERIAL_OLDEST, SERIAL_PIECE_MAX,
+    SerialEvent, SerialFrame, Unread, encode_serial, serial_address, serial_name,
+};
 pub use sample::{SAMPLE_MAX_CHARS, sample};
 pub use z2m_meaning::{Meaning, Z2mDevice, Z2mSettings};
 pub use zigbee2mqtt::{Z2M_BRIDGE, Z2M_MAX_BYTES, Z2M_REMEMBERED_MAX, Zigbee2Mqtt};

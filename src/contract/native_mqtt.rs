@@ -36,7 +36,7 @@ const TS_MAX: i64 = 4_102_444_800;
 
 /// What a word in `kind` means.
 #[derive(Clone, Copy)]
-enum Word {
+pub(super) enum Word {
     /// A pulse or a level, by its kind.
     Is(Kind),
     /// The resident's cancel key.
@@ -45,7 +45,9 @@ enum Word {
     Heartbeat,
 }
 
-const WORDS: [(&str, Word); 13] = [
+/// The native contract's table of kinds, on every wire. A serial frame names a row by its number from
+/// 1: rows are added at the end and never moved.
+pub(super) const WORDS: [(&str, Word); 13] = [
     ("sos", Word::Is(Kind::Sos)),
     ("fall", Word::Is(Kind::Fall)),
     ("smoke", Word::Is(Kind::Smoke)),
@@ -162,13 +164,18 @@ fn event(heard: Heard<'_>, device: &DeviceId) -> Result<Report, RefusalReason> {
         Some("release" | "off") => false,
         Some(_) => return Err(RefusalReason::UnknownKind),
     };
-    let what = match (word, pressed) {
-        (Word::Is(kind), on) => turned(*kind, on),
-        (Word::Cancel, true) => What::Cancel,
-        (Word::Cancel, false) | (Word::Heartbeat, _) => What::Telemetry,
-    };
+    let what = says(*word, pressed);
     let side = Side::read(&fields)?;
     Ok(Report { mark: Some(mark), ..side.put(heard.report(device.clone(), what)) })
+}
+
+/// What a word means on its press or its release.
+pub(super) fn says(word: Word, pressed: bool) -> What {
+    match (word, pressed) {
+        (Word::Is(kind), on) => turned(kind, on),
+        (Word::Cancel, true) => What::Cancel,
+        (Word::Cancel, false) | (Word::Heartbeat, _) => What::Telemetry,
+    }
 }
 
 /// Several levels at once. Each entry is read for itself, so that one word of a newer minor version

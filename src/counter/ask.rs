@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::{DutyPlan, IncidentView, Status, When};
-use crate::incident::{Move, StageName, Via};
-use crate::terms::{Code, DeviceId, IncidentId, PersonId, Wall};
+use super::{DutyPlan, HistoryView, IncidentView, PastView, Status, When};
+use crate::incident::{Move, StageName, Via, WordId};
+use crate::registry::{Change, DeviceTypes, Registry};
+use crate::terms::{Code, DeviceId, EndpointId, ImportId, IncidentId, PersonId, Seq, Wall};
 
 /// How many questions may wait at the counter; the next one is told to come again. Own choice: a
 /// page and a command for each of 200 staff at once.
@@ -21,6 +22,27 @@ pub enum Ask {
     Incidents {
         /// Those that are over as well.
         all: bool,
+    },
+    /// Those of a span of time, in memory or in the archive; without a span those in memory and
+    /// those of the last [`PAST_DAYS`](super::PAST_DAYS) days.
+    Past {
+        /// That began from then on.
+        #[serde(default)]
+        from: Option<When>,
+        /// That began before then.
+        #[serde(default)]
+        to: Option<When>,
+        /// That began in so many days before now; not together with `from`.
+        #[serde(default)]
+        days: Option<u16>,
+    },
+    /// What is remembered of a device.
+    History {
+        /// Which.
+        device: DeviceId,
+        /// At most so much, the newest; [`TRACES_MAX`](super::TRACES_MAX) at most.
+        #[serde(default)]
+        most: Option<usize>,
     },
     /// One incident by its code.
     Incident {
@@ -53,6 +75,17 @@ pub enum Ask {
         /// What people call them.
         said: String,
     },
+    /// Who and what is registered?
+    Registry,
+    /// The registry is to change.
+    Import(Import),
+    /// A person gives up what an endpoint is owed: it will never be told.
+    GiveUp {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Who.
+        by: PersonId,
+    },
     /// A person says something about an incident.
     Say {
         /// Which.
@@ -69,8 +102,31 @@ pub enum Ask {
         /// A note with it, at most [`NOTE_MAX_BYTES`].
         #[serde(default)]
         words: Option<String>,
+        /// What the program that says it calls this answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        word: Option<WordId>,
     },
 }
+
+/// Changes of the registry, to be taken into use together or not at all.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// The [`RegistryView::version`] they were made from: refused when the registry has changed
+    /// since, because somebody has said yes to another difference.
+    pub based_on: Seq,
+    /// The changes, 1 to [`IMPORT_MAX`].
+    pub changes: Vec<Change>,
+}
+
+impl std::fmt::Debug for Import {
+    /// Without the rows: they are names and telephone numbers.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Import({} changes of version {})", self.changes.len(), self.based_on)
+    }
+}
+
+/// Most changes in one import. Own choice: four times a full hub's rows; more come in several.
+pub const IMPORT_MAX: usize = 20_000;
 
 /// Which incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +149,10 @@ pub enum Reply {
     Status(Box<Status>),
     /// The incidents, oldest first.
     Incidents(Vec<IncidentView>),
+    /// The incidents of a span.
+    Past(Box<PastView>),
+    /// A device's history.
+    History(Box<HistoryView>),
     /// The incident.
     Incident(Box<IncidentView>),
     /// Who is on duty.
@@ -101,13 +161,45 @@ pub enum Reply {
     Unregistered(Vec<DeviceId>),
     /// The person who is meant.
     Person(PersonId),
+    /// The registry as it stands.
+    Registry(Box<RegistryView>),
+    /// The changes are taken into use.
+    Imported(Imported),
     /// What became of what was said.
     Moved(Moved),
+    /// So many events were given up; it is on disk.
+    GivenUp {
+        /// How many.
+        events: u64,
+    },
     /// What was asked about does not exist, or the question cannot be answered: what to do instead.
     Refused {
         /// One sentence.
         why: String,
     },
+}
+
+/// The registry, and what rows are checked against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryView {
+    /// Changes with every change of a row.
+    pub version: Seq,
+    /// The rows.
+    pub registry: Registry,
+    /// The types of device that the hub knows.
+    pub types: DeviceTypes,
+}
+
+/// What became of an import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// Its number.
+    pub import: ImportId,
+    /// How many changes were taken into use.
+    pub rows: usize,
+    /// When it was on disk; absent while the disk fails and it is held in memory only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_at: Option<Wall>,
 }
 
 /// What became of what a person said.
@@ -123,6 +215,9 @@ pub struct Moved {
     /// When it was on disk; absent while the disk fails and it is held in memory only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_at: Option<Wall>,
+    /// Whether this answer had been heard before, under the same name: it counted once, then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeated: bool,
 }
 
 /// A question with the place its answer goes to.

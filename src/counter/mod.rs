@@ -7,14 +7,22 @@
 mod ask;
 mod duty;
 mod pass;
+mod past;
 mod person;
 mod view;
 
-pub use ask::{ASKS_MAX, About, Ask, Asked, Moved, NOTE_MAX_BYTES, Reply};
+pub use ask::{
+    ASKS_MAX, About, Ask, Asked, IMPORT_MAX, Import, Imported, Moved, NOTE_MAX_BYTES, RegistryView,
+    Reply,
+};
 pub use duty::{DutyPlan, OnDuty, ShiftView, When};
 pub use pass::{PASS_MAX_CHARS, Pass};
+pub use past::{
+    ArchiveView, HistoryView, PAST_DAYS, PAST_MAX, PastView, RaisedView, ResponseView,
+    SILENT_SHOWN, SilentView, TRACES_MAX, TraceView,
+};
 pub use person::person_meant;
 pub use view::{
     CarrierView, DeviceCount, EndpointView, IncidentView, LineView, NextStep, OpenCount,
-    PersonView, RecordView, Status,
+    PersonView, RecordView, Status, WireView,
 };

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{ArchiveView, ResponseView, SilentView};
 use crate::incident::{Carrier, Responder, StageName, StageTimes};
 use crate::roster::DutyBy;
 use crate::terms::{Class, Code, DeviceId, IncidentId, Kind, LineId, PersonId, Seq, Wall};
@@ -47,6 +48,9 @@ pub struct IncidentView {
     pub next: Option<NextStep>,
     /// How it ended, in words.
     pub ending: Option<String>,
+    /// The name of the person who said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<String>,
     /// Everybody who has to do with it.
     pub people: Vec<PersonView>,
     /// The name of the person whose page this is, where it is somebody's.
@@ -56,6 +60,10 @@ pub struct IncidentView {
     pub notes: Vec<String>,
     /// The wall clock could be trusted when it was raised.
     pub clock_trusted: bool,
+    /// It has left memory, and this is what the archive keeps of it. A list of those leaves out the
+    /// words of their notes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub filed: bool,
     /// Everything shown here is on disk; false while the disk fails and some of it is held in memory
     /// only.
     pub on_disk: bool,
@@ -107,6 +115,18 @@ pub struct CarrierView {
     pub waiting: usize,
 }
 
+/// How one serial line, or one broker that others run, stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireView {
+    /// Its name: `serial.front`, `mqtt.home`.
+    pub name: String,
+    /// What is wrong with it at the moment.
+    pub trouble: Option<String>,
+    /// Whether a whole frame has come since it was opened; of a broker, whether every subscription
+    /// stands.
+    pub heard: bool,
+}
+
 /// How one endpoint stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointView {
@@ -147,6 +167,9 @@ pub struct DeviceCount {
     pub registered: usize,
     /// Of those, heard since the start.
     pub heard: usize,
+    /// Of those, never heard as far as anybody remembers.
+    #[serde(default)]
+    pub never: usize,
 }
 
 /// How the hub is.
@@ -174,8 +197,28 @@ pub struct Status {
     pub unanswered: Option<Code>,
     /// Where devices connect.
     pub broker: Option<String>,
+    /// Where they connect behind TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker_tls: Option<String>,
+    /// Serial lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serial: Vec<WireView>,
+    /// Brokers that others run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brokers: Vec<WireView>,
     /// Its devices.
     pub devices: DeviceCount,
+    /// Its registered devices that have been silent longest, at most [`SILENT_SHOWN`], the longest
+    /// first. Signs of life between two turns of a device are telemetry: after the loss of the
+    /// archive a device is as old as the last turn that was written down.
+    #[serde(default)]
+    pub silent: Vec<SilentView>,
+    /// How far the archive is.
+    #[serde(default)]
+    pub archive: ArchiveView,
+    /// How fast people came; absent where nobody was called.
+    #[serde(default)]
+    pub response: Option<ResponseView>,
     /// Signals that could not be read since the start.
     pub refused: u64,
     /// Free space for the record, in bytes.
@@ -188,4 +231,7 @@ pub struct Status {
     pub on_duty: Vec<LineView>,
     /// The config on disk cannot be used, and the last accepted one runs.
     pub old_config: bool,
+    /// What of the config has changed and waits for a restart, in config words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restart_for: Vec<String>,
 }

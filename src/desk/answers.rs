@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::letters::{hub_subject, whereabouts};
+use super::letters::{hub_subject, whereabouts_of};
+use super::lookup::{archive_view, response_view};
 use super::{Desk, Turn};
 use crate::counter::{
-    About, Ask, Asked, CarrierView, DeviceCount, DutyPlan, EndpointView, IncidentView, LineView,
-    Moved, NOTE_MAX_BYTES, NextStep, OpenCount, PersonView, RecordView, Reply, Status,
+    About, Ask, Asked, CarrierView, DutyPlan, EndpointView, IncidentView, LineView, Moved,
+    NOTE_MAX_BYTES, NextStep, OpenCount, PersonView, RecordView, RegistryView, Reply, Status,
     person_meant,
 };
-use crate::incident::{Answer, Fact, Incident, Move, Stage, StageName, Stimulus, Via, Why};
-use crate::terms::{Class, Code, PersonId};
+use crate::incident::{
+    Answer, Fact, HeardWord, Incident, Move, Stage, StageName, Stimulus, Via, Why, WordId,
+};
+use crate::terms::{Class, Code, EndpointId, IncidentId, PersonId};
 
 impl Desk {
     /// Answers a question, once what the answer shows is on disk; what a person says is decided about
@@ -23,14 +26,19 @@ impl Desk {
                 true => self.book.incidents().map(|i| self.view(i)).collect(),
                 false => self.book.open().map(|i| self.view(i)).collect(),
             }),
-            Ask::Incident { code } => self.one(self.book.by_code(code), &code.to_string()),
-            Ask::IncidentById { id, reader } => {
-                let mut told = self.one(self.book.incident(id), &id.to_string());
-                if let Reply::Incident(view) = &mut told {
+            Ask::Incident { code } => match self.book.by_code(code) {
+                Some(incident) => Reply::Incident(Box::new(self.view(incident))),
+                None => return self.seek(turn, Ask::Incident { code }, reply),
+            },
+            Ask::IncidentById { id, reader } => match self.book.incident(id) {
+                Some(incident) => {
+                    let mut view = self.view(incident);
                     view.reader = Some(self.name_of(&reader));
+                    Reply::Incident(Box::new(view))
                 }
-                told
-            }
+                None => return self.seek(turn, Ask::IncidentById { id, reader }, reply),
+            },
+            Ask::Past { .. } | Ask::History { .. } => return self.seek(turn, ask, reply),
             Ask::Roster { at, days } => {
                 let (roster, registry) = (&self.settings.roster, self.book.registry());
                 match DutyPlan::of(roster, registry, self.clock.wall(), at, days) {
@@ -46,8 +54,25 @@ impl Desk {
                 Ok(id) => Reply::Person(id),
                 Err(why) => Reply::Refused { why },
             },
-            Ask::Say { about, by, via, epoch, says, words } => {
-                let told = self.say(turn, about, by, via, epoch, says, words);
+            Ask::Registry => Reply::Registry(Box::new(RegistryView {
+                version: self.book.registry_at(),
+                registry: self.book.registry().clone(),
+                types: self.settings.device_types.clone(),
+            })),
+            Ask::Import(import) => match self.begin_import(import) {
+                Err(why) => Reply::Refused { why },
+                Ok(begun) => {
+                    self.importing = Some(begun.answering(reply));
+                    return;
+                }
+            },
+            Ask::GiveUp { endpoint, by } => {
+                let told = self.give_up(turn, endpoint, by);
+                turn.replies.push((turn.newest(), (reply, told)));
+                return;
+            }
+            Ask::Say { about, by, via, epoch, says, words, word } => {
+                let told = self.say(turn, about, by, via, epoch, says, words, word);
                 turn.replies.push((turn.newest(), (reply, told)));
                 return;
             }
@@ -56,11 +81,15 @@ impl Desk {
         turn.replies.push((shown, (reply, told)));
     }
 
-    fn one(&self, incident: Option<&Incident>, asked: &str) -> Reply {
-        match incident {
-            Some(incident) => Reply::Incident(Box::new(self.view(incident))),
-            None => Reply::Refused {
-                why: format!("there is no incident {asked}: see `anling incidents`"),
+    fn give_up(&mut self, turn: &mut Turn, endpoint: EndpointId, by: PersonId) -> Reply {
+        if self.book.registry().person(&by).is_none() {
+            return refused("nobody of that name is registered: see `anling roster`");
+        }
+        match self.book.undelivered(&endpoint) {
+            0 => refused("nothing is owed to an endpoint of that name: see `anling status`"),
+            events => match self.decide(turn, &Stimulus::GivenUp { endpoint, by }) {
+                true => Reply::GivenUp { events },
+                false => refused("it could not be written down: try again"),
             },
         }
     }
@@ -75,16 +104,23 @@ impl Desk {
         epoch: Option<u32>,
         says: Move,
         words: Option<String>,
+        word: Option<WordId>,
     ) -> Reply {
         let incident = match about {
             About::Code(code) => self.book.by_code(code),
             About::Id(id) => self.book.incident(id),
         };
         let Some((id, code)) = incident.map(|i| (i.id, i.code)) else {
-            return self.one(None, &said(about));
+            return no_incident(&said(about));
         };
         let words = words.map(|text| cut(&text, NOTE_MAX_BYTES));
-        let answer = Answer { incident: id, by, via, epoch, says, note: None };
+        if let Some(told) = word.as_ref().and_then(|word| {
+            let before = self.book.heard_word(&by, word)?;
+            Some(self.said_before(before, id, says, words.as_deref()))
+        }) {
+            return told;
+        }
+        let answer = Answer { incident: id, by, via, epoch, says, note: None, word };
         let before = turn.entries();
         let recorded = self.decide(turn, &Stimulus::Answered(answer, words));
         if !recorded {
@@ -98,13 +134,38 @@ impl Desk {
             ignored: ignored.map(|why| why.advice().to_owned()),
             stage,
             stored_at: None,
+            repeated: false,
         })
     }
 
-    fn view(&self, incident: &Incident) -> IncidentView {
+    /// What a repeat is told: the same as the first time, if it says the same.
+    fn said_before(
+        &self,
+        before: &HeardWord,
+        incident: IncidentId,
+        says: Move,
+        words: Option<&str>,
+    ) -> Reply {
+        let note = before.note.and_then(|note| self.book.note(note));
+        let same_words =
+            words.map(str::trim).filter(|text| !text.is_empty()) == note.map(str::trim);
+        let held = self.book.incident(before.incident);
+        match held.filter(|_| same_words && (before.incident, before.says) == (incident, says)) {
+            None => refused("that key was used for another answer: use a new one for each"),
+            Some(held) => Reply::Moved(Moved {
+                code: held.code,
+                ignored: before.ignored.map(|why| why.advice().to_owned()),
+                stage: held.stage.name(),
+                stored_at: Some(before.wall),
+                repeated: true,
+            }),
+        }
+    }
+
+    pub(super) fn view(&self, incident: &Incident) -> IncidentView {
         let registry = self.book.registry();
         let now = self.clock.now();
-        let place = whereabouts(registry, &incident.device, &self.settings);
+        let place = whereabouts_of(registry, incident, &self.settings);
         let named = registry.names_of(&place, None);
         let (lap, ending) = match &incident.stage {
             Stage::Calling { lap, .. } => (*lap, None),
@@ -112,6 +173,11 @@ impl Desk {
                 (0, Some(ending.chinese().to_owned()))
             }
             _ => (0, None),
+        };
+        let closed_by = match &incident.stage {
+            Stage::Resolved { by, .. } => Some(self.name_of(by)),
+            // Who followed it up has not always closed it.
+            _ => None,
         };
         IncidentView {
             id: incident.id,
@@ -138,6 +204,7 @@ impl Desk {
                 .next_deadline()
                 .map(|(at, why)| NextStep { what: coming(&why, incident), in_ms: (at - now).0 }),
             ending,
+            closed_by,
             people: incident
                 .responders
                 .iter()
@@ -146,13 +213,14 @@ impl Desk {
             reader: None,
             notes: self.book.notes_of(incident.id).map(str::to_owned).collect(),
             clock_trusted: incident.clock_trusted,
+            filed: false,
             // Said when it leaves.
             on_disk: false,
         }
     }
 
     /// A person's name; the id where none is known.
-    fn name_of(&self, id: &PersonId) -> String {
+    pub(super) fn name_of(&self, id: &PersonId) -> String {
         let known = self.book.registry().person(id).map(|p| p.name.clone());
         known.filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_string())
     }
@@ -163,11 +231,8 @@ impl Desk {
         for incident in self.book.open() {
             *open.entry(incident.class).or_default() += 1;
         }
-        let mut devices = DeviceCount::default();
-        for device in self.book.registry().devices() {
-            devices.registered += 1;
-            devices.heard += usize::from(self.intake.heard.contains_key(&device.id));
-        }
+        let figures = self.archive.figures();
+        let (devices, silent) = self.heard_devices(&figures);
         Status {
             hub: self.settings.gateway.hub.to_string(),
             site: self.settings.gateway.site.clone(),
@@ -184,7 +249,11 @@ impl Desk {
             open: open.into_iter().map(|(class, count)| OpenCount { class, count }).collect(),
             unanswered: self.unanswered(),
             broker: self.settings.broker.as_ref().and(self.broker_address.as_ref()).cloned(),
+            broker_tls: self.broker_tls.clone(),
             devices,
+            silent,
+            archive: archive_view(&figures.state),
+            response: figures.times.map(response_view),
             refused: self.intake.refused_total,
             disk_free: self.vitals.disk_free,
             carriers: self
@@ -198,6 +267,8 @@ impl Desk {
                     waiting: out.waiting() + self.book.put_off(*carrier),
                 })
                 .collect(),
+            serial: self.ports.views(self.clock.now()),
+            brokers: self.outside.views(),
             endpoints: self
                 .book
                 .owed_counts()
@@ -214,6 +285,7 @@ impl Desk {
                 .collect(),
             on_duty: self.on_duty(),
             old_config: self.old_config,
+            restart_for: self.wires.restart_for.iter().map(|&name| name.to_owned()).collect(),
         }
     }
 
@@ -256,7 +328,12 @@ impl Turn {
     }
 }
 
-fn refused(why: &str) -> Reply {
+/// Nobody knows of it.
+pub(super) fn no_incident(asked: &str) -> Reply {
+    refused(&format!("there is no incident {asked}: see `anling incidents --all`"))
+}
+
+pub(super) fn refused(why: &str) -> Reply {
     Reply::Refused { why: why.to_owned() }
 }
 

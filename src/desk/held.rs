@@ -121,7 +121,9 @@ fn say_where_it_is(
     stored_at: Wall,
 ) {
     match reply {
-        Reply::Moved(moved) => moved.stored_at = safe.then_some(stored_at),
+        Reply::Moved(moved) => {
+            moved.stored_at = safe.then_some(moved.stored_at.unwrap_or(stored_at));
+        }
         Reply::Incident(view) => view.on_disk = safe,
         Reply::Incidents(views) => views.iter_mut().for_each(|view| view.on_disk = safe),
         Reply::Status(status) => {
@@ -131,7 +133,17 @@ fn say_where_it_is(
                 Some(why) => RecordView::Volatile { why: why.to_owned() },
             };
         }
-        Reply::Roster(_) | Reply::Unregistered(_) | Reply::Person(_) | Reply::Refused { .. } => {}
+        Reply::Imported(imported) => imported.stored_at = safe.then_some(stored_at),
+        Reply::Past(past) => {
+            past.incidents.iter_mut().filter(|view| !view.filed).for_each(|v| v.on_disk = safe);
+        }
+        Reply::History(_)
+        | Reply::Roster(_)
+        | Reply::Unregistered(_)
+        | Reply::Person(_)
+        | Reply::GivenUp { .. }
+        | Reply::Registry(_)
+        | Reply::Refused { .. } => {}
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Desk, Turn};
 use crate::config::settings::{Reach, Settings};
-use crate::contract::{Meaning, NativeMqtt, Z2mDevice, Z2mSettings, Zigbee2Mqtt};
+use crate::contract::{
+    Meaning, NativeMqtt, NativeSerial, SERIAL_FAMILY, Z2mDevice, Z2mSettings, Zigbee2Mqtt,
+};
 use crate::incident::{Effect, Stimulus};
 use crate::link::broker::{LINK as BROKER_LINK, SessionNews};
 use crate::registry::{DeviceType, Family, Registry, ZigbeeModel};
@@ -35,14 +37,8 @@ pub(super) struct Intake {
 
 impl Intake {
     pub(super) fn new(settings: &Settings, registry: &Registry) -> Self {
-        let here = settings.broker.as_ref().and_then(|b| b.zigbee_base_topic.clone());
-        let here = LinkId::new(BROKER_LINK).ok().zip(here);
-        let elsewhere = settings
-            .outside
-            .iter()
-            .filter_map(|(link, outside)| Some((link.clone(), outside.zigbee_base_topic.clone()?)));
         let names = zigbee_names(settings, registry);
-        let zigbee = here.into_iter().chain(elsewhere).map(|(link, base_topic)| {
+        let zigbee = zigbee_topics(settings).into_iter().map(|(link, base_topic)| {
             let settings = Z2mSettings { base_topic: base_topic.clone(), names: names.clone() };
             (link, (base_topic, Zigbee2Mqtt::new(settings)))
         });
@@ -55,8 +51,33 @@ impl Intake {
         }
     }
 
+    /// Learns the names of another registry; what was heard so far stays known.
+    pub(super) fn relearn(&mut self, settings: &Settings, registry: &Registry) {
+        self.heard.retain(|device, _| registry.device(device).is_some());
+        let names = zigbee_names(settings, registry);
+        for (base_topic, zigbee) in self.zigbee.values_mut() {
+            zigbee.set(Z2mSettings { base_topic: base_topic.clone(), names: names.clone() });
+        }
+    }
+
+    /// Learns another config; what was heard so far stays known.
+    pub(super) fn renew(&mut self, settings: &Settings, registry: &Registry) {
+        let bases = zigbee_topics(settings);
+        self.zigbee.retain(|link, (base, _)| bases.get(link) == Some(base));
+        for (link, base) in bases {
+            self.zigbee.entry(link).or_insert_with(|| {
+                let settings = Z2mSettings { base_topic: base.clone(), names: BTreeMap::new() };
+                (base, Zigbee2Mqtt::new(settings))
+            });
+        }
+        self.relearn(settings, registry);
+    }
+
     /// Reads one message; its wire and its topic decide which contract it speaks.
-    fn read(&mut self, at: At, inbound: &Inbound) -> Vec<Decoded> {
+    fn read(&mut self, at: At, inbound: &Inbound, is_line: bool) -> Vec<Decoded> {
+        if is_line {
+            return NativeSerial.take(at, inbound);
+        }
         let is_below =
             |base: &str| inbound.topic.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'));
         match self.zigbee.get_mut(&inbound.link) {
@@ -90,6 +111,17 @@ impl Intake {
         *count = count.saturating_add(1);
         *count
     }
+}
+
+/// The wires that have a Zigbee2MQTT, with the topic its own begin with.
+fn zigbee_topics(settings: &Settings) -> BTreeMap<LinkId, String> {
+    let here = settings.broker.as_ref().and_then(|b| b.zigbee_base_topic.clone());
+    let here = LinkId::new(BROKER_LINK).ok().zip(here);
+    let elsewhere = settings
+        .outside
+        .iter()
+        .filter_map(|(link, outside)| Some((link.clone(), outside.zigbee_base_topic.clone()?)));
+    here.into_iter().chain(elsewhere).collect()
 }
 
 /// Friendly names of registered Zigbee devices and what their signals mean.
@@ -142,15 +174,23 @@ impl Desk {
     /// Takes in one message.
     pub(super) fn hear(&mut self, turn: &mut Turn, inbound: Inbound) {
         let at = inbound.received.max(self.book.last_at());
-        let decoded = self.intake.read(at, &inbound);
+        let is_line = self.ports.is_line(&inbound.link);
+        let decoded = self.intake.read(at, &inbound, is_line);
         let before = turn.newest();
         let (mut must_wait, mut recorded) = (false, true);
         for decoded in decoded {
             match decoded {
                 Decoded::Report(report) if self.outside.is_bridge(&report, &inbound.link) => {}
-                Decoded::Report(report) => {
+                Decoded::Report(mut report) => {
+                    report.device = self.registered(report.device);
+                    if is_line {
+                        self.ports.sound(&inbound.link, at);
+                        self.ports.heard(&report.device, &inbound.link);
+                    } else {
+                        self.outside.heard(&report.device, &inbound.link);
+                    }
                     must_wait |= report.what.must_survive() && !report.retained;
-                    recorded &= self.hear_report(turn, &inbound.link, report);
+                    recorded &= self.hear_report(turn, report);
                 }
                 Decoded::Refusal(refusal) => {
                     recorded &= self.hear_refusal(turn, &inbound, refusal);
@@ -163,9 +203,7 @@ impl Desk {
     }
 
     /// Whether what came of it is on its way to disk.
-    fn hear_report(&mut self, turn: &mut Turn, link: &LinkId, mut report: Report) -> bool {
-        report.device = self.registered(report.device);
-        self.outside.heard(&report.device, link);
+    fn hear_report(&mut self, turn: &mut Turn, report: Report) -> bool {
         self.intake.note_heard(&report.device, report.heard_at);
         let before = turn.newest();
         let stimulus = Stimulus::Heard(report);
@@ -190,16 +228,18 @@ impl Desk {
         true
     }
 
-    /// The registered device of a native name, or the address it was heard under.
+    /// The registered device of a native name or serial address, or the address it was heard under.
     pub(super) fn registered(&self, device: DeviceId) -> DeviceId {
-        if device.is_unregistered() || self.book.registry().device(&device).is_some() {
-            return device;
-        }
-        let family = Family::NativeMqtt;
-        match self.book.registry().by_heard_as(&self.settings.device_types, family, device.as_str())
-        {
+        let registry = self.book.registry();
+        let (family, name) = match device.as_str().split_once(':') {
+            Some((SERIAL_FAMILY, name)) => (Family::NativeSerial, name),
+            Some(_) => return device,
+            None if registry.device(&device).is_some() => return device,
+            None => (Family::NativeMqtt, device.as_str()),
+        };
+        match registry.by_heard_as(&self.settings.device_types, family, name) {
             Some(known) => known.id.clone(),
-            None => DeviceId::unregistered(family.word(), device.as_str()),
+            None => DeviceId::unregistered(family.word(), name),
         }
     }
 
@@ -213,11 +253,19 @@ impl Desk {
         }
         let device = refusal.device.clone().map(|d| self.registered(d));
         let known = device.as_ref().is_some_and(|d| !d.is_unregistered());
+        let refusal = Refusal { device, ..refusal };
+        if self.ports.is_line(&inbound.link) {
+            if refusal.device.is_some() {
+                self.ports.sound(&inbound.link, refusal.heard_at);
+            }
+            if !known {
+                return self.hear_noise(turn, &inbound.link, refusal);
+            }
+        }
         let power_of_ten = (0..9).any(|n| count == 10_u32.pow(n));
         if !known && !power_of_ten {
             return true;
         }
-        let refusal = Refusal { device, ..refusal };
         self.decide(turn, &Stimulus::Unread { link: inbound.link.clone(), refusal, count })
     }
 

@@ -12,7 +12,7 @@ use crate::incident::{HUB_FAMILY, Incident, IncidentBook, Notice, Order, Respond
 use crate::notify::cloud_event::{Names, cloud_event};
 use crate::notify::{Addressee, Closing, Letter, Named, Site, Still};
 use crate::registry::{Registry, Whereabouts};
-use crate::terms::{Class, DeviceId, PersonId, Secret, Wait, Wall};
+use crate::terms::{Class, DeviceId, HomeId, PersonId, ResidentId, Secret, Wait, Wall};
 
 /// Writes letters and events.
 pub(super) struct Writer {
@@ -33,7 +33,7 @@ impl Writer {
         let registry = book.registry();
         let civil = settings.roster.civil(incident.raised_wall);
         let trusted_year = civil.filter(|_| incident.clock_trusted).map(|c| c.year());
-        let place = whereabouts(registry, &incident.device, settings);
+        let place = whereabouts_of(registry, incident, settings);
         let named = registry.names_of(&place, trusted_year);
         let now = clock.now();
         Some(Letter {
@@ -104,7 +104,9 @@ impl Writer {
         book: &IncidentBook,
     ) -> Vec<u8> {
         let registry = book.registry();
-        let place = whereabouts(registry, &story.device, settings);
+        let home = book.incident(story.incident).and_then(|i| i.home.as_ref());
+        let called = (home, story.resident.as_ref());
+        let place = whereabouts(registry, &story.device, called, settings);
         let resident = story.resident.as_ref().filter(|_| names);
         let device = registry.device(&story.device);
         let people: BTreeMap<PersonId, String> = story
@@ -124,10 +126,21 @@ impl Writer {
     }
 }
 
+/// Where to go for an incident, also after its device was taken out of the registry.
+pub(super) fn whereabouts_of(
+    registry: &Registry,
+    incident: &Incident,
+    settings: &Settings,
+) -> Whereabouts {
+    let Incident { device, home, resident, .. } = incident;
+    whereabouts(registry, device, (home.as_ref(), resident.as_ref()), settings)
+}
+
 /// Where to go: the hub's own troubles are at the hub.
-pub(super) fn whereabouts(
+fn whereabouts(
     registry: &Registry,
     device: &DeviceId,
+    (home, resident): (Option<&HomeId>, Option<&ResidentId>),
     settings: &Settings,
 ) -> Whereabouts {
     match hub_subject(device) {
@@ -138,7 +151,7 @@ pub(super) fn whereabouts(
             grid: String::new(),
             on_site: true,
         },
-        None => registry.whereabouts(device),
+        None => registry.whereabouts_of_call(device, home, resident),
     }
 }
 

@@ -20,10 +20,15 @@
 
 mod answers;
 mod held;
+mod import;
 mod intake;
+mod keeping;
 mod letters;
+mod lookup;
 mod outbox;
 mod outside;
+mod ports;
+mod reload;
 mod socket;
 mod start;
 #[cfg(test)]
@@ -32,6 +37,7 @@ mod turn;
 mod vitals;
 mod wiring;
 
+pub use import::recorded_registry;
 pub use socket::{SOCKET_LINE_MAX, ask};
 pub use start::{DeskError, House, JOURNAL_DIR, Options, start};
 
@@ -41,6 +47,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::archive::Archivist;
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::counter::Asked;
@@ -48,14 +55,19 @@ use crate::incident::{IncidentBook, OrderId, Standing, Stimulus};
 use crate::journal::{BATCH_MAX, Batch, CommitterHandle, Durable, FRAME_ENTRIES_MAX, Finding};
 use crate::link::broker::{Broker, SessionNews};
 use crate::link::mqtt::MqttNews;
+use crate::link::serial::PortNews;
 use crate::notify::post::Ended;
 use crate::notify::webhook::EndpointReport;
 use crate::terms::{At, Inbound, LinkId, Seq, Wait};
 
 use held::Held;
+use import::Importing;
 use intake::Intake;
+use lookup::{Lookup, Sought};
 use outbox::Outbox;
 use outside::Outside;
+use ports::Ports;
+use reload::{Gone, Reload, Wires};
 use turn::Turn;
 use vitals::Vitals;
 
@@ -89,7 +101,11 @@ struct Ears {
     reports: mpsc::Receiver<EndpointReport>,
     news: mpsc::Receiver<SessionNews>,
     outside_news: mpsc::Receiver<(LinkId, MqttNews)>,
+    port_news: mpsc::Receiver<(LinkId, PortNews)>,
     findings: mpsc::Receiver<Finding>,
+    reloads: mpsc::Receiver<Reload>,
+    gone: mpsc::Receiver<Gone>,
+    sought: mpsc::Receiver<Sought>,
     durable: watch::Receiver<Durable>,
     stop: oneshot::Receiver<()>,
 }
@@ -107,11 +123,18 @@ struct Desk {
     /// Batches the record's writer had no room for.
     unsent: VecDeque<Batch>,
     outbox: Outbox,
+    archive: Archivist,
+    lookup: Lookup,
     broker: Option<Broker>,
     broker_address: Option<String>,
     outside: Outside,
+    broker_tls: Option<String>,
+    ports: Ports,
+    wires: Wires,
     old_config: bool,
     vitals: Vitals,
+    /// The import that is being written down, a part in each turn.
+    importing: Option<Importing>,
     /// What the desk has to say to itself in the next turn.
     own: VecDeque<Stimulus>,
     /// Hub time of the last completed turn, for the watchdog.
@@ -123,7 +146,9 @@ impl Desk {
     async fn run(mut self) -> Result<(), DeskError> {
         loop {
             let stopping = self.one_turn().await?;
-            self.beat.store(self.clock.now().0, Ordering::Release);
+            let now = self.clock.now();
+            self.beat.store(now.0, Ordering::Release);
+            self.vitals.feed(now);
             if stopping {
                 return self.close().await;
             }
@@ -134,7 +159,7 @@ impl Desk {
     async fn one_turn(&mut self) -> Result<bool, DeskError> {
         let mut turn = Turn::new(self.next_seq);
         let mut stopping = false;
-        if self.own.is_empty() {
+        if self.own.is_empty() && self.importing.is_none() {
             let nap = self.nap();
             let ears = &mut self.ears;
             tokio::select! {
@@ -147,7 +172,11 @@ impl Desk {
                 Some(report) = ears.reports.recv() => self.end_stories(&mut turn, report),
                 Some(news) = ears.news.recv() => self.tell_again(&mut turn, &news),
                 Some(news) = ears.outside_news.recv() => self.hear_outside(&mut turn, news),
+                Some(news) = ears.port_news.recv() => self.hear_port(&mut turn, news),
                 Some(finding) = ears.findings.recv() => self.own_finding(&finding),
+                Some(reload) = ears.reloads.recv() => self.reload(&mut turn, reload),
+                Some(gone) = ears.gone.recv() => self.part_gone(&mut turn, gone),
+                Some(sought) = ears.sought.recv() => self.found(&mut turn, sought),
                 () = tokio::time::sleep(nap) => {}
             }
         }
@@ -167,6 +196,8 @@ impl Desk {
             self.decide(turn, &stimulus);
         }
         self.take_in(turn);
+        self.take_reloads(turn);
+        self.import_part(turn);
         for _ in 0..EACH_MAX {
             let Ok(news) = self.ears.news.try_recv() else { break };
             self.tell_again(turn, &news);
@@ -174,9 +205,14 @@ impl Desk {
         for _ in 0..EACH_MAX {
             let Ok(news) = self.ears.outside_news.try_recv() else { break };
             self.hear_outside(turn, news);
+            let Ok(news) = self.ears.port_news.try_recv() else { break };
+            self.hear_port(turn, news);
         }
         if let Ok(finding) = self.ears.findings.try_recv() {
             self.own_finding(&finding);
+        }
+        if let Ok(sought) = self.ears.sought.try_recv() {
+            self.found(turn, sought);
         }
         for _ in 0..DUE_MAX {
             let now = self.clock.now();

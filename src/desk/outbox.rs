@@ -24,7 +24,7 @@ use crate::terms::{Class, EndpointId, Kind, Seq, Wait, Wall};
 /// How many events a [`crate::incident::Fact::Delivered`] names, so that it fits an entry.
 const SETTLED_PER_FACT: usize = 512;
 /// How long carriers and endpoints may take to finish what is under way at an orderly stop.
-const STOP_WITHIN: Wait = Wait::secs(3);
+pub(super) const STOP_WITHIN: Wait = Wait::secs(3);
 /// Events of one endpoint that are written before their fact is on disk; the rest are written when
 /// it is their turn. Own choice: two full turns, about 1 MB.
 const WRITTEN_MAX: usize = 1_024;
@@ -32,6 +32,7 @@ const WRITTEN_MAX: usize = 1_024;
 const TROUBLE_AFTER: u32 = 3;
 
 /// One carrier.
+#[derive(Default)]
 pub(super) struct CarrierOut {
     handle: Option<CarrierHandle>,
     /// Not handed out, the highest class first; urgent ones apart, since they have a lane of
@@ -46,14 +47,24 @@ pub(super) struct CarrierOut {
 }
 
 /// One endpoint.
+#[derive(Default)]
 pub(super) struct EndpointOut {
     handle: Option<EndpointHandle>,
+    /// Takes over when the one before has ended.
+    next: Option<EndpointHandle>,
     waiting: BTreeSet<Seq>,
     /// Incidents raised while the endpoint answers: they go before what an outage has left.
     alarms: BTreeSet<Seq>,
     /// Events written before it was their turn.
     written: BTreeMap<Seq, Bytes>,
     pub(super) trouble: Option<String>,
+}
+
+/// What a replaced carrier had in its hands; those it did not end are offered to the new one.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    carrier: Carrier,
+    held: Vec<OrderId>,
 }
 
 /// All ways out.
@@ -63,6 +74,8 @@ pub(super) struct Outbox {
     pub(super) writer: Writer,
     /// Orders that nobody can carry, with the reason.
     dead: VecDeque<(OrderId, String)>,
+    /// What replaced carriers still have in their hands.
+    leaving: BTreeMap<OrderId, Still>,
 }
 
 impl CarrierOut {
@@ -78,37 +91,84 @@ impl Outbox {
         endpoints: impl IntoIterator<Item = (EndpointId, Option<EndpointHandle>)>,
         writer: Writer,
     ) -> Self {
-        let carriers = carriers.into_iter().map(|(carrier, handle)| {
-            let out = CarrierOut {
-                handle,
-                urgent: BTreeSet::new(),
-                quiet: BTreeSet::new(),
-                held: BTreeMap::new(),
-                resent: BTreeSet::new(),
-                failed: 0,
-                last_handed_over: None,
-                trouble: None,
-            };
-            (carrier, out)
-        });
-        let endpoints = endpoints.into_iter().map(|(endpoint, handle)| {
-            (
-                endpoint,
-                EndpointOut {
-                    handle,
-                    waiting: BTreeSet::new(),
-                    alarms: BTreeSet::new(),
-                    written: BTreeMap::new(),
-                    trouble: None,
-                },
-            )
-        });
+        let carriers = carriers
+            .into_iter()
+            .map(|(carrier, handle)| (carrier, CarrierOut { handle, ..CarrierOut::default() }));
+        let endpoints = endpoints
+            .into_iter()
+            .map(|(endpoint, handle)| (endpoint, EndpointOut { handle, ..EndpointOut::default() }));
         Self {
             carriers: carriers.collect(),
             endpoints: endpoints.collect(),
             writer,
             dead: VecDeque::new(),
+            leaving: BTreeMap::new(),
         }
+    }
+
+    /// Another way out in place of a carrier, or none. The one before, to be ended, with what it has
+    /// in its hands; and whether it was in trouble.
+    pub(super) fn replace_carrier(
+        &mut self,
+        book: &IncidentBook,
+        carrier: Carrier,
+        handle: Option<CarrierHandle>,
+    ) -> (Option<(CarrierHandle, Leaving)>, bool) {
+        let is_set_up = handle.is_some();
+        let before = self.carriers.remove(&carrier).unwrap_or_default();
+        let held: Vec<OrderId> = before.held.keys().cloned().collect();
+        self.leaving.extend(before.held);
+        if is_set_up {
+            self.carriers.insert(carrier, CarrierOut { handle, ..CarrierOut::default() });
+        }
+        for (_, id) in before.urgent.into_iter().chain(before.quiet) {
+            let again = before.resent.contains(&id);
+            self.offer_order(book, &id, again);
+        }
+        let ended = before.handle.map(|handle| (handle, Leaving { carrier, held }));
+        (ended, before.trouble.is_some())
+    }
+
+    /// A carrier that is configured and cannot be opened shows, and what it has goes on.
+    pub(super) fn set_up(&mut self, carrier: Carrier) {
+        self.carriers.entry(carrier).or_default();
+    }
+
+    /// A replaced carrier has ended: what it did not end is offered again, under its old name.
+    pub(super) fn offer_left(&mut self, book: &IncidentBook, left: &Leaving) {
+        for id in &left.held {
+            if self.leaving.remove(id).is_some() {
+                info!(carrier = %left.carrier, order = %id, "offered again after a reload");
+                self.offer_order(book, id, true);
+            }
+        }
+    }
+
+    /// Another endpoint in place of one, or none: it is told nothing before the one before has ended,
+    /// or the order of an incident's events would be lost.
+    pub(super) fn replace_endpoint(
+        &mut self,
+        endpoint: &EndpointId,
+        handle: Option<EndpointHandle>,
+    ) -> (Option<EndpointHandle>, bool) {
+        let before = self.endpoints.remove(endpoint).unwrap_or_default();
+        if handle.is_some() {
+            let out = EndpointOut { next: handle, ..EndpointOut::default() };
+            self.endpoints.insert(endpoint.clone(), out);
+        }
+        (before.handle, before.trouble.is_some())
+    }
+
+    /// The endpoint before has ended: all that is owed up to `until` goes to this one.
+    pub(super) fn open_endpoint(&mut self, book: &IncidentBook, endpoint: &EndpointId, until: Seq) {
+        let Some(out) = self.endpoints.get_mut(endpoint) else { return };
+        let Some(next) = out.next.take() else { return };
+        out.handle = Some(next);
+        out.written.clear();
+        let owed = book.owed(endpoint).map(|story| story.seq);
+        out.waiting.extend(owed.filter(|seq| *seq <= until));
+        // They are owed as well, and must not go twice.
+        out.waiting.append(&mut out.alarms);
     }
 
     /// After a restart: everything that was not settled is offered again under its old name.
@@ -144,6 +204,9 @@ impl Outbox {
 
     /// Takes an order back wherever it is; what is already on the wire cannot be stopped.
     pub(super) fn withdraw(&mut self, id: &OrderId) {
+        if let Some(still) = self.leaving.get(id) {
+            still.take_back();
+        }
         let Some(out) = self.carriers.get_mut(&id.carrier) else { return };
         for class in Class::ALL {
             let key = (class, id.clone());
@@ -188,12 +251,13 @@ impl Outbox {
     pub(super) async fn stop(&mut self) {
         let limit = STOP_WITHIN.std();
         let carriers = self.carriers.values_mut().filter_map(|out| out.handle.take());
-        let endpoints = self.endpoints.values_mut().filter_map(|out| out.handle.take());
+        let endpoints =
+            self.endpoints.values_mut().flat_map(|out| [out.handle.take(), out.next.take()]);
         let mut ending = tokio::task::JoinSet::new();
         for carrier in carriers {
             ending.spawn(carrier.stop(limit));
         }
-        for endpoint in endpoints {
+        for endpoint in endpoints.flatten() {
             ending.spawn(endpoint.stop(limit));
         }
         while ending.join_next().await.is_some() {}
@@ -253,6 +317,7 @@ impl EndpointOut {
 impl Desk {
     /// A carrier is done with a letter.
     pub(super) fn end_order(&mut self, turn: &mut Turn, id: &OrderId, end: Ended) {
+        self.outbox.leaving.remove(id);
         if let Some(out) = self.outbox.carriers.get_mut(&id.carrier) {
             out.held.remove(id);
         }
@@ -320,6 +385,10 @@ impl Desk {
             Health::Down { why } => Some(why),
         };
         let Some(out) = self.outbox.endpoints.get_mut(&endpoint) else { return };
+        if out.next.is_some() {
+            // The last words of one that is replaced say nothing of the next.
+            return;
+        }
         let broken = trouble.is_some();
         match &trouble {
             Some(why) => warn!(%endpoint, %why, "the endpoint takes nothing"),

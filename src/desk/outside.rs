@@ -8,15 +8,19 @@
 //! over as soon as it is known: it is recorded and said, and calls nobody. Where a device was last
 //! heard is only memory: after a start its answer goes out on every wire that speaks its contract.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::{info, warn};
 
 use super::{Desk, Turn};
+use crate::config::Secrets;
+use crate::config::settings::{self, Login, Settings};
 use crate::contract::Z2M_BRIDGE;
+use crate::counter::WireView;
 use crate::incident::{Effect, Stimulus};
-use crate::link::mqtt::{MqttNews, OutsideBroker};
-use crate::terms::{At, Command, DeviceId, Kind, LinkId, Report, Wait, What};
+use crate::link::mqtt::{MqttNews, MqttSettings, OutsideBroker, trust};
+use crate::registry::{Device, Family, Registry, Row};
+use crate::terms::{At, Command, DeviceId, HubId, Kind, LinkId, Report, Secret, Wait, What};
 
 /// How long a Zigbee2MQTT may be offline before it is a trouble. Own choice: its restart takes half of
 /// it.
@@ -26,6 +30,102 @@ const THROWN_QUIET: Wait = Wait::mins(10);
 /// Devices whose wire is remembered; beyond it the first ones stay, and the others are answered on
 /// every wire. More than a full hub has.
 const HEARD_MAX: usize = 8_192;
+
+/// How long a broker that is given up may take to acknowledge what is owed.
+pub(super) const STOP_WITHIN: Wait = Wait::secs(3);
+/// What follows a link's name in the subjects of its troubles.
+const SUBSCRIPTION: &str = "subscription";
+const QUEUE: &str = "queue";
+const ZIGBEE: &str = "zigbee2mqtt";
+/// Zigbee names that a narrow subscription must spell out; the rest is heard by the wide one only.
+/// Own choice: one SUBSCRIBE of them stays well below what every broker takes.
+const SPELLED_MAX: usize = 1_000;
+
+/// What one broker is spoken to with, its secret included.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct OutsideParts {
+    pub(super) configured: settings::Outside,
+    client_id: String,
+    hub: HubId,
+    /// User and password, or why the password cannot be read.
+    login: Result<Option<(String, Secret)>, String>,
+}
+
+impl OutsideParts {
+    /// Reads the secrets of all brokers of a config.
+    pub(super) fn all(settings: &Settings, secrets: &Secrets) -> BTreeMap<LinkId, Self> {
+        let hub = &settings.gateway.hub;
+        let login = |login: &Login| match secrets.find(&login.secret) {
+            Ok(password) => Ok((login.user.clone(), password)),
+            Err(why) => Err(why.to_string()),
+        };
+        let parts = |configured: &settings::Outside| Self {
+            client_id: configured.client_id.clone().unwrap_or_else(|| format!("anling-{hub}")),
+            hub: hub.clone(),
+            login: configured.login.as_ref().map(login).transpose(),
+            configured: configured.clone(),
+        };
+        settings.outside.iter().map(|(link, outside)| (link.clone(), parts(outside))).collect()
+    }
+
+    /// Whether both are opened alike. A CA file may hold something else by now.
+    pub(super) fn is_opened_like(&self, other: &Self) -> bool {
+        self == other && other.configured.ca_file.is_none()
+    }
+
+    /// Everything the wire needs, or why it cannot be opened.
+    pub(super) fn settings(
+        &self,
+        link: &LinkId,
+        bridged: &BTreeSet<String>,
+    ) -> Result<MqttSettings, String> {
+        let (configured, hub) = (&self.configured, &self.hub);
+        let tls = match configured.tls {
+            true => Some(trust(configured.ca_file.as_deref()).map_err(|why| why.to_string())?),
+            false => None,
+        };
+        let native = ["event", "state", "status"].map(|leaf| format!("anling/v1/{hub}/+/{leaf}"));
+        let mut topics: Vec<String> = if configured.native { native.to_vec() } else { Vec::new() };
+        let mut narrow = topics.clone();
+        if let Some(base) = &configured.zigbee_base_topic {
+            topics.push(format!("{base}/#"));
+            let few = ["+", "+/availability", "+/action", "bridge/state"];
+            narrow.extend(few.map(|leaf| format!("{base}/{leaf}")));
+            for name in bridged.iter().take(SPELLED_MAX) {
+                narrow.extend([format!("{base}/{name}"), format!("{base}/{name}/availability")]);
+            }
+        }
+        Ok(MqttSettings {
+            link: link.clone(),
+            host: configured.host.clone(),
+            port: configured.port,
+            client_id: self.client_id.clone(),
+            login: self.login.clone()?,
+            tls,
+            topics,
+            narrow,
+        })
+    }
+}
+
+/// Registered Zigbee names of several levels, from the record and, at the first start, the files.
+pub(super) fn bridged(settings: &Settings, registry: &Registry) -> BTreeSet<String> {
+    let in_files = settings.rows.iter().filter_map(|row| match row {
+        Row::Device(device) => Some(device),
+        _ => None,
+    });
+    let is_zigbee = |device: &&Device| {
+        let family = settings.device_types.get(&device.type_name).map(|kind| kind.family);
+        family == Some(Family::Zigbee2mqtt)
+    };
+    registry
+        .devices()
+        .chain(in_files)
+        .filter(is_zigbee)
+        .map(|device| device.heard_name().to_owned())
+        .filter(|name| name.contains('/') && !name.contains(['+', '#']))
+        .collect()
+}
 
 /// One broker.
 pub(super) struct Link {
@@ -70,9 +170,53 @@ impl Ill {
 }
 
 impl Outside {
-    pub(super) fn new(links: BTreeMap<LinkId, Link>, now: At) -> Self {
-        let lost = links.keys().map(|link| (link.clone(), Ill { since: Some(now), said: false }));
-        Self { lost: lost.collect(), links, ..Self::default() }
+    /// A broker more: not heard yet.
+    pub(super) fn put(&mut self, link: LinkId, broker: Link, now: At) {
+        self.lost.insert(link.clone(), Ill { since: Some(now), said: false });
+        self.links.insert(link, broker);
+    }
+
+    /// A broker less; its wire, to be stopped, and its troubles, to be settled.
+    pub(super) fn take(&mut self, link: &LinkId) -> Option<(Option<OutsideBroker>, Vec<String>)> {
+        let gone = self.links.remove(link)?;
+        let was_said =
+            |ills: &mut BTreeMap<LinkId, Ill>| ills.remove(link).is_some_and(|ill| ill.said);
+        let troubles = [
+            was_said(&mut self.lost).then(|| link.to_string()),
+            was_said(&mut self.deaf).then(|| format!("{link}.{SUBSCRIPTION}")),
+            was_said(&mut self.thrown).then(|| format!("{link}.{QUEUE}")),
+            was_said(&mut self.bridges).then(|| format!("{link}.{ZIGBEE}")),
+        ];
+        Some((gone.broker, troubles.into_iter().flatten().collect()))
+    }
+
+    /// How each broker stands, for `status`.
+    pub(super) fn views(&self) -> Vec<WireView> {
+        let ill = |ills: &BTreeMap<LinkId, Ill>, link: &LinkId| {
+            ills.get(link).is_some_and(|ill| ill.since.is_some())
+        };
+        let view = |(link, outside): (&LinkId, &Link)| WireView {
+            name: link.to_string(),
+            trouble: match outside.broker {
+                None => Some(
+                    "it cannot be spoken to: see the log for its secret or certificates".to_owned(),
+                ),
+                _ if ill(&self.lost, link) => {
+                    Some("it is not heard: see that it runs and is reached".to_owned())
+                }
+                _ if ill(&self.deaf, link) => {
+                    Some("it refuses a subscription: see its access rules".to_owned())
+                }
+                _ if ill(&self.thrown, link) => Some(
+                    "it has thrown messages away: write max_queued_messages 0 into its settings"
+                        .to_owned(),
+                ),
+                _ if ill(&self.bridges, link) => Some("its Zigbee2MQTT is offline".to_owned()),
+                _ => None,
+            },
+            heard: !ill(&self.lost, link),
+        };
+        self.links.iter().map(view).collect()
     }
 
     /// A device spoke on an MQTT wire.
@@ -189,9 +333,9 @@ impl Desk {
             turned.extend(lost.turn(now, grace).map(|broken| (link.to_string(), broken)));
         }
         for (ills, what, grace) in [
-            (&mut outside.deaf, "subscription", Wait::ZERO),
-            (&mut outside.thrown, "queue", Wait::ZERO),
-            (&mut outside.bridges, "zigbee2mqtt", BRIDGE_GRACE),
+            (&mut outside.deaf, SUBSCRIPTION, Wait::ZERO),
+            (&mut outside.thrown, QUEUE, Wait::ZERO),
+            (&mut outside.bridges, ZIGBEE, BRIDGE_GRACE),
         ] {
             for (link, ill) in ills {
                 let subject = || format!("{link}.{what}");

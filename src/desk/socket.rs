@@ -18,10 +18,14 @@ use tracing::{debug, warn};
 
 use crate::counter::{Ask, Asked, Reply};
 
-/// Longest line either way, in bytes: ten thousand incidents of a kilobyte.
-pub const SOCKET_LINE_MAX: u64 = 16 << 20;
-/// Longest question, in bytes: a note with room to spare.
+/// Longest line either way, in bytes: ten thousand incidents of a kilobyte, or a full hub's registry
+/// ten times over.
+pub const SOCKET_LINE_MAX: u64 = 32 << 20;
+/// Longest question of any number at once, in bytes: a note with room to spare.
 const QUESTION_MAX: u64 = 64 << 10;
+/// Questions beyond it, imports, up to [`SOCKET_LINE_MAX`]: one is read at a time, the next waits, so
+/// that nobody can fill the memory of a small box with them.
+const LONG_QUESTIONS_MAX: usize = 1;
 /// Connections at once; the next one waits.
 const CONNECTIONS_MAX: usize = 32;
 /// How long a connection may say nothing.
@@ -74,13 +78,14 @@ impl Drop for Listening {
 
 async fn serve(listener: UnixListener, asks: mpsc::Sender<Asked>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let long = Arc::new(Semaphore::new(LONG_QUESTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let asks = asks.clone();
+                let (asks, long) = (asks.clone(), Arc::clone(&long));
                 tokio::spawn(async move {
-                    if let Err(error) = converse(stream, asks).await {
+                    if let Err(error) = converse(stream, asks, &long).await {
                         debug!(%error, "a command went away");
                     }
                     drop(place);
@@ -94,12 +99,25 @@ async fn serve(listener: UnixListener, asks: mpsc::Sender<Asked>) {
     }
 }
 
-async fn converse(stream: UnixStream, asks: mpsc::Sender<Asked>) -> io::Result<()> {
+async fn converse(
+    stream: UnixStream,
+    asks: mpsc::Sender<Asked>,
+    long: &Semaphore,
+) -> io::Result<()> {
     let peer = stream.peer_cred()?;
     let (read, mut write) = stream.into_split();
     let mut line = Vec::new();
     let mut read = BufReader::new(read.take(QUESTION_MAX));
     timeout(SAYS_WITHIN, read.read_until(b'\n', &mut line)).await??;
+    // Held until the question is answered and its memory is free.
+    let turn = match line.len() as u64 == QUESTION_MAX && !line.ends_with(b"\n") {
+        true => timeout(SAYS_WITHIN, long.acquire()).await?.ok(),
+        false => None,
+    };
+    if turn.is_some() {
+        read.get_mut().set_limit(SOCKET_LINE_MAX - QUESTION_MAX);
+        timeout(SAYS_WITHIN, read.read_until(b'\n', &mut line)).await??;
+    }
     let reply = match serde_json::from_slice::<Ask>(&line) {
         Ok(ask) => {
             debug!(uid = peer.uid(), ?ask, "asked");

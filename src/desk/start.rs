@@ -1,43 +1,59 @@
 //! The start, as a checklist: record, state, time, facts of the start, ways out, ways in, people.
 //!
 //! A start succeeds on an unwritable, full or damaged disk, with missing secrets and with a taken
-//! HTTP port; it fails only where going on would be worse: another hub on the same record, or a
-//! broker that cannot listen.
+//! HTTP port; it fails only where going on would be worse: another hub on the same record, a restore
+//! that was cut, or a broker that cannot listen.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::held::Held;
 use super::intake::Intake;
 use super::letters::Writer;
+use super::lookup::{Lookup, Record};
 use super::outbox::Outbox;
+use super::outside::{self, Outside};
+use super::ports::Ports;
+use super::reload::{DIRECTORY, Gone, RELOADS_MAX, Reload, Wires, kind_of_way};
 use super::turn::Turn;
 use super::vitals::{self, Vitals};
-use super::{Desk, Ears, INBOX_MAX, socket, wiring};
+use super::wiring::{LineEnds, Parts, WaysOut};
+use super::{Desk, Ears, INBOX_MAX, NEWS_MAX, socket, wiring};
+use crate::archive::{Archivist, Place, QUESTIONS_MAX};
 use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
 use crate::counter::{ASKS_MAX, Asked};
-use crate::incident::{Entry, IncidentBook, Stimulus, Trouble};
+use crate::incident::{Carrier, Entry, IncidentBook, OrderId, Stimulus, TakenOver, Trouble};
 use crate::journal::{
-    Committer, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE, Scrub,
+    Committer, CommitterHandle, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE,
+    Scrub,
 };
 use crate::link::LinkError;
-use crate::registry::csv::Table;
-use crate::registry::{Row, changes};
-use crate::terms::{Kind, Seq};
+use crate::link::broker::SessionNews;
+use crate::link::mqtt::MqttNews;
+use crate::link::serial::PortNews;
+use crate::notify::post::Ended;
+use crate::notify::webhook::EndpointReport;
+use crate::registry::Registry;
+use crate::terms::{Inbound, Kind, LinkId, Seq, Wait};
 
 /// Findings of the journal waiting for the desk; the scrub waits at more.
 const FINDINGS_MAX: usize = 64;
+/// How long a reload may wait for the desk, which waits 2 s for a disk at most.
+pub const RELOAD_WITHIN: Wait = Wait::secs(10);
 /// The folder of the record in the state directory.
 pub const JOURNAL_DIR: &str = "journal";
+/// The folder of the archive beside it.
+pub const ARCHIVE_DIR: &str = "archive";
 
 /// Why the desk cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +114,7 @@ pub struct House {
     pub console: Option<SocketAddr>,
     /// Where questions go.
     pub asks: mpsc::Sender<Asked>,
+    reloads: mpsc::Sender<Reload>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), DeskError>>,
 }
@@ -112,6 +129,44 @@ impl House {
             let _ = stop.send(());
         }
         self.task.await.map_err(|_| DeskError::Ended)?
+    }
+
+    /// Takes another config into use; what of it waits for a restart, in config words. What cannot be
+    /// opened stays as it was, loudly.
+    ///
+    /// # Errors
+    /// When the desk does not answer in [`RELOAD_WITHIN`]; it may still take the config into use.
+    pub async fn reload(
+        &self,
+        settings: Settings,
+        secrets: Secrets,
+    ) -> Result<Vec<&'static str>, DeskError> {
+        let read = move || {
+            let parts = Parts::of(&settings, &secrets);
+            Box::new((settings, parts))
+        };
+        let next = tokio::task::spawn_blocking(read).await.map_err(|_| DeskError::Ended)?;
+        self.bring(|tell| Reload::Good(next, tell)).await
+    }
+
+    /// The config directory has problems: the old set goes on, and people are told.
+    ///
+    /// # Errors
+    /// As [`House::reload`].
+    pub async fn config_broken(&self) -> Result<(), DeskError> {
+        self.bring(Reload::Broken).await.map(drop)
+    }
+
+    async fn bring(
+        &self,
+        reload: impl FnOnce(oneshot::Sender<Vec<&'static str>>) -> Reload,
+    ) -> Result<Vec<&'static str>, DeskError> {
+        let (tell, told) = oneshot::channel();
+        let answered = async {
+            self.reloads.send(reload(tell)).await.ok()?;
+            told.await.ok()
+        };
+        timeout(RELOAD_WITHIN.std(), answered).await.ok().flatten().ok_or(DeskError::Ended)
     }
 
     /// Waits until the desk ends by itself, which it only does when it cannot go on.
@@ -131,6 +186,20 @@ struct Read {
     unread: crate::journal::Unread,
     clean: bool,
     unreadable: u64,
+    note: Option<Vec<u8>>,
+    begins: Seq,
+}
+
+impl Read {
+    /// Where hub time stood; none on a new record.
+    fn last(&self) -> Option<Last> {
+        (self.book.last_seq() > Seq(0)).then(|| Last {
+            boot: self.book.boot().cloned(),
+            at: self.book.last_at(),
+            wall: self.book.last_wall(),
+            trusted: self.book.last_trusted(),
+        })
+    }
 }
 
 /// Starts a hub.
@@ -147,54 +216,56 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let settings = Arc::new(settings);
     let limits = limits(&settings);
     let dir = state_dir.join(JOURNAL_DIR);
+    let record = Record { disk: Arc::clone(&disk), dir: dir.clone() };
     let read = tokio::task::spawn_blocking(move || read_record(disk, &dir, limits))
         .await
         .map_err(|_| DeskError::Ended)??;
-    let last = (read.book.last_seq() > Seq(0)).then(|| Last {
-        boot: read.book.boot().cloned(),
-        at: read.book.last_at(),
-        wall: read.book.last_wall(),
-        trusted: read.book.last_trusted(),
-    });
-    let (clock, resumption) = Clock::resume(last.as_ref(), vouch);
-    let carriers = wiring::carriers(&settings, &secrets);
-    let endpoints = wiring::endpoints(&settings, &secrets);
-    let (inbox, heard) = mpsc::channel(INBOX_MAX);
-    let (broker, news) = wiring::broker(&settings, &secrets, &clock, inbox.clone()).await?;
-    let (outside, outside_news) =
-        wiring::outside(&settings, &secrets, &clock, inbox, read.book.registry());
+    let (clock, resumption) = Clock::resume(read.last().as_ref(), vouch);
+    let ways = open_ways(&settings, &secrets, &state_dir, &clock, read.book.registry()).await?;
+    let page_key = ways.outbox.writer.page_key.clone();
+    let (reloads, reloaded) = mpsc::channel(RELOADS_MAX);
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (stop, stopped) = oneshot::channel();
     let (tell_finding, findings) = mpsc::channel(FINDINGS_MAX);
     let next_seq = read.journal.next();
     let journal = Committer::spawn(read.journal)?;
-    let writer = Writer { page_key: wiring::page_key(&state_dir) };
-    let page_key = writer.page_key.clone();
-    let broker_address = broker.as_ref().map(|(_, address)| *address);
+    let archive = open_archive(record, &state_dir, &settings, &journal)?;
+    let (tell_sought, sought) = mpsc::channel(QUESTIONS_MAX);
+    let broker_address = ways.broker.as_ref().map(|opened| opened.address);
     let mut desk = Desk {
         intake: Intake::new(&settings, read.book.registry()),
         vitals: Vitals::new(clock.now(), read.book.last_seq()),
-        outbox: Outbox::new(carriers.handles, endpoints.handles, writer),
+        outbox: ways.outbox,
         book: read.book,
         next_seq,
         ears: Ears {
-            inbox: heard,
+            inbox: ways.heard,
             asks: asked,
-            ends: carriers.ends,
-            reports: endpoints.reports,
-            news,
-            outside_news,
+            ends: ways.ends,
+            reports: ways.reports,
+            news: ways.news,
+            port_news: ways.port_news,
+            outside_news: ways.outside_news,
             findings,
+            reloads: reloaded,
+            gone: ways.gone,
+            sought,
             durable: journal.durable(),
             stop: stopped,
         },
         journal,
         held: Held::default(),
         unsent: VecDeque::new(),
-        broker: broker.map(|(broker, _)| broker),
+        archive,
+        lookup: Lookup::new(tell_sought, clock.now()),
+        broker_tls: ways.broker.as_ref().and_then(|opened| opened.tls).map(|a| a.to_string()),
+        broker: ways.broker.map(|opened| opened.broker),
         broker_address: broker_address.map(|a| a.to_string()),
-        outside,
+        ports: ways.ports,
+        outside: ways.outside,
+        wires: ways.wires,
         old_config,
+        importing: None,
         own: VecDeque::new(),
         beat: Arc::new(AtomicU64::new(clock.now().0)),
         settings,
@@ -205,12 +276,90 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         clean: read.clean,
         unreadable: read.unreadable,
         findings: read.findings,
-        out: [carriers.out, endpoints.out].concat(),
+        note: read.note,
+        begins: read.begins,
     };
     desk.begin(told).await?;
-    let broker = broker_address;
-    open_doors(desk, Doors { unread: read.unread, tell_finding, asks, stop, page_key, broker })
-        .await
+    let (unread, broker) = (read.unread, broker_address);
+    open_doors(desk, Doors { unread, tell_finding, asks, reloads, stop, page_key, broker }).await
+}
+
+/// The ways in and out, opened, with the desk's ends of their channels.
+struct Ways {
+    outbox: Outbox,
+    ends: mpsc::Receiver<(OrderId, Ended)>,
+    reports: mpsc::Receiver<EndpointReport>,
+    ports: Ports,
+    port_news: mpsc::Receiver<(LinkId, PortNews)>,
+    outside: Outside,
+    outside_news: mpsc::Receiver<(LinkId, MqttNews)>,
+    broker: Option<wiring::Opened>,
+    news: mpsc::Receiver<SessionNews>,
+    heard: mpsc::Receiver<Inbound>,
+    wires: Wires,
+    gone: mpsc::Receiver<Gone>,
+}
+
+async fn open_ways(
+    settings: &Settings,
+    secrets: &Secrets,
+    state_dir: &std::path::Path,
+    clock: &Clock,
+    registry: &Registry,
+) -> Result<Ways, DeskError> {
+    let parts = Parts::of(settings, secrets);
+    let (ways_out, ends, reports) = WaysOut::new();
+    let mut out = BTreeSet::new();
+    let outbox = open_ways_out(&ways_out, &parts, wiring::page_key(state_dir), &mut out);
+    let (inbox, heard) = mpsc::channel(INBOX_MAX);
+    let (tell_port, port_news) = mpsc::channel(NEWS_MAX);
+    let (tell_outside, outside_news) = mpsc::channel(NEWS_MAX);
+    let lines =
+        LineEnds { inbox, port_news: tell_port, outside_news: tell_outside, clock: clock.clone() };
+    let ports = lines.keep_all(settings);
+    let outside = lines.keep_outside(&parts, &outside::bridged(settings, registry));
+    let (broker, news) = wiring::broker(settings, &parts, &lines, &mut out).await?;
+    let (wires, gone) = Wires::new(parts, ways_out, lines, out);
+    Ok(Ways {
+        outbox,
+        ends,
+        reports,
+        ports,
+        port_news,
+        outside,
+        outside_news,
+        broker,
+        news,
+        heard,
+        wires,
+        gone,
+    })
+}
+
+/// Opens the ways out; the subjects of those that stay closed go to `out`.
+fn open_ways_out(
+    ways_out: &WaysOut,
+    parts: &Parts,
+    page_key: crate::terms::Secret,
+    out: &mut BTreeSet<String>,
+) -> Outbox {
+    let mut stays_out = |subject: String, why: String| {
+        error!(subject, why, "this way out stays closed");
+        out.insert(subject);
+    };
+    let mut carriers = Vec::new();
+    for carrier in Carrier::ALL {
+        let Some(handle) = ways_out.carrier(parts, carrier) else { continue };
+        let handle = handle.map_err(|why| stays_out(carrier.word().to_owned(), why)).ok();
+        carriers.push((carrier, handle));
+    }
+    let mut endpoints = Vec::new();
+    for (endpoint, settings) in &parts.webhooks {
+        let handle = ways_out.endpoint(settings);
+        let handle = handle.map_err(|why| stays_out(wiring::endpoint_subject(endpoint), why)).ok();
+        endpoints.push((endpoint.clone(), handle));
+    }
+    Outbox::new(carriers, endpoints, Writer { page_key })
 }
 
 /// What is needed once the desk has begun.
@@ -218,6 +367,7 @@ struct Doors {
     unread: crate::journal::Unread,
     tell_finding: mpsc::Sender<Finding>,
     asks: mpsc::Sender<Asked>,
+    reloads: mpsc::Sender<Reload>,
     stop: oneshot::Sender<()>,
     page_key: crate::terms::Secret,
     broker: Option<SocketAddr>,
@@ -225,7 +375,7 @@ struct Doors {
 
 /// Reads the old record in the background, lets people in, and sets the desk to work.
 async fn open_doors(desk: Desk, doors: Doors) -> Result<House, DeskError> {
-    let Doors { unread, tell_finding, asks, stop, page_key, broker } = doors;
+    let Doors { unread, tell_finding, asks, reloads, stop, page_key, broker } = doors;
     let (settings, clock) = (Arc::clone(&desk.settings), desk.clock.clone());
     let scrub = Scrub::spawn(unread, SCRUB_PACE, move |finding| {
         // A stopping desk hears no more; the next start scrubs again.
@@ -247,7 +397,7 @@ async fn open_doors(desk: Desk, doors: Doors) -> Result<House, DeskError> {
         drop((listening, pages));
         ended
     });
-    Ok(House { broker, console, asks, stop: Some(stop), task })
+    Ok(House { broker, console, asks, reloads, stop: Some(stop), task })
 }
 
 async fn open_console(
@@ -269,6 +419,19 @@ async fn open_console(
     }
 }
 
+/// Sets the archivist to work in the background.
+fn open_archive(
+    record: Record,
+    state_dir: &Path,
+    settings: &Settings,
+    journal: &CommitterHandle,
+) -> Result<Archivist, DeskError> {
+    let on_disk = journal.durable().borrow().head.seq;
+    let place =
+        Place { dir: state_dir.join(ARCHIVE_DIR), min_free: settings.gateway.min_free_bytes };
+    Archivist::spawn(place, record, on_disk).map_err(DeskError::Thread)
+}
+
 fn limits(settings: &Settings) -> Limits {
     Limits {
         segment_max_bytes: settings.gateway.segment_bytes,
@@ -278,11 +441,7 @@ fn limits(settings: &Settings) -> Limits {
 }
 
 /// Reads the newest snapshot that can be used and every record after it.
-fn read_record(
-    disk: Arc<dyn Disk>,
-    dir: &std::path::Path,
-    limits: Limits,
-) -> Result<Read, JournalError> {
+fn read_record(disk: Arc<dyn Disk>, dir: &Path, limits: Limits) -> Result<Read, JournalError> {
     let mut opening = Journal::open(disk, dir, limits)?;
     let mut book = IncidentBook::default();
     while let Some(snapshot) = opening.snapshot() {
@@ -315,6 +474,8 @@ fn read_record(
         unread: opened.unread,
         clean: opened.clean_stop,
         unreadable,
+        note: opened.note,
+        begins: opened.begins.seq,
     })
 }
 
@@ -324,23 +485,26 @@ struct Told {
     clean: bool,
     unreadable: u64,
     findings: Vec<Finding>,
-    out: Vec<String>,
+    note: Option<Vec<u8>>,
+    /// The entry before the oldest one in the record.
+    begins: Seq,
 }
 
 impl Desk {
-    /// The files are taken in once; later the record is the registry's home. Somebody who has edited
-    /// them since must not believe that the hub knows.
-    fn compare_registry(&self) {
-        let differ = match self.settings.rows.is_empty() {
-            true => 0,
-            false => changes(self.book.registry(), &Table::ALL, &self.settings.rows).len(),
-        };
-        if differ > 0 {
-            warn!(
-                rows = differ,
-                "the registry's files differ from the record, and the record holds: edits made \
-                 after the first start wait for the import of a later version"
-            );
+    /// Another box's record was restored here: says so in it. Whether the restore left a word.
+    fn go_on_for(&mut self, turn: &mut Turn, note: &[u8]) -> bool {
+        match serde_json::from_slice::<TakenOver>(note) {
+            Ok(taken) => {
+                warn!(
+                    through = taken.through.0,
+                    "this box goes on for another: see that the other one stays off"
+                );
+                self.decide(turn, &Stimulus::BoxReplaced(taken))
+            }
+            Err(why) => {
+                warn!(%why, "what the restore has to tell cannot be read");
+                false
+            }
         }
     }
 
@@ -353,14 +517,9 @@ impl Desk {
         let Resumption { gap, how, boot } = told.resumption;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         self.decide(&mut turn, &Stimulus::Started { version, clean: told.clean, gap, how, boot });
+        let replaced = told.note.as_deref().is_some_and(|note| self.go_on_for(&mut turn, note));
         if self.book.registry().is_empty() {
-            let rows: Vec<Row> = self.settings.rows.clone();
-            let taken = changes(self.book.registry(), &Table::ALL, &rows);
-            info!(rows = taken.len(), "the registry is taken in from its files");
-            // One by one: a row too long for the record stays out alone.
-            for row in taken {
-                self.decide(&mut turn, &Stimulus::Registry(vec![row]));
-            }
+            turn = self.take_in_files(turn).await?;
         }
         self.compare_registry();
         self.decide(&mut turn, &Stimulus::Policy(Box::new(self.settings.policy.clone())));
@@ -368,21 +527,22 @@ impl Desk {
         for finding in &told.findings {
             self.own_finding(finding);
         }
+        self.look_at_beginning(told.begins);
         if told.unreadable > 0 {
             self.trouble(&mut turn, Kind::Record, "unreadable".to_owned(), true);
         }
-        for subject in told.out {
-            let kind = if subject.starts_with("webhook.") { Kind::Endpoint } else { Kind::Carrier };
-            self.trouble(&mut turn, kind, subject, true);
+        for subject in self.wires.out.clone() {
+            self.trouble(&mut turn, kind_of_way(&subject), subject, true);
         }
-        if self.old_config {
-            self.own.push_back(Stimulus::Trouble(Trouble {
-                kind: Kind::Config,
-                subject: "directory".to_owned(),
-                broken: true,
-            }));
-        }
+        // A good directory settles what a broken one left open.
+        let (kind, subject, broken) = (Kind::Config, DIRECTORY.to_owned(), self.old_config);
+        self.own.push_back(Stimulus::Trouble(Trouble { kind, subject, broken }));
         self.write_down(turn).await?;
+        if replaced && self.vitals.is_safe() {
+            let journal = self.journal.clone();
+            // Left there, the next start says it once more.
+            tokio::task::spawn_blocking(move || journal.forget_note());
+        }
         // Registered devices are known now; the readers learn their names.
         self.intake = Intake::new(&self.settings, self.book.registry());
         Ok(())

@@ -12,10 +12,10 @@ use super::start::start_on;
 use super::{House, Options};
 use crate::clock::Vouch;
 use crate::config::{self, Secrets};
-use crate::counter::{About, Ask, Asked, RecordView, Reply};
+use crate::counter::{About, Ask, Asked, Import, RecordView, Reply};
 use crate::incident::{Move, Via};
 use crate::journal::{BATCH_MAX, DirLock, Disk, DiskFile, OsDisk, tail};
-use crate::registry::{Device, Row};
+use crate::registry::{Change, Device, Row, RowId};
 use crate::terms::{Class, DeviceId, IncidentId, PersonId, Wait};
 
 /// Nothing here takes this long unless it hangs.
@@ -137,6 +137,7 @@ fn remark() -> Ask {
         epoch: None,
         says: Move::Note,
         words: Some("还在等".to_owned()),
+        word: None,
     }
 }
 
@@ -287,7 +288,8 @@ async fn words_too_long_for_the_record_are_refused_and_nothing_is_said_to_be_tak
     let Ask::Say { about, by, via, epoch, says, .. } = remark() else { panic!("no remark") };
     // Each of these characters takes six bytes in the record.
     let words = Some("\u{1}".repeat(4_000));
-    match ask(&house, Ask::Say { about, by: by.clone(), via, epoch, says, words }).await {
+    match ask(&house, Ask::Say { about, by: by.clone(), via, epoch, says, words, word: None }).await
+    {
         Reply::Refused { why } => assert!(why.contains("fewer words"), "{why}"),
         other => panic!("{other:?}"),
     }
@@ -296,6 +298,28 @@ async fn words_too_long_for_the_record_are_refused_and_nothing_is_said_to_be_tak
         other => panic!("{other:?}"),
     }
     house.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_imported_while_the_disk_fails() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), Gated::default());
+    let house = open(dir.path(), &disk).await;
+    settles(&house).await;
+    let Reply::Registry(view) = ask(&house, Ask::Registry).await else { panic!("no registry") };
+    let person = RowId::Person(PersonId::new("zhangmin").unwrap());
+    let changes = vec![Change::Removed(person)];
+    let import = || Ask::Import(Import { based_on: view.version, changes: changes.clone() });
+    disk.shut(true);
+    ask(&house, remark()).await;
+    let Reply::Refused { why } = ask(&house, import()).await else { panic!("not refused") };
+    assert!(why.contains("the disk fails"), "{why}");
+    disk.shut(false);
+    becomes_safe(&house).await;
+    let Reply::Imported(done) = ask(&house, import()).await else { panic!("refused") };
+    assert!(done.stored_at.is_some() && done.rows == 1);
+    house.stop().await.unwrap();
+    let recorded = super::recorded_registry(dir.path()).unwrap().unwrap();
+    assert_eq!(recorded.people().count(), view.registry.people().count() - 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::{Desk, DeskError};
+use crate::archive::{Page, is_kept};
 use crate::counter::Reply;
 use crate::incident::{Effect, Entry, Fact, IncidentBook};
 use crate::journal::{Answer, BATCH_MAX, Batch, Draft, JournalError, Pending, Urgency};
@@ -25,6 +26,8 @@ pub(super) struct Turn {
     first: Seq,
     next: Seq,
     drafts: Vec<Draft>,
+    /// What the archive keeps of it.
+    page: Vec<Entry>,
     /// The newest fact that somebody waits for.
     urgent: Option<Seq>,
     /// What was said in the answers decided about, by entry.
@@ -52,6 +55,7 @@ impl Turn {
             first,
             next: first,
             drafts: Vec::new(),
+            page: Vec::new(),
             urgent: None,
             answers: Vec::new(),
             effects: Vec::new(),
@@ -105,12 +109,12 @@ impl Turn {
             seq = seq.next();
         }
         for (entry, draft) in made {
-            self.keep(book, &entry, draft);
+            self.keep(book, entry, draft);
         }
         true
     }
 
-    fn keep(&mut self, book: &mut IncidentBook, entry: &Entry, draft: Draft) {
+    fn keep(&mut self, book: &mut IncidentBook, entry: Entry, draft: Draft) {
         if !entry.fact.can_wait() {
             self.urgent = Some(entry.seq);
         }
@@ -119,8 +123,11 @@ impl Turn {
         }
         self.drafts.push(draft);
         self.next = entry.seq.next();
-        self.lines.extend(Line::of(entry));
-        self.effects.extend(book.apply(entry).into_iter().map(|effect| (entry.seq, effect)));
+        self.lines.extend(Line::of(&entry));
+        self.effects.extend(book.apply(&entry).into_iter().map(|effect| (entry.seq, effect)));
+        if is_kept(&entry.fact) {
+            self.page.push(entry);
+        }
     }
 
     /// Owes a message its acknowledgement: at once when it led to nothing that has to be on disk,
@@ -159,7 +166,9 @@ fn batches(first: Seq, drafts: Vec<Draft>, urgency: Urgency) -> Result<Vec<Batch
 impl Line {
     fn of(entry: &Entry) -> Option<Self> {
         match &entry.fact {
-            Fact::Delivered { .. } | Fact::RegistryChanged { .. } => None,
+            Fact::Delivered { .. }
+            | Fact::RegistryChanged { .. }
+            | Fact::RegistryBrought { .. } => None,
             Fact::OutcomeHeard { order, outcome, .. } => {
                 tracing::debug!(seq = entry.seq.0, %order, ?outcome, "outcome_heard");
                 None
@@ -192,7 +201,8 @@ impl Desk {
 
     /// Forces and releases; the lines for the log are given back.
     async fn commit(&mut self, turn: Turn) -> Result<Vec<Line>, DeskError> {
-        let Turn { first, drafts, urgent, effects, receipts, replies, lines, .. } = turn;
+        let Turn { first, next, drafts, page, urgent, effects, receipts, replies, lines, .. } =
+            turn;
         let limit = self.clock.now() + DISK_PATIENCE;
         self.held.newest_urgent = urgent.unwrap_or(self.held.newest_urgent);
         for (seq, receipt) in receipts {
@@ -200,6 +210,10 @@ impl Desk {
         }
         for (seq, (to, reply)) in replies {
             self.held.reply(seq, to, reply);
+        }
+        if next > first {
+            let last = Seq(next.0 - 1);
+            self.archive.keep(Page { first, last, entries: page });
         }
         let urgency = if urgent.is_some() { Urgency::Urgent } else { Urgency::Unhurried };
         self.unsent.extend(batches(first, drafts, urgency)?);
@@ -259,6 +273,7 @@ impl Desk {
     /// Lets out everything whose fact is on disk, and what must not wait for a failing one.
     pub(super) fn let_out(&mut self) {
         let durable = self.ears.durable.borrow().clone();
+        self.archive.is_on_disk(durable.head.seq);
         let stored_at = self.clock.wall().wall;
         let trouble = self.vitals.trouble();
         let ready = self.held.release(&durable, trouble, self.clock.now(), stored_at);
@@ -276,15 +291,18 @@ impl Desk {
         }
     }
 
-    /// Publishes how far a call has come, where its device was heard. What does not fit is asked for by the device's repeat.
-    pub(super) fn tell_device(&self, command: &Command) {
+    /// Says how far a call has come: on the device's serial line, if it has one, else over the broker
+    /// where it was heard; and on ours, where `anling press` listens for any device. What does not fit
+    /// is asked for by the device's repeat.
+    pub(super) fn tell_device(&mut self, command: &Command) {
+        let on_line = self.tell_on_line(command);
         let known = command.device.clone();
         let device = command.device.as_str();
         let named = device.strip_prefix("native-mqtt:").unwrap_or(device);
         let Ok(device) = crate::terms::DeviceId::new(named) else { return };
         let command = Command { device, ..command.clone() };
         let (topic, payload) = crate::contract::encode(&command, &self.settings.gateway.hub);
-        let here = self.outside.tell(&known, &topic, &payload);
+        let here = on_line || self.outside.tell(&known, &topic, &payload);
         let Some(broker) = self.broker.as_ref().filter(|_| here) else { return };
         if let Err(full) = broker.publish(&topic, payload, false) {
             warn!(%full, stage = command.stage.word(), "feedback was not sent");

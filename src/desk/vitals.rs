@@ -5,18 +5,20 @@
 //! timer of its own, and ends the process when none completes, because the service manager's
 //! restart is a replay.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
+use super::keeping::Retiring;
 use super::{Desk, Turn};
 use crate::incident::{Stimulus, Trouble};
 use crate::journal::{Finding, Standing};
 use crate::roster::DutyBy;
-use crate::terms::{At, Kind, Seq, Wait};
+use crate::terms::{At, Kind, LineId, Seq, Wait, Wall};
 
 /// How often the slow questions are asked: free space, roster gaps, the clock.
 const LOOK_EVERY: Wait = Wait::secs(10);
@@ -26,6 +28,15 @@ const CLOCK_GRACE: Wait = Wait::mins(10);
 /// Without a completed turn for this long the process ends. Own choice: ten times what the desk
 /// waits for a disk.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
+/// How long before its end a certificate is a fault, in ms: 30 days. Own choice: who issues them by hand
+/// needs weeks, and who has them renewed by a machine does it with 30 days left.
+const CERTIFICATE_WARNS_MS: i64 = 30 * 24 * 3_600_000;
+/// The subject of that fault.
+const CERTIFICATE: &str = "link.broker.tls.certificate";
+/// How often the service manager is told within its limit. Own choice: two words may be late.
+const FED_PER_LIMIT: u64 = 3;
+/// How long a word of the log may take before the process ends without it.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// How long the last snapshot and the closing record may each take; a start does without them. With
 /// what wires and carriers may take, a stop stays within 10 s.
 const CLOSE_WITHIN: Wait = Wait::secs(2);
@@ -50,14 +61,44 @@ pub(super) struct Vitals {
     /// Why the disk fails, in one sentence.
     pub(super) disk_trouble: Option<String>,
     pub(super) disk_free: Option<u64>,
-    space_low: bool,
+    pub(super) space_low: bool,
+    /// Whether the ballast lies, as far as is known.
+    pub(super) ballast_lies: Arc<AtomicBool>,
+    pub(super) retiring: Retiring,
     clock_bad: bool,
     untrusted_since: Option<At>,
-    lines_empty: std::collections::BTreeSet<crate::terms::LineId>,
+    lines_empty: BTreeSet<LineId>,
     snapshot_at: Seq,
-    snapshot_running: Arc<std::sync::atomic::AtomicBool>,
+    snapshot_running: Arc<AtomicBool>,
     last_entry: (Seq, At),
     gap_tried: Option<At>,
+    feed: Feed,
+    certificate_ends: bool,
+}
+
+/// The service manager's watchdog: told that the desk lives, by nobody but the desk.
+#[derive(Default)]
+struct Feed {
+    /// How often; none where nobody watches.
+    every: Option<Wait>,
+    fed: Option<At>,
+}
+
+impl Feed {
+    fn new() -> Self {
+        let mut usec = 0;
+        let watched = sd_notify::watchdog_enabled(false, &mut usec);
+        Self { every: watched.then_some(Wait(usec / 1_000 / FED_PER_LIMIT)), fed: None }
+    }
+
+    /// Whether it is time; it counts as fed then.
+    fn is_due(&mut self, now: At) -> bool {
+        let due = self.every.is_some_and(|every| self.fed.is_none_or(|fed| now - fed >= every));
+        if due {
+            self.fed = Some(now);
+        }
+        due
+    }
 }
 
 impl Vitals {
@@ -71,6 +112,8 @@ impl Vitals {
             disk_trouble: None,
             disk_free: None,
             space_low: false,
+            ballast_lies: Arc::default(),
+            retiring: Retiring::Resting { since: None },
             clock_bad: false,
             untrusted_since: None,
             lines_empty: Default::default(),
@@ -78,6 +121,15 @@ impl Vitals {
             snapshot_running: Arc::default(),
             last_entry: (snapshot_at, now),
             gap_tried: None,
+            feed: Feed::new(),
+            certificate_ends: false,
+        }
+    }
+
+    /// A turn is completed.
+    pub(super) fn feed(&mut self, now: At) {
+        if self.feed.is_due(now) {
+            let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]);
         }
     }
 
@@ -105,6 +157,11 @@ impl Vitals {
     pub(super) fn up(&self, now: At) -> Wait {
         now - self.started
     }
+}
+
+/// Whether something that holds `until` then ends soon.
+fn ends_soon(until: Wall, now: Wall) -> bool {
+    until.0.saturating_sub(now.0) < CERTIFICATE_WARNS_MS
 }
 
 impl Desk {
@@ -147,25 +204,18 @@ impl Desk {
     pub(super) fn tick(&mut self, turn: &mut Turn) {
         self.refuse_dead(turn);
         self.look_at_outside(turn);
+        self.look_at_ports(turn);
+        self.retire_old(turn);
         let now = self.clock.now();
         if self.vitals.looked.is_some_and(|at| now - at < LOOK_EVERY) {
             return;
         }
         self.vitals.looked = Some(now);
-        let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]);
         self.look_at_space(turn);
         self.look_at_roster(turn);
         self.look_at_clock(turn, now);
-    }
-
-    fn look_at_space(&mut self, turn: &mut Turn) {
-        let free = self.journal.free_bytes().ok();
-        self.vitals.disk_free = free;
-        let low = free.is_some_and(|free| free < self.settings.gateway.min_free_bytes);
-        if low != self.vitals.space_low {
-            self.vitals.space_low = low;
-            self.trouble(turn, Kind::Record, "disk-space".to_owned(), low);
-        }
+        self.look_at_archive(turn, now);
+        self.look_at_certificate(turn);
     }
 
     /// A line that only everybody can answer for is a gap in the plan.
@@ -184,6 +234,38 @@ impl Desk {
                 false => self.vitals.lines_empty.remove(&line),
             };
             self.trouble(turn, Kind::NobodyOnDuty, subject, empty);
+        }
+    }
+
+    /// A line that a new roster does not have lacks nobody.
+    pub(super) fn forget_lines(&mut self, turn: &mut Turn) {
+        let roster = Arc::clone(&self.settings);
+        let roster = &roster.roster;
+        let empty = std::mem::take(&mut self.vitals.lines_empty).into_iter();
+        let (stay, gone): (BTreeSet<LineId>, BTreeSet<LineId>) =
+            empty.partition(|line| roster.lines.contains_key(line));
+        self.vitals.lines_empty = stay;
+        for line in gone {
+            self.trouble(turn, Kind::NobodyOnDuty, line.to_string(), false);
+        }
+        // Who is missing on the new plan is known before the next look.
+        self.vitals.looked = None;
+    }
+
+    /// A certificate that ends soon is a fault while there is time to replace it.
+    fn look_at_certificate(&mut self, turn: &mut Turn) {
+        let wall = self.clock.wall();
+        let until = self.broker.as_ref().and_then(crate::link::broker::Broker::tls_until);
+        let Some(until) = until.filter(|_| wall.trusted) else { return };
+        let ends = ends_soon(until, wall.wall);
+        if ends != self.vitals.certificate_ends {
+            self.vitals.certificate_ends = ends;
+            if ends {
+                warn!(
+                    "the certificate of the broker's TLS ends in less than 30 days: replace it, then reload"
+                );
+            }
+            self.trouble(turn, Kind::Config, CERTIFICATE.to_owned(), ends);
         }
     }
 
@@ -245,8 +327,9 @@ impl Desk {
     pub(super) async fn close(mut self) -> Result<(), super::DeskError> {
         info!("stopping");
         let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
+        self.ports.stop_reading();
         let broker = self.broker.take().map(|b| tokio::spawn(b.stop(Wait::secs(3))));
-        let mut outside = self.outside.stop(Wait::secs(3));
+        let mut outside = self.outside.stop(super::outside::STOP_WITHIN);
         for _ in 0..4 {
             let mut turn = Turn::new(self.next_seq);
             self.gather(&mut turn);
@@ -264,6 +347,7 @@ impl Desk {
             let _ = broker.await;
         }
         while outside.join_next().await.is_some() {}
+        self.ports.stop().await;
         if self.vitals.is_safe() && self.unsent.is_empty() {
             let (book, journal) = (self.book.clone(), self.journal.clone());
             let seq = book.last_seq();
@@ -271,10 +355,17 @@ impl Desk {
             // Without it the next start reads more records, and nothing else.
             let _ = timeout(CLOSE_WITHIN.std(), written).await;
         }
+        self.tell_last_heard(At(0));
+        let archivist = self.archive.stop();
         let closing = self.journal.close(self.clock.now(), self.clock.wall().wall);
         match timeout(CLOSE_WITHIN.std(), closing).await {
             Ok(closed) => closed.map(drop)?,
             Err(_) => return Err(super::DeskError::DiskHangs),
+        }
+        if let Some(archivist) = archivist {
+            let ended = tokio::task::spawn_blocking(move || archivist.join());
+            // What it could not write it reads from the record at the next start.
+            let _ = timeout(CLOSE_WITHIN.std(), ended).await;
         }
         Ok(())
     }
@@ -310,7 +401,12 @@ pub(super) fn watch(beat: Arc<AtomicU64>) -> std::io::Result<()> {
             still = if last == seen { still + 1 } else { 0 };
             seen = last;
             if still >= NAPS {
-                error!("the desk has completed no turn for {STUCK_AFTER:?}: restarting");
+                // The log may be what the desk hangs on.
+                let word =
+                    || error!("the desk has completed no turn for {STUCK_AFTER:?}: restarting");
+                let said = std::thread::Builder::new().spawn(word);
+                std::thread::sleep(LAST_WORD);
+                drop(said);
                 std::process::exit(crate::exit::BUG);
             }
         }

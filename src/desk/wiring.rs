@@ -1,7 +1,9 @@
-//! Settings become running parts: the broker, the carriers, the endpoints, with their secrets.
+//! Settings become running parts: the broker, serial lines, the carriers, the endpoints, with their
+//! secrets.
 //!
 //! A part whose secret is missing or that cannot be opened stays out, loudly, and all else runs: a
-//! house with one way out less is better than a silent one.
+//! house with one way out less is better than a silent one. What a part is opened with is kept beside
+//! it ([`Parts`]), so that a reload touches only what has changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -10,37 +12,77 @@ use std::path::Path;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
-use super::outside::{Link, Outside};
+use super::outside::{Link, Outside, OutsideParts};
+use super::ports::Ports;
 use super::{ENDS_MAX, NEWS_MAX};
 use crate::clock::Clock;
 use crate::config::Secrets;
-use crate::config::settings::{self, Settings};
+use crate::config::settings::{self, SerialContract, Settings};
+use crate::contract::{SERIAL_DELIMITER, SERIAL_PIECE_MAX};
 use crate::incident::{Carrier, OrderId};
 use crate::link::LinkError;
 use crate::link::accounts::{Account, Reach};
-use crate::link::broker::{Broker, BrokerSettings, SessionNews};
-use crate::link::mqtt::{self, MqttNews, MqttSettings, OutsideBroker};
+use crate::link::broker::{Broker, BrokerSettings, SessionNews, TlsSettings};
+use crate::link::mqtt::{MqttNews, OutsideBroker};
+use crate::link::serial::{Port, PortNews, SerialSettings};
 use crate::notify::mail::{Mail, MailSettings, MailTls, PARALLEL, RelaySettings};
 use crate::notify::post::{self, CarrierHandle, Ended};
 use crate::notify::screen::Screen;
 use crate::notify::webhook::{self, EndpointHandle, EndpointReport, WebhookSettings};
-use crate::registry::{Family, Registry, Row};
-use crate::terms::{EndpointId, HubId, Inbound, LinkId, Secret};
+use crate::terms::{EndpointId, Inbound, LinkId, Secret};
 
-/// What could not be opened, for a trouble: its subject in config words.
-pub(super) type Out = String;
+/// What the running parts are opened with, secrets included.
+#[derive(Debug, PartialEq)]
+pub(super) struct Parts {
+    /// Those that can sign in to the broker.
+    pub(super) accounts: Vec<Account>,
+    screen: Option<String>,
+    mail: Option<Result<MailSettings, String>>,
+    /// Endpoints with what they are opened with, or why they cannot be.
+    pub(super) webhooks: BTreeMap<EndpointId, Result<WebhookSettings, String>>,
+    /// Brokers that others run.
+    pub(super) outside: BTreeMap<LinkId, OutsideParts>,
+}
 
-/// Starts the broker, if one is configured.
-pub(super) async fn broker(
-    settings: &Settings,
-    secrets: &Secrets,
-    clock: &Clock,
-    inbox: mpsc::Sender<Inbound>,
-) -> Result<(Option<(Broker, SocketAddr)>, mpsc::Receiver<SessionNews>), LinkError> {
-    let (news, heard) = mpsc::channel(NEWS_MAX);
-    let Some(configured) = &settings.broker else { return Ok((None, heard)) };
+impl Parts {
+    /// Reads the secrets; what is wrong with one is kept in its place.
+    pub(super) fn of(settings: &Settings, secrets: &Secrets) -> Self {
+        let notify = &settings.notify;
+        let hooks = notify.webhooks.iter();
+        Self {
+            accounts: accounts(settings, secrets),
+            screen: notify.screen.as_ref().map(|screen| screen.path.clone()),
+            mail: notify.mail.as_ref().map(|mail| mail_settings(mail, secrets)),
+            webhooks: hooks
+                .map(|(id, hook)| (id.clone(), webhook_settings(id, hook, secrets)))
+                .collect(),
+            outside: OutsideParts::all(settings, secrets),
+        }
+    }
+
+    /// Whether a carrier is opened alike by both. A CA file may hold something else by now.
+    pub(super) fn same_carrier(&self, other: &Self, carrier: Carrier) -> bool {
+        match carrier {
+            Carrier::Screen => self.screen == other.screen,
+            Carrier::Mail => {
+                let named = |mail: &MailSettings| mail.relays.iter().any(|r| r.ca_file.is_some());
+                let rereads = matches!(&other.mail, Some(Ok(mail)) if named(mail));
+                self.mail == other.mail && !rereads
+            }
+        }
+    }
+
+    /// The same of an endpoint.
+    pub(super) fn same_endpoint(&self, other: &Self, endpoint: &EndpointId) -> bool {
+        let next = other.webhooks.get(endpoint);
+        let rereads = matches!(next, Some(Ok(hook)) if hook.ca_file.is_some());
+        self.webhooks.get(endpoint) == next && !rereads
+    }
+}
+
+fn accounts(settings: &Settings, secrets: &Secrets) -> Vec<Account> {
     let mut accounts = Vec::new();
-    for account in &configured.accounts {
+    for account in settings.broker.iter().flat_map(|broker| &broker.accounts) {
         match secrets.find(&account.secret) {
             Ok(password) => accounts.push(Account {
                 name: account.name.clone(),
@@ -50,16 +92,7 @@ pub(super) async fn broker(
             Err(why) => warn!(account = account.name, %why, "nobody can sign in with this account"),
         }
     }
-    let mut broker = BrokerSettings::new(configured.listen, settings.gateway.hub.clone(), accounts);
-    broker.max_connections = configured.max_connections;
-    let bridges =
-        broker.accounts.iter().any(|account| matches!(account.reach, Reach::Bridge { .. }));
-    if bridges {
-        broker.max_packet = PACKET_BRIDGED;
-    }
-    let clock = clock.clone();
-    let started = Broker::start(broker, inbox, move || clock.now(), news).await?;
-    Ok((Some(started), heard))
+    accounts
 }
 
 /// Largest packet where a bridge signs in, in bytes: Zigbee2MQTT keeps the list of all its devices, about
@@ -67,96 +100,118 @@ pub(super) async fn broker(
 /// same, by the broker's door.
 const PACKET_BRIDGED: u32 = 4 << 20;
 
-/// Zigbee names that a narrow subscription must spell out; the rest is heard by the wide one only.
-/// Own choice: one SUBSCRIBE of them stays well below what every broker takes.
-const SPELLED_MAX: usize = 1_000;
+/// The broker and where it listens.
+pub(super) struct Opened {
+    pub(super) broker: Broker,
+    pub(super) address: SocketAddr,
+    pub(super) tls: Option<SocketAddr>,
+}
 
-/// Begins to hear the brokers that others run. One that is not there is no error: it is tried for
-/// ever. One whose secret or certificates are missing is not tried, and is lost.
-pub(super) fn outside(
+/// The subject of troubles with the broker's way in behind TLS.
+pub(super) const TLS: &str = "link.broker.tls";
+
+/// What the broker's TLS is opened with.
+pub(super) fn tls_settings(settings: &Settings) -> Option<TlsSettings> {
+    let settings::BrokerTls { listen, cert, key, client_ca } =
+        settings.broker.as_ref()?.tls.clone()?;
+    Some(TlsSettings { listen, cert, key, client_ca })
+}
+
+/// Starts the broker, if one is configured. Without its TLS it runs all the same, and that goes to
+/// `out`.
+pub(super) async fn broker(
     settings: &Settings,
-    secrets: &Secrets,
-    clock: &Clock,
-    inbox: mpsc::Sender<Inbound>,
-    registry: &Registry,
-) -> (Outside, mpsc::Receiver<(LinkId, MqttNews)>) {
-    let (tell, news) = mpsc::channel(NEWS_MAX);
-    let mut links = BTreeMap::new();
-    let names = bridged(settings, registry);
-    for (link, configured) in &settings.outside {
-        let hub = &settings.gateway.hub;
-        let broker = match outside_settings(link, configured, hub, secrets, &names) {
+    parts: &Parts,
+    lines: &LineEnds,
+    out: &mut BTreeSet<String>,
+) -> Result<(Option<Opened>, mpsc::Receiver<SessionNews>), LinkError> {
+    let (news, heard) = mpsc::channel(NEWS_MAX);
+    let Some(configured) = &settings.broker else { return Ok((None, heard)) };
+    let (inbox, clock) = (lines.inbox.clone(), lines.clock.clone());
+    let (hub, accounts) = (settings.gateway.hub.clone(), parts.accounts.clone());
+    let mut broker = BrokerSettings::new(configured.listen, hub, accounts);
+    broker.max_connections = configured.max_connections;
+    if broker.accounts.iter().any(|account| matches!(account.reach, Reach::Bridge { .. })) {
+        broker.max_packet = PACKET_BRIDGED;
+    }
+    let bridges =
+        broker.accounts.iter().any(|account| matches!(account.reach, Reach::Bridge { .. }));
+    if bridges {
+        broker.max_packet = PACKET_BRIDGED;
+    }
+    let (mut broker, address) = Broker::start(broker, inbox, move || clock.now(), news).await?;
+    let mut tls = None;
+    if let Some(settings) = tls_settings(settings) {
+        match broker.open_tls(&settings).await {
+            Ok(address) => tls = Some(address),
+            Err(why) => {
+                error!(%why, "the broker's way in behind TLS stays closed");
+                out.insert(TLS.to_owned());
+            }
+        }
+    }
+    Ok((Some(Opened { broker, address, tls }), heard))
+}
+
+/// Where serial lines and brokers that others run hand over what they hear.
+#[derive(Clone)]
+pub(super) struct LineEnds {
+    pub(super) inbox: mpsc::Sender<Inbound>,
+    pub(super) port_news: mpsc::Sender<(LinkId, PortNews)>,
+    pub(super) outside_news: mpsc::Sender<(LinkId, MqttNews)>,
+    pub(super) clock: Clock,
+}
+
+impl LineEnds {
+    /// Begins to keep a line open. A port that is not there is no error: it is tried again.
+    pub(super) fn keep(&self, link: &LinkId, serial: &settings::Serial) -> Port {
+        let (delimiter, piece_max) = match serial.contract {
+            SerialContract::Native => (SERIAL_DELIMITER, SERIAL_PIECE_MAX),
+        };
+        let (link, path) = (link.clone(), serial.path.clone());
+        let opened = SerialSettings { link, path, baud: serial.baud, delimiter, piece_max };
+        let now = self.clock.clone();
+        Port::keep(opened, self.inbox.clone(), move || now.now(), self.port_news.clone())
+    }
+
+    /// All lines of a config.
+    pub(super) fn keep_all(&self, settings: &Settings) -> Ports {
+        let kept = settings
+            .serial
+            .iter()
+            .map(|(link, serial)| (link.clone(), self.keep(link, serial), serial.silent_after));
+        Ports::new(kept, self.clock.now())
+    }
+
+    /// Begins to hear a broker that others run. One that is not there is no error: it is tried for
+    /// ever. One whose secret or certificates are missing is not tried, and is lost.
+    pub(super) fn hear(
+        &self,
+        link: &LinkId,
+        parts: &OutsideParts,
+        bridged: &BTreeSet<String>,
+    ) -> Link {
+        let broker = match parts.settings(link, bridged) {
             Ok(settings) => {
-                let now = clock.clone();
-                let now = move || now.now();
-                Some(OutsideBroker::keep(settings, inbox.clone(), now, tell.clone()))
+                let (now, tell) = (self.clock.clone(), self.outside_news.clone());
+                Some(OutsideBroker::keep(settings, self.inbox.clone(), move || now.now(), tell))
             }
             Err(why) => {
-                error!(%link, %why, "this broker is not heard");
+                error!(%link, why, "this broker is not heard");
                 None
             }
         };
-        let (native, lost_after) = (configured.native, configured.lost_after);
-        links.insert(link.clone(), Link { broker, native, lost_after });
+        Link { broker, native: parts.configured.native, lost_after: parts.configured.lost_after }
     }
-    (Outside::new(links, clock.now()), news)
-}
 
-fn outside_settings(
-    link: &LinkId,
-    configured: &settings::Outside,
-    hub: &HubId,
-    secrets: &Secrets,
-    names: &BTreeSet<String>,
-) -> Result<MqttSettings, Why> {
-    let login = match &configured.login {
-        Some(login) => Some((login.user.clone(), secrets.find(&login.secret)?)),
-        None => None,
-    };
-    let tls = match configured.tls {
-        true => Some(mqtt::trust(configured.ca_file.as_deref())?),
-        false => None,
-    };
-    let native = ["event", "state", "status"].map(|leaf| format!("anling/v1/{hub}/+/{leaf}"));
-    let mut topics: Vec<String> = if configured.native { native.to_vec() } else { Vec::new() };
-    let mut narrow = topics.clone();
-    if let Some(base) = &configured.zigbee_base_topic {
-        topics.push(format!("{base}/#"));
-        let few = ["+", "+/availability", "+/action", "bridge/state"];
-        narrow.extend(few.map(|leaf| format!("{base}/{leaf}")));
-        for name in names.iter().take(SPELLED_MAX) {
-            narrow.extend([format!("{base}/{name}"), format!("{base}/{name}/availability")]);
+    /// All brokers that others run.
+    pub(super) fn keep_outside(&self, parts: &Parts, bridged: &BTreeSet<String>) -> Outside {
+        let mut all = Outside::default();
+        for (link, outside) in &parts.outside {
+            all.put(link.clone(), self.hear(link, outside, bridged), self.clock.now());
         }
+        all
     }
-    Ok(MqttSettings {
-        link: link.clone(),
-        host: configured.host.clone(),
-        port: configured.port,
-        client_id: configured.client_id.clone().unwrap_or_else(|| format!("anling-{hub}")),
-        login,
-        tls,
-        topics,
-        narrow,
-    })
-}
-
-/// Registered Zigbee names of several levels, from the record and, at the first start, the files.
-fn bridged(settings: &Settings, registry: &Registry) -> BTreeSet<String> {
-    let in_files = settings.rows.iter().filter_map(|row| match row {
-        Row::Device(device) => Some(device),
-        _ => None,
-    });
-    let is_zigbee = |device: &&crate::registry::Device| {
-        let family = settings.device_types.get(&device.type_name).map(|kind| kind.family);
-        family == Some(Family::Zigbee2mqtt)
-    };
-    registry
-        .devices()
-        .chain(in_files)
-        .filter(is_zigbee)
-        .map(|device| device.heard_name().to_owned())
-        .filter(|name| name.contains('/') && !name.contains(['+', '#']))
-        .collect()
 }
 
 fn reach(reach: &settings::Reach) -> Reach {
@@ -169,42 +224,60 @@ fn reach(reach: &settings::Reach) -> Reach {
     }
 }
 
-/// What [`carriers`] opens.
-pub(super) struct Carriers {
-    pub(super) handles: Vec<(Carrier, Option<CarrierHandle>)>,
-    pub(super) ends: mpsc::Receiver<(OrderId, Ended)>,
-    pub(super) out: Vec<Out>,
+/// Where carriers and endpoints report.
+#[derive(Clone)]
+pub(super) struct WaysOut {
+    pub(super) ends: mpsc::Sender<(OrderId, Ended)>,
+    pub(super) reports: mpsc::Sender<EndpointReport>,
 }
 
-/// Opens the carriers that are set up.
-pub(super) fn carriers(settings: &Settings, secrets: &Secrets) -> Carriers {
-    let (tell, ends) = mpsc::channel(ENDS_MAX);
-    let mut opened = Carriers { handles: Vec::new(), ends, out: Vec::new() };
-    if let Some(screen) = &settings.notify.screen {
-        let handle = match Screen::open(&screen.path) {
-            // One line after the other: a screen is one place.
-            Ok(carrier) => Some(post::open(Carrier::Screen, carrier, 1, tell.clone())),
-            Err(why) => stays_out("screen", &why, &mut opened.out),
-        };
-        opened.handles.push((Carrier::Screen, handle));
+impl WaysOut {
+    /// The channels, of [`ENDS_MAX`] places each.
+    pub(super) fn new() -> (Self, mpsc::Receiver<(OrderId, Ended)>, mpsc::Receiver<EndpointReport>)
+    {
+        let ((ends, ended), (reports, reported)) =
+            (mpsc::channel(ENDS_MAX), mpsc::channel(ENDS_MAX));
+        (Self { ends, reports }, ended, reported)
     }
-    if let Some(mail) = &settings.notify.mail {
-        let handle = match mail_settings(mail, secrets).and_then(|s| Ok(Mail::open(s)?)) {
-            Ok(carrier) => Some(post::open(Carrier::Mail, carrier, PARALLEL, tell)),
-            Err(why) => stays_out("mail", why.as_ref(), &mut opened.out),
-        };
-        opened.handles.push((Carrier::Mail, handle));
+
+    /// Opens a carrier; `None` where none is set up.
+    pub(super) fn carrier(
+        &self,
+        parts: &Parts,
+        carrier: Carrier,
+    ) -> Option<Result<CarrierHandle, String>> {
+        let ends = self.ends.clone();
+        Some(match carrier {
+            Carrier::Screen => Screen::open(parts.screen.as_ref()?)
+                // One line after the other: a screen is one place.
+                .map(|screen| post::open(carrier, screen, 1, ends))
+                .map_err(|why| why.to_string()),
+            Carrier::Mail => parts.mail.as_ref()?.clone().and_then(|settings| {
+                let mail = Mail::open(settings).map_err(|why| why.to_string())?;
+                Ok(post::open(carrier, mail, PARALLEL, ends))
+            }),
+        })
     }
-    opened
+
+    /// Opens an endpoint.
+    pub(super) fn endpoint(
+        &self,
+        settings: &Result<WebhookSettings, String>,
+    ) -> Result<EndpointHandle, String> {
+        webhook::open(settings.clone()?, self.reports.clone()).map_err(|why| why.to_string())
+    }
 }
 
-type Why = Box<dyn std::error::Error + Send + Sync>;
+/// The subject of an endpoint's troubles, in config words.
+pub(super) fn endpoint_subject(endpoint: &EndpointId) -> String {
+    format!("webhook.{endpoint}")
+}
 
-fn mail_settings(mail: &settings::Mail, secrets: &Secrets) -> Result<MailSettings, Why> {
+fn mail_settings(mail: &settings::Mail, secrets: &Secrets) -> Result<MailSettings, String> {
     let mut relays = Vec::new();
     for relay in &mail.relays {
         let password = match &relay.login {
-            Some(login) => Some(secrets.find(&login.secret)?),
+            Some(login) => Some(secrets.find(&login.secret).map_err(|why| why.to_string())?),
             None => None,
         };
         relays.push(RelaySettings {
@@ -223,46 +296,22 @@ fn mail_settings(mail: &settings::Mail, secrets: &Secrets) -> Result<MailSetting
     Ok(MailSettings { from: mail.from.clone(), relays })
 }
 
-/// What [`endpoints`] opens.
-pub(super) struct Endpoints {
-    pub(super) handles: Vec<(EndpointId, Option<EndpointHandle>)>,
-    pub(super) reports: mpsc::Receiver<EndpointReport>,
-    pub(super) out: Vec<Out>,
-}
-
-/// Opens the endpoints that are set up.
-pub(super) fn endpoints(settings: &Settings, secrets: &Secrets) -> Endpoints {
-    let (tell, reports) = mpsc::channel(ENDS_MAX);
-    let mut opened = Endpoints { handles: Vec::new(), reports, out: Vec::new() };
-    for (endpoint, webhook) in &settings.notify.webhooks {
-        let subject = format!("webhook.{endpoint}");
-        let bearer: Result<Option<Secret>, Why> = match &webhook.secret {
-            Some(name) => secrets.find(name).map(Some).map_err(Into::into),
-            None => Ok(None),
-        };
-        let handle = bearer.and_then(|bearer| {
-            let settings = WebhookSettings {
-                endpoint: endpoint.clone(),
-                url: webhook.url.clone(),
-                bearer,
-                time_limit: webhook.time_limit,
-                ca_file: None,
-            };
-            Ok(webhook::open(settings, tell.clone())?)
-        });
-        let handle = match handle {
-            Ok(handle) => Some(handle),
-            Err(why) => stays_out(&subject, why.as_ref(), &mut opened.out),
-        };
-        opened.handles.push((endpoint.clone(), handle));
-    }
-    opened
-}
-
-fn stays_out<T>(subject: &str, why: &dyn std::error::Error, out: &mut Vec<Out>) -> Option<T> {
-    error!(subject, %why, "this way out stays closed");
-    out.push(subject.to_owned());
-    None
+fn webhook_settings(
+    endpoint: &EndpointId,
+    webhook: &settings::Webhook,
+    secrets: &Secrets,
+) -> Result<WebhookSettings, String> {
+    let bearer = match &webhook.secret {
+        Some(name) => Some(secrets.find(name).map_err(|why| why.to_string())?),
+        None => None,
+    };
+    Ok(WebhookSettings {
+        endpoint: endpoint.clone(),
+        url: webhook.url.clone(),
+        bearer,
+        time_limit: webhook.time_limit,
+        ca_file: webhook.ca_file.clone(),
+    })
 }
 
 /// The key of one-tap links: made once and kept in the state directory, readable by the hub alone.

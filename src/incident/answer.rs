@@ -21,6 +21,10 @@ impl IncidentBook {
         answer: &Answer,
         words: Option<&str>,
     ) -> Vec<Fact> {
+        let again = answer.word.as_ref().and_then(|word| self.heard_word(&answer.by, word));
+        if again.is_some() {
+            return Vec::new();
+        }
         let mut answer = answer.clone();
         let mut facts = Vec::new();
         let known = self.registry.person(&answer.by).is_some();

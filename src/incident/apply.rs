@@ -10,8 +10,9 @@ use super::{
     Effect, Entry, Fact, Incident, IncidentBook, Notice, OrderState, Policy, Responder, Resumed,
     Stage, StoryKind, Why,
 };
-use crate::registry::{Change, RowId};
-use crate::terms::{At, Class, DeviceId, IncidentId, Kind, Mark, NoteId, PersonId, Report, What};
+use crate::terms::{
+    At, Class, DeviceId, EndpointId, IncidentId, Kind, Mark, NoteId, PersonId, Report, What,
+};
 
 impl IncidentBook {
     /// Applies one entry and returns what has to leave the house because of it, once it is on disk.
@@ -26,12 +27,10 @@ impl IncidentBook {
         let mut effects = Vec::new();
         match &entry.fact {
             Fact::PolicyTaken { text } => self.take_policy(text),
-            Fact::RegistryChanged { change } => {
-                self.registry.apply(change);
-                if let Change::Removed(RowId::Device(device)) = change {
-                    self.forget_device(device);
-                }
-            }
+            Fact::RegistryChanged { change } => self.change_registry(entry.seq, change),
+            Fact::RegistryBrought { import, change } => self.bring(*import, change),
+            Fact::RegistryTaken { import, .. } => self.take(entry.seq, *import),
+            Fact::HubStarted { .. } => self.drop_unfinished(),
             Fact::ClockResumed { how, boot, .. } => {
                 self.boot = Some((boot.clone(), entry.at));
                 if *how == Resumed::Unknown {
@@ -42,7 +41,8 @@ impl IncidentBook {
                 self.last_note = self.last_note.max(note.0);
                 self.notes.insert(*note, (None, text.clone()));
             }
-            Fact::AnswerHeard { answer, .. } => {
+            Fact::AnswerHeard { answer, ignored } => {
+                self.words.hear(answer, *ignored, entry.wall);
                 if let Some(note) = answer.note {
                     self.pin_note(note, answer.incident);
                 }
@@ -66,8 +66,10 @@ impl IncidentBook {
                     effects.push(Effect::Order(order.clone()));
                 }
             }
-            Fact::HubStarted { .. }
-            | Fact::HubStopped
+            Fact::SegmentsRetired { retired } => self.retired = self.retired.max(retired.through),
+            Fact::EndpointGivenUp { endpoint, .. } => self.give_up(endpoint),
+            Fact::BoxReplaced { taken } => self.leave_out(entry, taken.left_out),
+            Fact::HubStopped
             | Fact::RosterTaken { .. }
             | Fact::SignalRefused { .. }
             | Fact::DeadlineCame { .. }
@@ -76,6 +78,22 @@ impl IncidentBook {
             about_an_incident => self.apply_to_incident(entry, about_an_incident, &mut effects),
         }
         effects
+    }
+
+    fn give_up(&mut self, endpoint: &EndpointId) {
+        for seq in self.owed.get(endpoint).cloned().unwrap_or_default() {
+            self.settle_story(endpoint, seq);
+        }
+        self.dropped.remove(endpoint);
+    }
+
+    /// Another box may have used the numbers up to here.
+    fn leave_out(&mut self, entry: &Entry, count: u64) {
+        if count > 0 {
+            self.last_incident = self.last_incident.saturating_add(count);
+            self.last_note = self.last_note.saturating_add(count);
+            self.left_out = (entry.seq, self.left_out.1.saturating_add(count));
+        }
     }
 
     fn apply_to_incident(&mut self, entry: &Entry, fact: &Fact, effects: &mut Vec<Effect>) {
@@ -203,9 +221,14 @@ impl IncidentBook {
         if report.what.must_survive() && !matches!(report.what, What::Presence { .. }) {
             effects.push(Effect::Feedback(self.answer_to(report)));
         }
-        // What a stranger said in a test or with the cancel key is not worth a place for ever.
+        // What a stranger said in a test, with the cancel key or of its battery is not worth a place
+        // for ever.
         let stranger = self.registry.device(&report.device).is_none();
-        let passing = report.test || report.what == What::Cancel;
+        let passing = match report.what {
+            What::Cancel => true,
+            What::Level { kind, .. } if kind.class() == Class::Fault => true,
+            _ => report.test,
+        };
         if stranger && passing && !self.devices.contains_key(&report.device) {
             return;
         }
@@ -374,7 +397,7 @@ impl IncidentBook {
     }
 
     /// A device in no list is remembered as long as an incident of it is.
-    fn forget_device(&mut self, device: &DeviceId) {
+    pub(super) fn forget_device(&mut self, device: &DeviceId) {
         let idle = |m: &super::DeviceMemory| m.open.is_empty() && m.over.is_empty();
         if self.registry.device(device).is_none() && self.devices.get(device).is_some_and(idle) {
             self.devices.remove(device);

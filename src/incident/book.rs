@@ -14,13 +14,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::brought::Brought;
 use super::codes::CodePool;
+use super::words::{HeardWord, WordId, Words};
 use super::{
     BootMark, Carrier, DeviceMemory, Incident, Ladder, Order, OrderId, OrderState, Policy,
     PolicyHash, Story, Why,
 };
 use crate::registry::Registry;
-use crate::terms::{At, Code, DeviceId, EndpointId, HomeId, IncidentId, NoteId, Seq, Wait, Wall};
+use crate::terms::{
+    At, Code, DeviceId, EndpointId, HomeId, IncidentId, NoteId, PersonId, Seq, Wait, Wall,
+};
 
 /// How many events may be owed to one endpoint. Own choice: 100,000 events of 400 bytes are a week
 /// of outage for a busy district. At the limit the oldest is dropped and counted; the journal
@@ -42,13 +46,21 @@ pub struct IncidentBook {
     pub(super) owed: BTreeMap<EndpointId, BTreeSet<Seq>>,
     pub(super) dropped: BTreeMap<EndpointId, u64>,
     pub(super) notes: BTreeMap<NoteId, (Option<IncidentId>, String)>,
+    pub(super) words: Words,
     pub(super) last_incident: u64,
     pub(super) last_note: u64,
+    pub(super) last_import: u64,
+    pub(super) registry_at: Seq,
+    pub(super) brought: Option<Brought>,
     pub(super) last_seq: Seq,
     pub(super) last_at: At,
     pub(super) last_wall: Wall,
     pub(super) last_trusted: Option<Wall>,
     pub(super) boot: Option<(BootMark, At)>,
+    /// The newest fact that says that sequences were left out, and how many in all.
+    pub(super) left_out: (Seq, u64),
+    /// The newest entry that was retired.
+    pub(super) retired: Seq,
     // What follows is derived from what stands above.
     pub(super) by_code: BTreeSet<(Code, IncidentId)>,
     pub(super) notes_by: BTreeMap<IncidentId, BTreeSet<NoteId>>,
@@ -72,13 +84,25 @@ struct Stored {
     owed: BTreeMap<EndpointId, BTreeSet<Seq>>,
     dropped: BTreeMap<EndpointId, u64>,
     notes: BTreeMap<NoteId, (Option<IncidentId>, String)>,
+    #[serde(default)]
+    words: Words,
     last_incident: u64,
     last_note: u64,
+    #[serde(default)]
+    last_import: u64,
+    #[serde(default)]
+    registry_at: Seq,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    brought: Option<Brought>,
     last_seq: Seq,
     last_at: At,
     last_wall: Wall,
     last_trusted: Option<Wall>,
     boot: Option<(BootMark, At)>,
+    #[serde(default)]
+    left_out: (Seq, u64),
+    #[serde(default)]
+    retired: Seq,
 }
 
 impl From<IncidentBook> for Stored {
@@ -95,13 +119,19 @@ impl From<IncidentBook> for Stored {
             owed: book.owed,
             dropped: book.dropped,
             notes: book.notes,
+            words: book.words,
             last_incident: book.last_incident,
             last_note: book.last_note,
+            last_import: book.last_import,
+            registry_at: book.registry_at,
+            brought: book.brought,
             last_seq: book.last_seq,
             last_at: book.last_at,
             last_wall: book.last_wall,
             last_trusted: book.last_trusted,
             boot: book.boot,
+            left_out: book.left_out,
+            retired: book.retired,
         }
     }
 }
@@ -120,13 +150,19 @@ impl From<Stored> for IncidentBook {
             owed: stored.owed,
             dropped: stored.dropped,
             notes: stored.notes,
+            words: stored.words,
             last_incident: stored.last_incident,
             last_note: stored.last_note,
+            last_import: stored.last_import,
+            registry_at: stored.registry_at,
+            brought: stored.brought,
             last_seq: stored.last_seq,
             last_at: stored.last_at,
             last_wall: stored.last_wall,
             last_trusted: stored.last_trusted,
             boot: stored.boot,
+            left_out: stored.left_out,
+            retired: stored.retired,
             ..Self::default()
         };
         for incident in book.incidents.values() {
@@ -156,6 +192,14 @@ impl From<Stored> for IncidentBook {
 }
 
 impl IncidentBook {
+    /// A book that knows these incidents and nothing else: for whoever follows incidents alone.
+    /// Applying their facts changes them as in the whole book, but for what a policy supplies.
+    pub fn of_incidents(incidents: impl IntoIterator<Item = Incident>) -> Self {
+        let mut stored = Stored::from(Self::default());
+        stored.incidents = incidents.into_iter().map(Arc::new).collect();
+        Self::from(stored)
+    }
+
     /// Residents, homes, devices and people.
     pub fn registry(&self) -> &Registry {
         &self.registry
@@ -253,6 +297,36 @@ impl IncidentBook {
         &self.dropped
     }
 
+    /// How many events an endpoint was not told so far: owed, or dropped at [`OWED_MAX`].
+    pub fn undelivered(&self, endpoint: &EndpointId) -> u64 {
+        let owed = self.owed.get(endpoint).map_or(0, BTreeSet::len);
+        self.dropped.get(endpoint).copied().unwrap_or(0) + owed as u64
+    }
+
+    /// The oldest entry that an endpoint in use has not been told; the first of all where events
+    /// were dropped, because nobody remembers which.
+    pub fn first_undelivered(&self) -> Option<Seq> {
+        let of = |(endpoint, owed): (&EndpointId, &BTreeSet<Seq>)| match self.dropped.get(endpoint)
+        {
+            Some(_) => Some(Seq(1)),
+            None => owed.first().copied(),
+        };
+        self.owed.iter().filter_map(of).min()
+    }
+
+    /// The first of the newest `count` entries; what was left out when a box was replaced is not
+    /// counted.
+    pub fn first_of_newest(&self, count: u64) -> Seq {
+        let first = self.last_seq.0.saturating_sub(count);
+        let (said_at, left_out) = self.left_out;
+        Seq(if first < said_at.0 { first.saturating_sub(left_out) } else { first }.max(1))
+    }
+
+    /// The newest entry that was retired; 0 when none was.
+    pub fn retired(&self) -> Seq {
+        self.retired
+    }
+
     /// An event that is still owed to somebody.
     pub fn story(&self, seq: Seq) -> Option<&Story> {
         self.stories.get(&seq).map(Arc::as_ref)
@@ -272,6 +346,11 @@ impl IncidentBook {
     pub fn notes_of(&self, incident: IncidentId) -> impl Iterator<Item = &str> {
         let of_incident = self.notes_by.get(&incident).into_iter().flatten();
         of_incident.filter_map(|note| self.note(*note))
+    }
+
+    /// What became of a named answer of this person, while it is remembered.
+    pub fn heard_word(&self, by: &PersonId, word: &WordId) -> Option<&HeardWord> {
+        self.words.get(by, word)
     }
 
     /// The earliest deadline and which one that is; `None` when nothing is open and nothing waits.

@@ -5,7 +5,7 @@
 //! and a wait of nothing is a loop without an end.
 
 use super::ladder::Step;
-use super::{Rung, Waits};
+use super::{Incident, Rung, Waits};
 use crate::terms::{At, Class, Wait};
 
 /// Shortest wait between two calls. Own choice: a person cannot answer faster, and a deadline that
@@ -47,8 +47,10 @@ impl Step<'_> {
 
     /// The reminder and the arrival limit for somebody who accepts now.
     pub(super) fn arrival(&self) -> (At, At) {
-        let on_site = self.book.registry.whereabouts(&self.incident.device).on_site;
-        let (remind, arrive) = match on_site {
+        let Incident { device, home, resident, .. } = self.incident;
+        let registry = &self.book.registry;
+        let place = registry.whereabouts_of_call(device, home.as_ref(), resident.as_ref());
+        let (remind, arrive) = match place.on_site {
             true => (self.ladder.remind_on_site, self.ladder.arrive_on_site),
             false => (self.ladder.remind, self.ladder.arrive),
         };

@@ -25,7 +25,22 @@ impl IncidentBook {
             Stimulus::Stopping => vec![Fact::HubStopped],
             Stimulus::Policy(policy) => self.on_policy(policy),
             Stimulus::Roster(roster) => on_roster(roster),
-            Stimulus::Registry(changes) => self.on_registry(at, standing, changes),
+            Stimulus::Registry(changes) => {
+                let changed = |change: &Change| Fact::RegistryChanged { change: change.clone() };
+                let facts = changes.iter().map(changed).collect();
+                self.with_departures(at, standing, facts, changes)
+            }
+            Stimulus::Bring { import, changes } => changes
+                .iter()
+                .map(|change| Fact::RegistryBrought { import: *import, change: change.clone() })
+                .collect(),
+            Stimulus::Take { import, rows } => match self.whole_import(*import, *rows) {
+                Some(changes) => {
+                    let taken = vec![Fact::RegistryTaken { import: *import, rows: *rows }];
+                    self.with_departures(at, standing, taken, changes)
+                }
+                None => Vec::new(),
+            },
             Stimulus::Heard(report) => self.on_report(at, standing, report),
             Stimulus::Unread { link, refusal, count } => {
                 self.on_unread(at, standing, link, refusal, *count)
@@ -46,15 +61,29 @@ impl IncidentBook {
             }
             Stimulus::Trouble(trouble) => self.on_trouble(at, standing, trouble),
             Stimulus::Found(finding) => vec![Fact::Found { finding: finding.clone() }],
+            Stimulus::Retired(retired) => vec![Fact::SegmentsRetired { retired: retired.clone() }],
+            Stimulus::GivenUp { endpoint, by } => match self.undelivered(endpoint) {
+                0 => Vec::new(),
+                events => {
+                    let (endpoint, by) = (endpoint.clone(), by.clone());
+                    vec![Fact::EndpointGivenUp { endpoint, by, events }]
+                }
+            },
+            Stimulus::BoxReplaced(taken) => vec![Fact::BoxReplaced { taken: taken.clone() }],
             Stimulus::Due => self.on_deadline(at, standing),
         }
     }
 
-    /// The changes, and for each person who goes while people count on them that they decline: others
+    /// What changes the registry, and for each person who goes while people count on them that they decline: others
     /// are called at once, not when the arrival limit has passed. Somebody without any address stays:
     /// the screen reaches them.
-    fn on_registry(&self, at: At, standing: &Standing<'_>, changes: &[Change]) -> Vec<Fact> {
-        let changed = |change: &Change| Fact::RegistryChanged { change: change.clone() };
+    fn with_departures(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        facts: Vec<Fact>,
+        changes: &[Change],
+    ) -> Vec<Fact> {
         let counted_on = |change: &Change| match change {
             Change::Removed(RowId::Person(who)) => {
                 self.open().any(|incident| incident.active().any(|coming| coming == who))
@@ -62,14 +91,14 @@ impl IncidentBook {
             _ => false,
         };
         if !changes.iter().any(counted_on) {
-            return changes.iter().map(changed).collect();
+            return facts;
         }
         // Nobody who goes as well is called instead, and what one departure leads to the next one
         // meets: decided on a copy that goes along.
         let mut after = self.clone();
-        let mut facts = Vec::new();
-        for change in changes {
-            after.goes_along(at, standing, changed(change), &mut facts);
+        let mut all = Vec::new();
+        for fact in facts {
+            after.goes_along(at, standing, fact, &mut all);
         }
         for change in changes {
             let Change::Removed(RowId::Person(who)) = change else { continue };
@@ -77,11 +106,11 @@ impl IncidentBook {
             let left: Vec<IncidentId> = after.open().filter(is_coming).map(|i| i.id).collect();
             for id in left {
                 for fact in after.without(at, standing, id, who) {
-                    after.goes_along(at, standing, fact, &mut facts);
+                    after.goes_along(at, standing, fact, &mut all);
                 }
             }
         }
-        facts
+        all
     }
 
     /// What it leads to in one incident that somebody who was coming or there is gone.

@@ -8,12 +8,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Carrier, Contact, Ending, Ignored, Notice, OrderId, Outcome, PolicyHash, Trouble, Why,
+    Answer, Carrier, Contact, Ending, Ignored, Notice, OrderId, Outcome, PolicyHash, Retired,
+    TakenOver, Trouble, Why,
 };
 use crate::registry::Change;
 use crate::terms::{
-    At, BootMark, Class, Code, DeviceId, EndpointId, HomeId, IncidentId, Kind, LinkId, Mark,
-    NoteId, PersonId, Refusal, Report, ResidentId, Resumed, Seq, Wait, Wall,
+    At, BootMark, Class, Code, DeviceId, EndpointId, HomeId, ImportId, IncidentId, Kind, LinkId,
+    Mark, NoteId, PersonId, Refusal, Report, ResidentId, Resumed, Seq, Wait, Wall,
 };
 
 /// One applied or applicable fact with its place in the record.
@@ -105,6 +106,20 @@ pub enum Fact {
         /// How.
         change: Change,
     },
+    /// A change of the registry was brought; it counts when its import is taken.
+    RegistryBrought {
+        /// With which import.
+        import: ImportId,
+        /// How the registry is to change.
+        change: Change,
+    },
+    /// Everything an import brought was taken into use, at once.
+    RegistryTaken {
+        /// Which import.
+        import: ImportId,
+        /// How many changes it brought.
+        rows: usize,
+    },
     /// The words of a note.
     NoteKept {
         /// The note's number.
@@ -123,7 +138,8 @@ pub enum Fact {
         link: LinkId,
         /// What was wrong.
         refusal: Refusal,
-        /// How many like it came from there in this minute so far.
+        /// How many like it came from there in this minute so far; on a serial line, where one fact a
+        /// minute stands for all, since the fact before.
         count: u32,
     },
     /// A carrier said what became of an order.
@@ -171,6 +187,25 @@ pub enum Fact {
     Found {
         /// One sentence.
         finding: String,
+    },
+    /// The oldest segments were retired: written down before they go.
+    SegmentsRetired {
+        /// What goes.
+        retired: Retired,
+    },
+    /// A person gave up what an endpoint was owed: it will never be told.
+    EndpointGivenUp {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Who.
+        by: PersonId,
+        /// How many events.
+        events: u64,
+    },
+    /// The box was replaced: this one goes on with the record of another.
+    BoxReplaced {
+        /// What was taken over.
+        taken: TakenOver,
     },
     /// An incident began.
     Raised {

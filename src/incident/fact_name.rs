@@ -13,6 +13,8 @@ impl Fact {
             Self::PolicyTaken { .. } => "policy_taken",
             Self::RosterTaken { .. } => "roster_taken",
             Self::RegistryChanged { .. } => "registry_changed",
+            Self::RegistryBrought { .. } => "registry_brought",
+            Self::RegistryTaken { .. } => "registry_taken",
             Self::NoteKept { .. } => "note_kept",
             Self::Reported { .. } => "reported",
             Self::SignalRefused { .. } => "signal_refused",
@@ -22,6 +24,9 @@ impl Fact {
             Self::DeadlineCame { .. } => "deadline_came",
             Self::HubTrouble { .. } => "hub_trouble",
             Self::Found { .. } => "found",
+            Self::SegmentsRetired { .. } => "segments_retired",
+            Self::EndpointGivenUp { .. } => "endpoint_given_up",
+            Self::BoxReplaced { .. } => "box_replaced",
             Self::Raised { .. } => "raised",
             Self::Called { .. } => "called",
             Self::Told { .. } => "told",
@@ -59,12 +64,17 @@ impl Fact {
             | Self::PolicyTaken { .. }
             | Self::RosterTaken { .. }
             | Self::RegistryChanged { .. }
+            | Self::RegistryBrought { .. }
+            | Self::RegistryTaken { .. }
             | Self::NoteKept { .. }
             | Self::Reported { .. }
             | Self::SignalRefused { .. }
             | Self::Delivered { .. }
             | Self::HubTrouble { .. }
-            | Self::Found { .. } => None,
+            | Self::Found { .. }
+            | Self::SegmentsRetired { .. }
+            | Self::EndpointGivenUp { .. }
+            | Self::BoxReplaced { .. } => None,
             Self::OutcomeHeard { order, .. } => Some(order.incident),
             Self::AnswerHeard { answer, .. } => Some(answer.incident),
             Self::DeadlineCame { incident, .. }

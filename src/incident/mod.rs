@@ -13,6 +13,7 @@ mod answer;
 mod apply;
 mod book;
 mod bounds;
+mod brought;
 mod codes;
 mod deadline;
 mod decide;
@@ -28,19 +29,24 @@ mod sameness;
 mod stage;
 mod stimulus;
 mod story;
+mod words;
 
 pub use crate::terms::{BootMark, Resumed};
 pub use book::{IncidentBook, OWED_MAX};
 pub use fact::{Call, Entry, Fact};
 pub use order::{Carrier, Effect, Notice, Order, OrderId, OrderState, Outcome};
 pub use outcome::ATTEMPTS_MAX;
-pub use policy::{Ladder, Policy, PolicyHash, Rung, Subscription, Waits, Who};
+pub use policy::{
+    Ladder, Policy, PolicyHash, RECORDED_TEXT_MAX, Rung, Subscription, Waits, Who, recorded_len,
+};
 pub use sameness::{DeviceMemory, Level, Sameness};
 pub use stage::{Incident, Responder, Stage};
 pub use stimulus::{
-    Answer, Contact, Ending, HUB_FAMILY, Ignored, Move, Standing, Stimulus, Trouble, Via, Why,
+    Answer, Contact, Ending, HUB_FAMILY, Ignored, Move, Retired, Standing, Stimulus, TakenOver,
+    Trouble, Via, Why,
 };
 pub use story::{StageTimes, Story, StoryKind};
+pub use words::{BadWord, HeardWord, WORD_MAX_BYTES, WORDS_MAX, WordId};
 
 use serde::{Deserialize, Serialize};
 

@@ -158,6 +158,16 @@ pub struct Policy {
 #[serde(transparent)]
 pub struct PolicyHash(pub String);
 
+/// Longest policy or roster as the record holds it, in bytes: an entry of 16 KiB, less what stands
+/// around the text.
+pub const RECORDED_TEXT_MAX: usize = 16 * 1024 - 256;
+
+/// How long a policy's or roster's text is in the record, in bytes: quotes and line ends are escaped
+/// there.
+pub fn recorded_len(text: &str) -> usize {
+    serde_json::to_string(text).map_or(usize::MAX, |json| json.len())
+}
+
 impl Policy {
     /// The policy as it is recorded.
     pub fn to_text(&self) -> String {

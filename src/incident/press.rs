@@ -133,6 +133,10 @@ impl IncidentBook {
                 moved: false,
             }]);
         }
+        // A stranger's alarm calls people; its empty battery is written down and sends nobody.
+        if class == Class::Fault && report.device.is_unregistered() {
+            return Some(Vec::new());
+        }
         Some(self.on_press(at, standing, report, kind))
     }
 

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{OrderId, Outcome};
+use super::{OrderId, Outcome, WordId};
 use crate::registry::{Change, DeviceTypes};
 use crate::roster::Roster;
 use crate::terms::{
-    DeviceId, EndpointId, IncidentId, Kind, LinkId, NoteId, PersonId, Refusal, Report, Seq, Wait,
-    WallReading,
+    DeviceId, EndpointId, ImportId, IncidentId, Kind, LinkId, NoteId, PersonId, Refusal, Report,
+    Seq, Wait, WallReading,
 };
 
 /// What came in.
@@ -34,6 +34,20 @@ pub enum Stimulus {
     Roster(Box<Roster>),
     /// The registry is to change.
     Registry(Vec<Change>),
+    /// A part of an import.
+    Bring {
+        /// Which import: [`super::IncidentBook::next_import`] for its first part.
+        import: ImportId,
+        /// How the registry is to change.
+        changes: Vec<Change>,
+    },
+    /// The import is whole and is to be taken into use.
+    Take {
+        /// Which import.
+        import: ImportId,
+        /// How many changes it has.
+        rows: usize,
+    },
     /// A device said something.
     Heard(Report),
     /// A signal could not be read.
@@ -62,6 +76,17 @@ pub enum Stimulus {
     Trouble(Trouble),
     /// The journal found something about itself.
     Found(String),
+    /// The oldest part of the record may go; told before it goes.
+    Retired(Retired),
+    /// A person gave up what an endpoint is owed.
+    GivenUp {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// Who.
+        by: PersonId,
+    },
+    /// Another box goes on with the record of one that is dead; told once, right after the start.
+    BoxReplaced(TakenOver),
     /// The earliest deadline has passed; decides about that one only.
     Due,
 }
@@ -77,6 +102,37 @@ pub struct Standing<'a> {
     pub types: &'a DeviceTypes,
     /// Whether the record can be written: when not, every press calls everybody.
     pub safe: bool,
+}
+
+/// The oldest part of the record, and the rule by which it goes: all of it is older than the limit,
+/// delivered or given up, outside the newest entries, and stood for by two snapshots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// Its newest entry.
+    pub through: Seq,
+    /// The chain's hash there, in hexadecimal digits: the anchor of what stays.
+    pub chain: String,
+    /// How old everything in it is at least.
+    pub older_than: Wait,
+    /// How many entries stay at least.
+    pub newest: u64,
+}
+
+/// What was taken over from a dead box.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenOver {
+    /// The newest entry there was.
+    pub through: Seq,
+    /// The chain's hash there, in hexadecimal digits.
+    pub chain: String,
+    /// How many numbers were left out behind it, because it may be older than the old box's end and
+    /// nothing may have one name twice: sequences, and as many numbers of incidents and notes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Something of the hub's own that broke or works again.
@@ -110,6 +166,10 @@ pub enum Via {
     Page,
     /// The same after the link's time was over: changes nothing.
     ExpiredPage,
+    /// A program on the box, over HTTP, as a named person.
+    Http,
+    /// The district's platform, as a named person of it.
+    District,
 }
 
 /// A person's answer about an incident.
@@ -129,6 +189,9 @@ pub struct Answer {
     /// The note they left, whose words stand in a fact of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<NoteId>,
+    /// What a program calls this answer, so that a repeat of it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word: Option<WordId>,
 }
 
 /// What a person can say.

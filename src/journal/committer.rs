@@ -28,6 +28,8 @@ use super::entry::Draft;
 use super::error::JournalError;
 use super::frame::FRAME_ENTRIES_MAX;
 use super::log::Journal;
+use super::restore::remove_note;
+use super::retire::{Keep, Retirable, drop_aside, retirable, retire};
 use super::snapshot::write_snapshot;
 
 /// Most entries in one batch; it may then span several frames, forced once. Own choice.
@@ -210,6 +212,43 @@ impl CommitterHandle {
     /// [`JournalError::Unwritable`] when the disk refuses.
     pub fn lay_ballast(&self) -> Result<bool, JournalError> {
         self.ballast.lay().map_err(|source| JournalError::Unwritable { what: "ballast", source })
+    }
+
+    /// The oldest segments that may go, or none. Blocks: it reads them.
+    ///
+    /// # Errors
+    /// [`JournalError::Unreadable`] when the folder cannot be listed: look again later.
+    pub fn retirable(&self, keep: &Keep) -> Result<Option<Retirable>, JournalError> {
+        let path = || self.dir.display().to_string();
+        retirable(self.disk.as_ref(), &self.dir, keep)
+            .map_err(|source| JournalError::Unreadable { path: path(), source })
+    }
+
+    /// Removes them, once it is on disk that they will go. Blocks. How many files there were.
+    ///
+    /// # Errors
+    /// [`JournalError::Unwritable`] when the disk refuses: what is left goes with the next.
+    pub fn retire(&self, going: &Retirable) -> Result<usize, JournalError> {
+        retire(self.disk.as_ref(), &self.dir, going.through)
+            .map_err(|source| JournalError::Unwritable { what: "retired segments", source })
+    }
+
+    /// Removes what was set aside in the journal's folder, to make room. Blocks. How many files.
+    ///
+    /// # Errors
+    /// [`JournalError::Unwritable`] when the disk refuses.
+    pub fn drop_aside(&self) -> Result<usize, JournalError> {
+        drop_aside(self.disk.as_ref(), &self.dir)
+            .map_err(|source| JournalError::Unwritable { what: "files set aside", source })
+    }
+
+    /// Removes what a restore had to tell, once it is written down. Blocks.
+    ///
+    /// # Errors
+    /// [`JournalError::Unwritable`] when the disk refuses: the next start is told again.
+    pub fn forget_note(&self) -> Result<(), JournalError> {
+        remove_note(self.disk.as_ref(), &self.dir)
+            .map_err(|source| JournalError::Unwritable { what: "restored record", source })
     }
 
     /// Bytes that can still be written in the journal's folder; below

@@ -33,7 +33,7 @@ pub enum JournalError {
     /// A file beside the segments could not be written: try again when the disk is well.
     #[error("cannot write the {what}: free space or check the disk, then try again")]
     Unwritable {
-        /// `snapshot` or `ballast`, or the `export`.
+        /// `snapshot`, `ballast`, `export`, `restored record`, `retired segments` …
         what: &'static str,
         /// What the system said.
         #[source]
@@ -45,6 +45,21 @@ pub enum JournalError {
     /// The queue to the committer is full: hand in again.
     #[error("the journal's queue is full: hand the batch in again")]
     Full,
+    /// A record stands where one was to be restored: nothing was written.
+    #[error("a record stands at {path} already: move it away, or choose another --state directory")]
+    Occupied {
+        /// The journal folder.
+        path: String,
+    },
+    /// A restore into the folder was cut: a person must finish it, or a fresh record would give
+    /// events names that other systems know already.
+    #[error(
+        "a restore into {path} was not finished: run `anling restore` again, or remove {path}.restoring to begin an empty record"
+    )]
+    HalfRestored {
+        /// The journal folder.
+        path: String,
+    },
     /// An export does not agree with its own hashes: do not rely on it.
     #[error("the export is not as it was written, at line {line}: {why}; export again")]
     ExportWrong {

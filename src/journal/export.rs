@@ -5,6 +5,10 @@
 //! totals and the hash at the end. A frame is bytes that follow from these lines alone, so a checker
 //! can make it again and compare the hashes. Frames are never split: the range is widened to whole
 //! ones. A body that is JSON on one line stands as it is; any other as base64.
+//!
+//! An export of everything must be enough to go on from. Where the beginning of the record was
+//! retired, the oldest snapshot stands behind the first line, in parts, with its own SHA-256: it is
+//! what the missing entries came to, and no part of the chain.
 
 use std::io::{self, BufRead, Write};
 use std::ops::{ControlFlow, RangeInclusive};
@@ -14,6 +18,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use sha2::{Digest, Sha256};
 
 use crate::terms::{At, Seq, Wall};
 
@@ -23,6 +28,7 @@ use super::entry::{Draft, Lying};
 use super::error::JournalError;
 use super::finding::Finding;
 use super::frame::{FrameKind, encode_batch, encode_closing, encode_gap};
+use super::snapshot::{SNAPSHOT_MAX, Snapshot, list_snapshots, read_snapshot};
 use super::verify::listed;
 use super::walk::{Placed, Reader, walk};
 
@@ -37,6 +43,8 @@ pub struct Exported {
     pub frames: u64,
     /// Entries in them.
     pub entries: u64,
+    /// The snapshot in it, by the newest entry it stands for.
+    pub snapshot: Option<Seq>,
     /// What was not as it should be in the range; the export then holds the frames around it.
     pub findings: Vec<Finding>,
 }
@@ -59,14 +67,20 @@ pub fn export(
         head: Head::START,
         frames: 0,
         entries: 0,
+        snapshot: None,
         findings: vec![],
     };
-    let mut writing = Writing { out, range, done, failed: None };
+    let retired = segments.first().and_then(|first| first.head.ok()).map(|head| head.anchor.seq);
+    let snapshot = match retired.filter(|last| *last > Seq(0) && *range.start() <= last.next()) {
+        Some(last) => standing_for(disk, dir, last),
+        None => None,
+    };
+    let mut writing = Writing { out, range, done, snapshot, failed: None };
     walk(disk, dir, &segments, from..segments.len(), &mut writing);
     let Writing { out, mut done, failed, .. } = writing;
     let ended = failed.map_or(Ok(()), Err).and_then(|()| {
         if done.frames == 0 {
-            begin(out, done.before)?;
+            begin(out, done.before, None)?;
             done.head = done.before;
         }
         let Exported { head, frames, entries, .. } = &done;
@@ -81,18 +95,45 @@ pub fn export(
     Ok(done)
 }
 
-fn begin(out: &mut dyn Write, before: Head) -> io::Result<()> {
+fn begin(out: &mut dyn Write, before: Head, snapshot: Option<&Snapshot>) -> io::Result<()> {
     let Head { seq, hash } = before;
+    // A checker that knows no snapshots must not take the parts for frames.
+    let format = if snapshot.is_some() { 2 } else { 1 };
     writeln!(
         out,
-        r#"{{"export":{{"of":"anling-journal","format":1,"after":{seq},"hash":"{hash}"}}}}"#
-    )
+        r#"{{"export":{{"of":"anling-journal","format":{format},"after":{seq},"hash":"{hash}"}}}}"#
+    )?;
+    let Some(Snapshot { seq, head, bytes }) = snapshot else { return Ok(()) };
+    writeln!(
+        out,
+        r#"{{"snapshot":{{"seq":{seq},"after":{},"hash":"{}","bytes":{},"sha256":"{}"}}}}"#,
+        head.seq,
+        head.hash,
+        bytes.len(),
+        Hash(Sha256::digest(bytes).into())
+    )?;
+    for part in bytes.chunks(PART) {
+        writeln!(out, r#"{{"part":"{}"}}"#, STANDARD.encode(part))?;
+    }
+    Ok(())
+}
+
+/// How much of a snapshot stands on one line, in bytes before base64.
+const PART: usize = 30 * 1024;
+
+/// The oldest snapshot that stands for everything up to `last`.
+fn standing_for(disk: &dyn Disk, dir: &Path, last: Seq) -> Option<Snapshot> {
+    let seqs = list_snapshots(disk, dir).ok()?;
+    let enough = seqs.into_iter().rev().filter(|seq| *seq >= last);
+    enough.filter_map(|seq| read_snapshot(disk, dir, seq).ok()).next()
 }
 
 struct Writing<'o> {
     out: &'o mut dyn Write,
     range: RangeInclusive<Seq>,
     done: Exported,
+    /// What stands for the entries before the first frame, where they were retired.
+    snapshot: Option<Snapshot>,
     failed: Option<io::Error>,
 }
 
@@ -101,7 +142,8 @@ impl Writing<'_> {
         let frame = &placed.frame;
         if self.done.frames == 0 {
             self.done.before = Head { seq: Seq(frame.first.0 - 1), hash: frame.prev };
-            begin(self.out, self.done.before)?;
+            begin(self.out, self.done.before, self.snapshot.as_ref())?;
+            self.done.snapshot = self.snapshot.take().map(|snapshot| snapshot.seq);
         }
         let (first, count, hash) = (frame.first, frame.count, placed.head.hash);
         let settled = frame.settled;
@@ -181,6 +223,14 @@ enum Marked {
         wall: Option<i64>,
         last: Option<u64>,
     },
+    Snapshot {
+        seq: u64,
+        after: u64,
+        hash: String,
+        bytes: u64,
+        sha256: String,
+    },
+    Part(String),
     End {
         frames: u64,
         entries: u64,
@@ -203,13 +253,41 @@ struct EntryLine {
 /// [`JournalError::ExportWrong`] at the first line that does not agree, [`JournalError::Unreadable`]
 /// when `lines` cannot be read.
 pub fn check_export(lines: &mut dyn BufRead) -> Result<Exported, JournalError> {
+    read_export(lines, &mut Unkept)
+}
+
+/// Who takes what an export holds, once its hashes agree.
+pub(super) trait Rebuilt {
+    /// The next frame, as it stood in the journal.
+    fn frame(&mut self, before: Head, frame: &[u8]) -> Result<(), JournalError>;
+    /// The snapshot, before any frame.
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<(), JournalError>;
+}
+
+struct Unkept;
+
+impl Rebuilt for Unkept {
+    fn frame(&mut self, _: Head, _: &[u8]) -> Result<(), JournalError> {
+        Ok(())
+    }
+    fn snapshot(&mut self, _: &Snapshot) -> Result<(), JournalError> {
+        Ok(())
+    }
+}
+
+/// Reads an export through, as [`check_export`] does, and hands on what it holds.
+pub(super) fn read_export(
+    lines: &mut dyn BufRead,
+    into: &mut dyn Rebuilt,
+) -> Result<Exported, JournalError> {
     let mut check = Checking { lines, line: 0, text: String::new() };
     let Some(Marked::Export { after, hash }) = check.marked()? else {
         return Err(check.wrong("it does not begin as an export does"));
     };
     let hash = Hash::from_hex(&hash).ok_or_else(|| check.wrong("the hash is no hash"))?;
     let before = Head { seq: Seq(after), hash };
-    let mut done = Exported { before, head: before, frames: 0, entries: 0, findings: vec![] };
+    let mut done =
+        Exported { before, head: before, frames: 0, entries: 0, snapshot: None, findings: vec![] };
     loop {
         match check.marked()? {
             Some(Marked::Frame { first, entries, settled, hash, kind, at, wall, last }) => {
@@ -230,19 +308,25 @@ pub fn check_export(lines: &mut dyn BufRead) -> Result<Exported, JournalError> {
                 if head.hash.to_string() != hash {
                     return Err(check.wrong("the frame before this line does not have this hash"));
                 }
-                done = Exported {
-                    head,
-                    frames: done.frames + 1,
-                    entries: done.entries + entries as u64,
-                    ..done
-                };
+                into.frame(done.head, &bytes)?;
+                (done.head, done.frames) = (head, done.frames + 1);
+                done.entries += entries as u64;
+            }
+            Some(Marked::Snapshot { seq, after, hash, bytes, sha256 })
+                if done.frames == 0 && done.snapshot.is_none() && Seq(seq) >= before.seq =>
+            {
+                let hash = Hash::from_hex(&hash).ok_or_else(|| check.wrong("no hash"))?;
+                let bytes = check.parts(bytes, &sha256)?;
+                let head = Head { seq: Seq(after), hash };
+                into.snapshot(&Snapshot { seq: Seq(seq), head, bytes })?;
+                done.snapshot = Some(Seq(seq));
             }
             Some(Marked::End { frames, entries, hash }) => {
                 let agrees = (frames, entries) == (done.frames, done.entries)
                     && hash == done.head.hash.to_string();
                 return if agrees { Ok(done) } else { Err(check.wrong("the totals disagree")) };
             }
-            Some(Marked::Export { .. }) | None => {
+            Some(Marked::Export { .. } | Marked::Snapshot { .. } | Marked::Part(_)) | None => {
                 return Err(check.wrong("neither a frame nor the end"));
             }
         }
@@ -270,6 +354,27 @@ impl Checking<'_> {
 
     fn marked(&mut self) -> Result<Option<Marked>, JournalError> {
         Ok(serde_json::from_str(self.next_line()?).ok())
+    }
+
+    /// The parts of a snapshot of so many bytes.
+    fn parts(&mut self, length: u64, sha256: &str) -> Result<Vec<u8>, JournalError> {
+        if length > SNAPSHOT_MAX {
+            return Err(self.wrong("no snapshot is that long"));
+        }
+        let mut bytes = Vec::new();
+        while (bytes.len() as u64) < length {
+            let part = match self.marked()? {
+                Some(Marked::Part(part)) => STANDARD.decode(part).ok(),
+                _ => None,
+            };
+            match part.filter(|part| !part.is_empty()) {
+                Some(mut part) => bytes.append(&mut part),
+                None => return Err(self.wrong("not a part of the snapshot")),
+            }
+        }
+        let agrees = bytes.len() as u64 == length
+            && Hash(Sha256::digest(&bytes).into()).to_string() == sha256;
+        if agrees { Ok(bytes) } else { Err(self.wrong("the snapshot has another hash")) }
     }
 
     fn entries(&mut self, first: u64, count: usize) -> Result<Vec<Draft>, JournalError> {

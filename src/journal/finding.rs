@@ -66,7 +66,8 @@ pub enum Finding {
         /// How many there are.
         bytes: u64,
     },
-    /// Entries that were given a sequence and never reached the disk; a snapshot stands for them.
+    /// Sequences that were left out: their entries never reached the disk and a snapshot stands for
+    /// them, or a box was replaced and nobody knows whether the old one had used them.
     Gap {
         /// The entries.
         lost: Lost,
@@ -207,7 +208,7 @@ impl fmt::Display for Finding {
                 )
             }
             Self::Gap { lost } => {
-                write!(f, "{lost} never reached the disk; a snapshot stands for them")
+                write!(f, "{lost} left out: no disk took them, or the box was replaced")
             }
             Self::SnapshotDamaged { file, why } => {
                 write!(

@@ -194,17 +194,40 @@ impl Journal {
         }
     }
 
-    /// While volatile: tries a fresh segment with everything held. Whether the journal is safe now.
+    /// While volatile: tries a fresh segment with everything held, and on a full disk a second time
+    /// in the ballast's place. Whether the journal is safe now.
     pub fn retry(&mut self) -> bool {
         if self.is_safe() {
             return true;
         }
-        match self.recover() {
+        let mut tried = self.recover();
+        let full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
+        if tried.as_ref().is_err_and(full) && self.ballast.give_up() {
+            tried = self.recover();
+        }
+        match tried {
             Ok(()) => true,
             Err(error) => {
                 self.turn_volatile(&error);
                 false
             }
+        }
+    }
+
+    /// Leaves the next `count` sequences out, and says so in the record: they may have been given
+    /// out where nobody can look any more.
+    pub(super) fn leave_out(&mut self, count: u64) -> io::Result<()> {
+        self.force();
+        let last = Seq(self.next.0 - 1 + count);
+        let mut buffer = Vec::new();
+        let head = encode_gap(&mut buffer, self.head, self.settled(), last);
+        self.write(&buffer, head)?;
+        self.next = last.next();
+        self.force();
+        match &self.mode {
+            Mode::Safe(_) if self.durable == head => Ok(()),
+            Mode::Safe(_) => Err(io::Error::other("the disk did not take it")),
+            Mode::Volatile { error, .. } => Err(io::Error::other(error.to_string())),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The start. It reads the newest good snapshot and the records after it, decides what the end of
 //! the last segment is, and opens the journal for writing. It succeeds on an unwritable, full or
-//! damaged disk; the one refusal is a folder that another process holds.
+//! damaged disk; the two refusals are a folder that another process holds and a restore that was cut.
 //!
 //! - A torn tail is kept in a `torn-…` file.
 //! - Damage stays where it is; sequences go on behind the highest that may have been given out, so
@@ -27,6 +27,7 @@ use super::entry::{Draft, Lying, Record};
 use super::error::JournalError;
 use super::finding::{Finding, Lost, Why};
 use super::log::{Begun, Journal, Writing};
+use super::restore::{is_half_restored, read_note};
 use super::scrub::Unread;
 use super::segment::{
     HeadFault, Listed, Reason, SEGMENT_HEAD, SegmentHead, begin_segment, encode_segment_head,
@@ -62,13 +63,18 @@ pub struct Opened {
     pub clean_stop: bool,
     /// The segments that were not read, for [`super::Scrub`].
     pub unread: Unread,
+    /// Where the chain stands before the oldest segment: above 0 where the beginning is not here.
+    pub begins: Head,
+    /// What a restore has to tell this start; see [`super::CommitterHandle::forget_note`].
+    pub note: Option<Vec<u8>>,
 }
 
 impl Journal {
     /// Takes the folder (made if need be) and reads the newest good snapshot.
     ///
     /// # Errors
-    /// [`JournalError::Held`] when another process holds the folder; nothing else stops a start.
+    /// [`JournalError::Held`] when another process holds the folder, [`JournalError::HalfRestored`]
+    /// when a restore into it was cut; nothing else stops a start.
     pub fn open(disk: Arc<dyn Disk>, dir: &Path, limits: Limits) -> Result<Opening, JournalError> {
         let mut opening = Opening {
             disk,
@@ -88,6 +94,9 @@ impl Journal {
         let locked = opening.disk.lock_dir(dir);
         if matches!(locked, Ok(None)) {
             return Err(JournalError::Held);
+        }
+        if is_half_restored(opening.disk.as_ref(), dir) {
+            return Err(JournalError::HalfRestored { path: dir.display().to_string() });
         }
         opening.unread = opening.look().err();
         match locked {
@@ -160,6 +169,9 @@ impl Opening {
         let end = walk(self.disk.as_ref(), &self.dir, &self.segments, range, &mut replay);
         self.missing_before(from, covered);
         self.missing_behind(&end, covered);
+        let begins = self.segments.first().and_then(|oldest| oldest.head.ok());
+        let begins = begins.map_or(Head::START, |head| head.anchor);
+        let note = read_note(self.disk.as_ref(), &self.dir);
         let clean_stop = end.closed && end.tail == Tail::Whole;
         let unread = Unread {
             disk: self.disk.clone(),
@@ -168,7 +180,7 @@ impl Opening {
             until: from,
         };
         let (journal, findings) = self.start(&end, covered);
-        Opened { journal, findings, clean_stop, unread }
+        Opened { journal, findings, clean_stop, unread, begins, note }
     }
 
     /// The last segment that begins at or before the first entry that is needed.
@@ -219,13 +231,20 @@ impl Opening {
             Some(error) => Err(error),
             None => self.writing(end, &mut begun),
         };
+        let mut full = false;
+        let mut unwritable = None;
         if let Err(error) = &started {
-            self.findings.push(Finding::Unwritable { error: error.to_string() });
+            full = error.kind() == io::ErrorKind::StorageFull;
+            unwritable = Some(Finding::Unwritable { error: error.to_string() });
             if begun.read && end.tail != Tail::Damaged {
                 self.hold_unsettled(end, &mut begun);
             }
         }
-        let journal = Journal::new(begun, started.map_err(|error| error.to_string()));
+        let mut journal = Journal::new(begun, started.map_err(|error| error.to_string()));
+        // What a ballast of an earlier run makes free is room to begin in.
+        if !full || !journal.retry() {
+            self.findings.extend(unwritable);
+        }
         (journal, self.findings)
     }
 

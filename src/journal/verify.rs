@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::terms::{At, Seq, Wall};
 
-use super::chain::Head;
+use super::chain::{Hash, Head};
 use super::disk::Disk;
 use super::entry::Record;
 use super::error::JournalError;
@@ -40,6 +40,8 @@ pub struct VerifyReport {
     pub frames: u64,
     /// Entries in them.
     pub entries: u64,
+    /// Where the chain stood before the oldest frame; above 0 where the beginning is not here.
+    pub before: Head,
     /// The oldest entry.
     pub first: Option<End>,
     /// The newest entry.
@@ -96,9 +98,38 @@ pub(super) fn listed(disk: &dyn Disk, dir: &Path) -> Result<Vec<Listed>, Journal
 /// [`JournalError::Unreadable`] when the folder cannot be listed; whatever is wrong inside it is in
 /// the report.
 pub fn verify(disk: &dyn Disk, dir: &Path) -> Result<VerifyReport, JournalError> {
+    verify_reading(disk, dir, &mut |_| {})
+}
+
+/// The same, and shows every record on the way; a second time if a running hub retired the oldest
+/// file meanwhile.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_reading(
+    disk: &dyn Disk,
+    dir: &Path,
+    each: &mut dyn FnMut(Record),
+) -> Result<VerifyReport, JournalError> {
+    let oldest = |segments: &[Listed]| segments.first().map(|oldest| oldest.number);
     let segments = listed(disk, dir)?;
-    let mut check = Check::default();
-    let outcome = walk(disk, dir, &segments, 0..segments.len(), &mut check);
+    let report = verify_these(disk, dir, &segments, each)?;
+    let now = listed(disk, dir)?;
+    match oldest(&now) == oldest(&segments) {
+        true => Ok(report),
+        false => verify_these(disk, dir, &now, each),
+    }
+}
+
+fn verify_these(
+    disk: &dyn Disk,
+    dir: &Path,
+    segments: &[Listed],
+    each: &mut dyn FnMut(Record),
+) -> Result<VerifyReport, JournalError> {
+    let mut check =
+        Check { each, frames: 0, entries: 0, first: None, last: None, findings: Vec::new() };
+    let outcome = walk(disk, dir, segments, 0..segments.len(), &mut check);
     if let (Some(last), Tail::Torn { offset, bytes }) = (segments.last(), outcome.tail) {
         let segment = last.name.clone();
         check.findings.push(Finding::TornTail { segment, offset, bytes, kept_in: None });
@@ -114,6 +145,11 @@ pub fn verify(disk: &dyn Disk, dir: &Path) -> Result<VerifyReport, JournalError>
         segments: segments.len(),
         frames: check.frames,
         entries: check.entries,
+        before: match segments.first() {
+            Some(Listed { head: Ok(head), .. }) => head.anchor,
+            Some(Listed { first, .. }) => Head { seq: Seq(first.0 - 1), hash: Hash::NONE },
+            None => Head::START,
+        },
         first: check.first,
         last: check.last,
         head: outcome.head,
@@ -123,8 +159,49 @@ pub fn verify(disk: &dyn Disk, dir: &Path) -> Result<VerifyReport, JournalError>
     })
 }
 
-#[derive(Default)]
-struct Check {
+/// Whoever makes something of a journal without opening it.
+pub trait Onlooker {
+    /// The newest good snapshot; when its bytes are of no use, the next older one is shown.
+    fn snapshot(&mut self, bytes: &[u8]) -> bool;
+    /// A record after it, in order.
+    fn record(&mut self, record: Record);
+}
+
+/// Shows the newest snapshot that is of use and every record after it, also beside a running hub.
+///
+/// # Errors
+/// [`JournalError::Unreadable`] when the folder cannot be listed; damaged places are passed over.
+pub fn look(disk: &dyn Disk, dir: &Path, by: &mut impl Onlooker) -> Result<(), JournalError> {
+    let segments = listed(disk, dir)?;
+    let snapshots = list_snapshots(disk, dir).unwrap_or_default();
+    let covered = snapshots.into_iter().find(|seq| {
+        read_snapshot(disk, dir, *seq).is_ok_and(|snapshot| by.snapshot(&snapshot.bytes))
+    });
+    let covered = covered.unwrap_or(Seq(0));
+    let from = segments.iter().rposition(|s| s.first <= covered.next()).unwrap_or(0);
+    walk(disk, dir, &segments, from..segments.len(), &mut Behind { covered, by });
+    Ok(())
+}
+
+struct Behind<'b, B> {
+    covered: Seq,
+    by: &'b mut B,
+}
+
+impl<B: Onlooker> Reader for Behind<'_, B> {
+    fn frame(&mut self, placed: &Placed<'_>) -> ControlFlow<()> {
+        let covered = self.covered;
+        for entry in placed.entries().filter(|entry| entry.seq > covered) {
+            self.by.record(entry.to_record());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn finding(&mut self, _: Finding) {}
+}
+
+struct Check<'e> {
+    each: &'e mut dyn FnMut(Record),
     frames: u64,
     entries: u64,
     first: Option<End>,
@@ -132,7 +209,7 @@ struct Check {
     findings: Vec<Finding>,
 }
 
-impl Reader for Check {
+impl Reader for Check<'_> {
     fn frame(&mut self, placed: &Placed<'_>) -> ControlFlow<()> {
         self.frames += 1;
         for entry in placed.entries() {
@@ -140,6 +217,7 @@ impl Reader for Check {
             let end = End { seq: entry.seq, at: entry.at, wall: entry.wall };
             self.first.get_or_insert(end);
             self.last = Some(end);
+            (self.each)(entry.to_record());
         }
         ControlFlow::Continue(())
     }

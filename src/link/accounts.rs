@@ -8,7 +8,7 @@
 //! without an early end, unknown names included; they are long random strings that `commission`
 //! makes, so a slow password hash would only cost a small box its reconnect storm.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ const SAYS: [&str; 3] = ["event", "state", "status"];
 const HEARS: &str = "cmd";
 
 /// One MQTT user of the built-in broker.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// MQTT user name; unique, not empty.
     pub name: String,
@@ -36,7 +36,7 @@ pub struct Account {
 }
 
 /// What an account may say and hear.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
     /// One native device: says its own `event`, `state` and `status`, hears its own `cmd`.
     Device(DeviceId),
@@ -89,6 +89,21 @@ impl Accounts {
         };
         let same = same_digest(&offered, &wanted);
         name.filter(|_| same).cloned()
+    }
+
+    /// The account's name if there is one.
+    pub(super) fn known(&self, name: &str) -> Option<Arc<str>> {
+        self.known.get_key_value(name).map(|(name, _)| Arc::clone(name))
+    }
+
+    /// Whose sessions cannot go on under `next`: accounts that are gone, or reach elsewhere. Another
+    /// password is asked for at the next sign-in.
+    pub(super) fn ended_by(&self, next: &Self) -> BTreeSet<Arc<str>> {
+        let goes_on = |name: &str, reach: &Reach| {
+            next.known.get(name).is_some_and(|known| known.reach == *reach)
+        };
+        let ended = self.known.iter().filter(|(name, known)| !goes_on(name, &known.reach));
+        ended.map(|(name, _)| Arc::clone(name)).collect()
     }
 
     /// Whether `name` may publish to `topic`, or leave a will there.
@@ -305,6 +320,20 @@ mod tests {
         assert_eq!(house.admit("nobody", b"secret-14"), None);
         assert!(!house.may_publish("nobody", "anling/v1/hub1/B-14/event"));
         assert!(!house.may_subscribe("nobody", "anling/v1/hub1/B-14/cmd"));
+    }
+
+    #[test]
+    fn a_session_ends_with_its_account_or_its_reach_and_not_with_its_password() {
+        let device = |id| Reach::Device(DeviceId::new(id).unwrap());
+        let next = vec![
+            account("b14", "another secret", device("B-14")),
+            account("b501", "secret-501", device("B-15")),
+            account("press", "local", Reach::Press),
+            account("new", "x", Reach::Press),
+        ];
+        let next = Accounts::new(&HubId::new("hub1").unwrap(), next).unwrap();
+        let ended = house().ended_by(&next);
+        assert_eq!(ended.iter().map(|name| &**name).collect::<Vec<_>>(), ["b501", "z2m"]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use rmqtt::codec::types::Publish;
@@ -39,7 +39,9 @@ use super::broker_door::{Door, DoorLimits, Guests};
 pub use super::broker_hooks::SessionNews;
 use super::broker_hooks::{HOOKS, Hearth, Hook};
 use super::broker_kept::Kept;
-use crate::terms::{At, HubId, Inbound, LinkId, Wait};
+use super::broker_tls::Tls;
+pub use super::broker_tls::TlsSettings;
+use crate::terms::{At, HubId, Inbound, LinkId, Wait, Wall};
 
 /// Threads of the broker's runtime. Own choice: rmqtt gave 32,700 acknowledgements a second on two
 /// cores, a hundred times the worst storm.
@@ -122,9 +124,12 @@ pub struct DownlinkFull;
 pub struct Broker {
     engine: Engine,
     hearth: Arc<Hearth>,
+    hub: HubId,
     downlink: mpsc::Sender<Command>,
     closing: watch::Sender<bool>,
     door: JoinHandle<()>,
+    entrance: Arc<Door>,
+    tls: Option<(Arc<Tls>, JoinHandle<()>)>,
 }
 
 impl Drop for Broker {
@@ -164,7 +169,7 @@ impl Broker {
         let link = LinkId::new(LINK).expect("LINK is an id");
         let hearth = Arc::new(Hearth {
             link,
-            accounts,
+            accounts: RwLock::new(Arc::new(accounts)),
             inbox,
             sessions,
             now: Box::new(now),
@@ -185,10 +190,44 @@ impl Broker {
         let engine = Engine(Some(runtime));
         let (closing, closed) = watch::channel(false);
         let (downlink, commands) = mpsc::channel(DOWNLINK);
+        let hub = settings.hub.clone();
         let opening = open(settings, Arc::clone(&hearth), commands, closed);
-        let (door, address) = engine.run(opening).await??;
+        let (door, entrance, address) = engine.run(opening).await??;
         info!(%address, "the built-in broker listens");
-        Ok((Self { engine, hearth, downlink, closing, door }, address))
+        let tls = None;
+        Ok((Self { engine, hearth, hub, downlink, closing, door, entrance, tls }, address))
+    }
+
+    /// Opens the way in behind TLS, once; where it listens.
+    ///
+    /// # Errors
+    /// When a file cannot be used or the address is taken; the plain way in goes on.
+    pub async fn open_tls(&mut self, settings: &TlsSettings) -> Result<SocketAddr, LinkError> {
+        let tls = Arc::new(Tls::open(settings)?);
+        let (door, shown, address) =
+            (Arc::clone(&self.entrance), Arc::clone(&tls), settings.listen);
+        let opening = async move {
+            let listener = listen(address).map_err(|cause| LinkError::Listen { address, cause })?;
+            let address = listener.local_addr().map_err(not_started)?;
+            Ok::<_, LinkError>((tokio::spawn(door.keep(listener, Some(shown))), address))
+        };
+        let (task, address) = self.engine.run(opening).await??;
+        info!(%address, "the built-in broker listens behind TLS");
+        self.tls = Some((tls, task));
+        Ok(address)
+    }
+
+    /// Reads the files of TLS anew, for connections from now on; without TLS nothing happens.
+    ///
+    /// # Errors
+    /// When a file cannot be used; then the former ones go on.
+    pub fn renew_tls(&self, settings: &TlsSettings) -> Result<(), LinkError> {
+        self.tls.as_ref().map_or(Ok(()), |(tls, _)| tls.renew(settings))
+    }
+
+    /// The last moment the certificate holds that clients are shown; none without TLS.
+    pub fn tls_until(&self) -> Option<Wall> {
+        self.tls.as_ref().map(|(tls, _)| tls.until())
     }
 
     /// Sends a command or another message to whoever subscribed, at QoS 1. Never waits; with `retain`
@@ -199,6 +238,20 @@ impl Broker {
             self.hearth.counts.unsent.one();
             DownlinkFull
         })
+    }
+
+    /// Takes other accounts into use; connections go on. Sessions of accounts that are gone or reach
+    /// elsewhere are closed; a changed password counts from the next sign-in.
+    ///
+    /// # Errors
+    /// When an account cannot be used; then all stay as they were.
+    pub fn renew_accounts(&self, accounts: Vec<Account>) -> Result<(), LinkError> {
+        let ended = self.hearth.renew_accounts(Accounts::new(&self.hub, accounts)?);
+        if let (false, Some(runtime)) = (ended.is_empty(), &self.engine.0) {
+            let hearth = Arc::clone(&self.hearth);
+            runtime.spawn(async move { hearth.close_sessions(ended).await });
+        }
+        Ok(())
     }
 
     /// What has happened since the start.
@@ -214,6 +267,9 @@ impl Broker {
         let mut awaited = self.hearth.awaited.subscribe();
         let settled = async {
             let _accepts_no_more = (&mut self.door).await;
+            if let Some((_, door)) = &mut self.tls {
+                let _nor_there = door.await;
+            }
             if awaited.wait_for(|count| *count == 0).await.is_ok() {
                 self.hearth.deaf.store(true, Ordering::Release);
                 sleep(LAST_ACKS).await;
@@ -222,6 +278,9 @@ impl Broker {
         let _in_time = timeout(limit.std(), settled).await;
         self.hearth.deaf.store(true, Ordering::Release);
         self.door.abort();
+        if let Some((_, door)) = &self.tls {
+            door.abort();
+        }
         if let Some(runtime) = self.engine.0.take() {
             let ended = move || runtime.shutdown_timeout(limit.std());
             let _ended = tokio::task::spawn_blocking(ended).await;
@@ -254,7 +313,7 @@ async fn open(
     hearth: Arc<Hearth>,
     commands: mpsc::Receiver<Command>,
     closing: watch::Receiver<bool>,
-) -> Result<(JoinHandle<()>, SocketAddr), LinkError> {
+) -> Result<(JoinHandle<()>, Arc<Door>, SocketAddr), LinkError> {
     let listener = listen(settings.listen)
         .map_err(|cause| LinkError::Listen { address: settings.listen, cause })?;
     let address = listener.local_addr().map_err(not_started)?;
@@ -284,7 +343,7 @@ async fn open(
     };
     let (guests, counts) = (Arc::clone(&hearth.guests), Arc::clone(&hearth.counts));
     let door = Arc::new(Door::new(inner, limits, guests, counts, closing));
-    Ok((tokio::spawn(door.keep(listener)), address))
+    Ok((tokio::spawn(Arc::clone(&door).keep(listener, None)), door, address))
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {

@@ -9,7 +9,8 @@
 //! ceiling on all, dead peers noticed by TCP keep-alive, and a stop that reads nothing more while the
 //! last acknowledgements still go out. A broker connection that did not come through the door is
 //! refused at sign-in; what else a local process may do there, it could do to the whole box. Idle
-//! connections hold no buffer here.
+//! connections hold no buffer here. A second listener may stand behind TLS (`link::broker_tls`); what
+//! follows the handshake is the same.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -21,14 +22,16 @@ use std::task::ready;
 use std::time::Duration;
 
 use rustix::net::sockopt;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::server::TlsStream;
 use tracing::{debug, warn};
 
 use super::broker_counts::Counters;
+use super::broker_tls::{Named, Tls, named_by};
 
 /// Longest CONNECT in bytes. Own choice: client id, name, password and a will's topic of at most
 /// 256 bytes each leave room for a will of 7 KB.
@@ -57,7 +60,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 const PROBE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
 
 /// Which loopback port belongs to which client, so that the broker knows whom it talks to.
-pub(super) type Guests = Arc<Mutex<BTreeMap<SocketAddr, SocketAddr>>>;
+pub(super) type Guests = Arc<Mutex<BTreeMap<SocketAddr, Visitor>>>;
+
+/// A client that came through the door.
+#[derive(Debug, Clone)]
+pub(super) struct Visitor {
+    pub(super) peer: SocketAddr,
+    /// Whom its certificate names, if it showed one.
+    pub(super) named: Option<Named>,
+}
+
+/// A client that the broker has answered.
+enum Signed {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
 
 /// The numbers the door holds to.
 pub(super) struct DoorLimits {
@@ -100,8 +117,8 @@ impl Door {
         Self { behind, limits, guests, unsigned: Mutex::default(), places, counts, closing }
     }
 
-    /// Accepts until closing.
-    pub(super) async fn keep(self: Arc<Self>, listener: TcpListener) {
+    /// Accepts until closing, behind TLS where that is given.
+    pub(super) async fn keep(self: Arc<Self>, listener: TcpListener, tls: Option<Arc<Tls>>) {
         let mut closing = self.closing.clone();
         let mut failing = false;
         loop {
@@ -112,7 +129,7 @@ impl Door {
             match accepted {
                 Ok((client, peer)) => {
                     failing = false;
-                    Self::welcome(&self, client, peer);
+                    Self::welcome(&self, client, peer, tls.clone());
                 }
                 Err(cause) => {
                     if !failing {
@@ -125,37 +142,60 @@ impl Door {
         }
     }
 
-    fn welcome(door: &Arc<Self>, client: TcpStream, peer: SocketAddr) {
+    fn welcome(door: &Arc<Self>, client: TcpStream, peer: SocketAddr, tls: Option<Arc<Tls>>) {
         let Ok(place) = Arc::clone(&door.places).try_acquire_owned() else {
             door.counts.turned_away.one();
             return;
         };
         let (number, pushed_out) = door.enter();
-        tokio::spawn(Arc::clone(door).serve(client, peer, (number, pushed_out), place));
+        tokio::spawn(Arc::clone(door).serve((client, tls), peer, (number, pushed_out), place));
     }
 
     async fn serve(
         self: Arc<Self>,
-        mut client: TcpStream,
+        (client, tls): (TcpStream, Option<Arc<Tls>>),
         peer: SocketAddr,
         (number, pushed_out): (u64, oneshot::Receiver<()>),
         _place: OwnedSemaphorePermit,
     ) {
         let signed = tokio::select! {
-            signed = timeout(self.limits.handshake, self.sign_in(&mut client, peer)) => {
+            signed = timeout(self.limits.handshake, self.let_in(client, tls, peer)) => {
                 signed.ok().and_then(Result::ok)
             }
             _ = pushed_out => None,
         };
         let was_waiting = self.leave(number);
-        let Some((mut broker, _guest)) = signed else {
+        let Some((client, mut broker, _guest)) = signed else {
             if was_waiting {
                 debug!(%peer, "closed: no MQTT sign-in");
                 self.counts.mute.one();
             }
             return;
         };
-        relay(&mut client, &mut broker, self.closing.clone()).await;
+        let closing = self.closing.clone();
+        match client {
+            Signed::Plain(mut client) => relay(&mut client, &mut broker, closing).await,
+            Signed::Tls(client) => relay_tls(*client, &mut broker, closing).await,
+        }
+    }
+
+    async fn let_in(
+        &self,
+        mut client: TcpStream,
+        tls: Option<Arc<Tls>>,
+        peer: SocketAddr,
+    ) -> io::Result<(Signed, TcpStream, Guest)> {
+        probe_when_silent(&client)?;
+        client.set_nodelay(true)?;
+        let Some(tls) = tls else {
+            let visitor = Visitor { peer, named: None };
+            let (broker, guest) = self.sign_in(&mut client, visitor).await?;
+            return Ok((Signed::Plain(client), broker, guest));
+        };
+        let mut client = Box::new(tls.acceptor().accept(client).await?);
+        let named = named_by(client.get_ref().1.peer_certificates());
+        let (broker, guest) = self.sign_in(&mut client, Visitor { peer, named }).await?;
+        Ok((Signed::Tls(client), broker, guest))
     }
 
     /// Hears the CONNECT, passes it on and hands back the first answer. rmqtt answers "unavailable" to
@@ -163,19 +203,18 @@ impl Door {
     /// refused press does; so it is asked again.
     async fn sign_in(
         &self,
-        client: &mut TcpStream,
-        peer: SocketAddr,
+        client: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        visitor: Visitor,
     ) -> io::Result<(TcpStream, Guest)> {
-        probe_when_silent(client)?;
-        client.set_nodelay(true)?;
         let connect = read_connect(client).await?;
         let mut pauses = BUSY_PAUSES.iter();
         loop {
-            let (broker, guest, answer) = self.ask(&connect, peer).await?;
+            let (broker, guest, answer) = self.ask(&connect, visitor.clone()).await?;
             match pauses.next() {
                 Some(pause) if is_unavailable(&answer) => sleep(*pause).await,
                 Some(_) | None => {
                     client.write_all(&answer).await?;
+                    client.flush().await?;
                     return Ok((broker, guest));
                 }
             }
@@ -186,11 +225,11 @@ impl Door {
     async fn ask(
         &self,
         connect: &[u8],
-        peer: SocketAddr,
+        visitor: Visitor,
     ) -> io::Result<(TcpStream, Guest, Vec<u8>)> {
         let mut broker = TcpStream::connect(self.behind).await?;
         broker.set_nodelay(true)?;
-        let guest = Guest::new(&self.guests, broker.local_addr()?, peer);
+        let guest = Guest::new(&self.guests, broker.local_addr()?, visitor);
         broker.write_all(connect).await?;
         let mut answer = Vec::with_capacity(ANSWER_CHUNK);
         if broker.read_buf(&mut answer).await? == 0 {
@@ -227,8 +266,8 @@ struct Guest {
 }
 
 impl Guest {
-    fn new(guests: &Guests, inside: SocketAddr, peer: SocketAddr) -> Self {
-        guests.lock().unwrap_or_else(PoisonError::into_inner).insert(inside, peer);
+    fn new(guests: &Guests, inside: SocketAddr, visitor: Visitor) -> Self {
+        guests.lock().unwrap_or_else(PoisonError::into_inner).insert(inside, visitor);
         Self { guests: Arc::clone(guests), inside }
     }
 }
@@ -248,7 +287,7 @@ fn probe_when_silent(client: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-async fn read_connect(client: &mut TcpStream) -> io::Result<Vec<u8>> {
+async fn read_connect(client: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut heard = Vec::with_capacity(256);
     while !is_whole_connect(&heard)? {
         if client.read_buf(&mut heard).await? == 0 {
@@ -308,6 +347,55 @@ async fn relay(client: &mut TcpStream, broker: &mut TcpStream, mut closing: watc
     tokio::select! {
         () = up => {}
         _ = pump(&mut from_broker, &mut to_client) => {}
+    }
+}
+
+/// The same behind TLS, which needs buffers of its own in any case.
+async fn relay_tls(
+    client: TlsStream<TcpStream>,
+    broker: &mut TcpStream,
+    mut closing: watch::Receiver<bool>,
+) {
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let (mut from_broker, mut to_broker) = broker.split();
+    let up = async {
+        let closed = async { drop(closing.wait_for(|closing| *closing).await) };
+        tokio::select! {
+            _ = carry(&mut from_client, &mut to_broker) => {}
+            () = closed => std::future::pending().await,
+        }
+        if to_broker.shutdown().await.is_ok() {
+            sleep(LAST_WORDS).await;
+        }
+    };
+    tokio::select! {
+        () = up => {}
+        _ = carry(&mut from_broker, &mut to_client) => {}
+    }
+    // Without a farewell a client may take what it heard last for cut.
+    let _gone = timeout(SEND_LIMIT, to_client.shutdown()).await;
+}
+
+async fn carry(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<()> {
+    loop {
+        let heard = poll_fn(|context| {
+            let mut space = [0; CHUNK];
+            let mut read = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut *from).poll_read(context, &mut read))?;
+            io::Result::Ok(read.filled().to_vec()).into()
+        })
+        .await?;
+        if heard.is_empty() {
+            return Ok(());
+        }
+        let sent = async {
+            to.write_all(&heard).await?;
+            to.flush().await
+        };
+        timeout(SEND_LIMIT, sent).await??;
     }
 }
 

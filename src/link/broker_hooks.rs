@@ -11,10 +11,9 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use rmqtt::codec::v5::{PublishAckReason, SubscribeAckReason};
@@ -31,7 +30,8 @@ use tracing::{debug, info, warn};
 
 use super::accounts::Accounts;
 use super::broker_counts::Counters;
-use super::broker_door::Guests;
+use super::broker_door::{Guests, Visitor};
+use super::broker_tls::Named;
 use crate::terms::{At, Inbound, LinkId, Receipt, Verdict};
 
 /// What rmqtt's traits want to be given back.
@@ -78,7 +78,7 @@ pub(super) enum Complaint {
 /// Everything the hooks need.
 pub(super) struct Hearth {
     pub(super) link: LinkId,
-    pub(super) accounts: Accounts,
+    pub(super) accounts: RwLock<Arc<Accounts>>,
     pub(super) inbox: mpsc::Sender<Inbound>,
     pub(super) sessions: mpsc::Sender<SessionNews>,
     pub(super) now: Box<dyn Fn() -> At + Send + Sync>,
@@ -177,14 +177,20 @@ impl Drop for Awaited<'_> {
 
 impl Hearth {
     async fn sign_in(&self, connect: &ConnectInfo) -> AuthResult {
-        let Some(peer) = self.peer(connect) else {
+        let Some(Visitor { peer, named }) = self.visitor(connect) else {
             self.counts.strangers.one();
             warn!("a connection came round the broker's door and was refused");
             return AuthResult::NotAuthorized;
         };
         let name = connect.username().map(|name| &**name).unwrap_or_default();
         let password = connect.password().map(|word| &**word).unwrap_or_default();
-        let Some(account) = self.accounts.admit(name, password) else {
+        let admitted = match &named {
+            None => self.accounts().admit(name, password),
+            // A certificate takes the password's place, for the account it names and no other.
+            Some(Named::Account(own)) if **own == *name => self.accounts().known(name),
+            Some(Named::Account(_) | Named::Nobody) => None,
+        };
+        let Some(account) = admitted else {
             self.counts.strangers.one();
             self.complain(name, Complaint::Password, &peer.to_string());
             return AuthResult::BadUsernameOrPassword;
@@ -198,7 +204,7 @@ impl Hearth {
             LastWill::V3(will) => &*will.topic,
             LastWill::V5(will) => &*will.topic,
         });
-        if let Some(topic) = will.filter(|topic| !self.accounts.may_publish(&account, topic)) {
+        if let Some(topic) = will.filter(|topic| !self.accounts().may_publish(&account, topic)) {
             self.counts.foreign_topics.one();
             self.complain(name, Complaint::Will, topic);
             return AuthResult::NotAuthorized;
@@ -221,9 +227,48 @@ impl Hearth {
         }
     }
 
-    fn peer(&self, connect: &ConnectInfo) -> Option<SocketAddr> {
+    /// The accounts as they stand now.
+    pub(super) fn accounts(&self) -> Arc<Accounts> {
+        Arc::clone(&self.accounts.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Other accounts from now on; whose sessions cannot go on.
+    pub(super) fn renew_accounts(&self, next: Accounts) -> BTreeSet<Arc<str>> {
+        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        let ended = accounts.ended_by(&next);
+        *accounts = Arc::new(next);
+        drop(accounts);
+        // What was refused before may be right now, and is worth a word if it is not.
+        self.complaints().clear();
+        ended
+    }
+
+    /// Closes every session of these accounts, kept ones included, with their subscriptions.
+    pub(super) async fn close_sessions(&self, accounts: BTreeSet<Arc<str>>) {
+        let context = self.context.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(context) = context else { return };
+        let shared = context.extends.shared().await;
+        let of = |session: &Session| accounts.contains(session.id.username_ref());
+        let ended: Vec<Id> = shared
+            .iter()
+            .filter(|entry| entry.session().is_some_and(|s| of(&s)))
+            .map(|entry| entry.id())
+            .collect();
+        for id in ended {
+            let closed = match shared.entry(id.clone()).try_lock().await {
+                Ok(mut entry) => entry.kick(true, true, true).await.map(drop),
+                Err(cause) => Err(cause),
+            };
+            match closed {
+                Ok(()) => info!(account = id.username_ref(), "its account is gone: session closed"),
+                Err(cause) => warn!(%cause, "a session outlives its account: it can say nothing"),
+            }
+        }
+    }
+
+    fn visitor(&self, connect: &ConnectInfo) -> Option<Visitor> {
         let guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
-        guests.get(&connect.ipaddress()?).copied()
+        guests.get(&connect.ipaddress()?).cloned()
     }
 
     async fn owns_session(&self, account: &str, id: &Id) -> bool {
@@ -241,7 +286,7 @@ impl Hearth {
 
     fn listens(&self, session: &Session, wish: &Subscribe) -> SubscribeAclResult {
         let account = session.id.username_ref();
-        if self.accounts.may_subscribe(account, &wish.topic_filter) {
+        if self.accounts().may_subscribe(account, &wish.topic_filter) {
             return SubscribeAclResult::new_success(wish.opts.qos(), None);
         }
         self.counts.foreign_filters.one();
@@ -251,7 +296,7 @@ impl Hearth {
 
     async fn heard(&self, session: &Session, publish: &Publish) -> PublishAclResult {
         let account = session.id.username_ref();
-        if !self.accounts.may_publish(account, &publish.topic) {
+        if !self.accounts().may_publish(account, &publish.topic) {
             self.counts.foreign_topics.one();
             self.complain(account, Complaint::Publish, &publish.topic);
             return PublishAclResult::rejected(true, None);

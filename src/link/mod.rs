@@ -7,7 +7,8 @@
 //! receipt is asked of the caller's `now`.
 //!
 //! The built-in MQTT broker stands in [`broker`]; who may say and hear what on it, in [`accounts`].
-//! Brokers that others run are heard by [`mqtt`].
+//! Brokers that others run are heard by [`mqtt`]; serial lines, by [`serial`]. A serial line has no
+//! acknowledgement: the contract's own answer is one.
 
 pub mod accounts;
 pub mod broker;
@@ -15,10 +16,13 @@ mod broker_counts;
 mod broker_door;
 mod broker_hooks;
 mod broker_kept;
+mod broker_tls;
+mod certificate;
 pub mod mqtt;
 mod mqtt_ledger;
 mod mqtt_pace;
 mod mqtt_session;
+pub mod serial;
 
 use std::error::Error;
 use std::io;
@@ -50,6 +54,17 @@ pub enum LinkError {
     Certificates {
         /// The file.
         path: PathBuf,
+        /// Why.
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    /// A file of the broker's TLS cannot be used: replace it.
+    #[error("{} {problem}: put the right PEM file there, or correct links.toml", .path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, as a fragment that follows the file.
+        problem: &'static str,
         /// Why.
         #[source]
         cause: Box<dyn Error + Send + Sync>,

@@ -167,11 +167,11 @@ impl<T: Clone> Lanes<T> {
     }
 
     fn turn(&mut self) -> Option<IncidentId> {
-        if self.in_a_row < ALARMS_IN_A_ROW || self.turns.is_empty() {
-            if let Some(incident) = self.alarms.pop_front() {
-                self.in_a_row += 1;
-                return Some(incident);
-            }
+        if (self.in_a_row < ALARMS_IN_A_ROW || self.turns.is_empty())
+            && let Some(incident) = self.alarms.pop_front()
+        {
+            self.in_a_row += 1;
+            return Some(incident);
         }
         self.in_a_row = 0;
         self.turns.pop_front()

@@ -78,7 +78,7 @@ pub enum MailError {
 }
 
 /// Mail, from the config.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailSettings {
     /// Who it comes from, `安铃 <anling@example.org>`; with Chinese free mail the login itself.
     pub from: String,

@@ -48,7 +48,7 @@ pub enum MailTls {
 }
 
 /// One relay, from the config.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelaySettings {
     /// Host name or address.
     pub host: String,

@@ -29,6 +29,7 @@ use tokio::time::{Sleep, sleep, timeout};
 use super::contained::contained;
 use super::lanes::Lanes;
 pub use super::lanes::{PROBE_WAITS, RETRY_AFTER_MAX, WINDOW};
+pub use super::wire::WireError;
 use super::wire::{Reply, Wire};
 use crate::terms::{EndpointId, IncidentId, Secret, Seq, Wait};
 
@@ -51,34 +52,19 @@ pub const DOWN_AFTER: usize = 2;
 /// Idle connections are closed by many servers after a minute: leave first.
 const IDLE_LIMIT: Duration = Duration::from_secs(50);
 
-/// Why an endpoint cannot be opened. All are for the operator.
+/// Why an endpoint cannot be opened. Both are for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
-    /// Not a URL this can send to.
-    #[error("the webhook's url cannot be used: give an http:// or https:// address with a host")]
-    Url,
+    /// Its address or its TLS.
+    #[error(transparent)]
+    Wire(#[from] WireError),
     /// The bearer token holds characters that no header can.
     #[error("the webhook's secret holds characters that no HTTP header can carry: replace it")]
     Secret,
-    /// The extra CA file cannot be read.
-    #[error("the webhook's CA file {path} cannot be read: check its path and mode")]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// TLS or its certificates cannot be set up.
-    #[error("HTTPS cannot be set up: check the CA file and the system's certificates")]
-    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// No TLS provider was installed for the process.
-    #[error("no TLS provider is installed: install rustls' ring provider before any endpoint")]
-    NoProvider,
 }
 
 /// One endpoint, from the config.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookSettings {
     /// Its name.
     pub endpoint: EndpointId,
@@ -216,7 +202,8 @@ fn wire(settings: &WebhookSettings) -> Result<Wire, WebhookError> {
         bearer.set_sensitive(true);
         headers.insert(AUTHORIZATION, bearer);
     }
-    Wire::new(&settings.url, headers, settings.time_limit.std(), settings.ca_file.as_deref())
+    let limit = settings.time_limit.std();
+    Ok(Wire::new(&settings.url, headers, limit, settings.ca_file.as_deref())?)
 }
 
 /// Answers that would not change if the same event were sent again. Own choice among the 4xx: those
@@ -440,13 +427,13 @@ mod tests {
             ["", "county", "ftp://county/", "file:///etc/passwd", "http://", "http://a:b@county/"]
         {
             let refused = wire(&settings(wrong));
-            assert!(matches!(refused, Err(WebhookError::Url)), "{wrong}");
+            assert!(matches!(refused, Err(WebhookError::Wire(WireError::Url))), "{wrong}");
         }
         let mut broken = settings("https://county.example.org/events");
         broken.bearer = Some(Secret::new("two\nlines"));
         assert!(matches!(wire(&broken), Err(WebhookError::Secret)));
         broken.bearer = None;
         broken.ca_file = Some("/nowhere/ca.pem".into());
-        assert!(matches!(wire(&broken), Err(WebhookError::CaFile { .. })));
+        assert!(matches!(wire(&broken), Err(WebhookError::Wire(WireError::CaFile { .. }))));
     }
 }

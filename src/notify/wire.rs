@@ -9,7 +9,7 @@
 //! - Names are resolved and addresses tried side by side by hyper-util, TLS is rustls with the
 //!   system's certificates; HTTP/2 is not offered, since each event has its own request anyway.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -31,8 +31,6 @@ use tokio::time::timeout;
 use tower_service::Service as _;
 use url::Url;
 
-use super::webhook::WebhookError;
-
 /// How much of an answer is read so that the connection can be used again, and for how long.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
@@ -43,6 +41,29 @@ const ANSWER_HEAD_MAX: usize = 64 * 1024;
 /// Limit of connecting, TLS included. Short against a request's limit, so that a line that swallows
 /// packets is found to be back soon after it is.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// Why an address cannot be used. All are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// Not a URL this can send to.
+    #[error("the url cannot be used: give an http:// or https:// address with a host and no user")]
+    Url,
+    /// The extra CA file cannot be read.
+    #[error("the CA file {path} cannot be read: check its path and mode")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// TLS or its certificates cannot be set up.
+    #[error("HTTPS cannot be set up: check the CA file and the system's certificates")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No TLS provider was installed for the process.
+    #[error("no TLS provider is installed: install rustls' ring provider before any endpoint")]
+    NoProvider,
+}
 
 /// What came of one POST.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,11 +86,14 @@ pub(super) enum Reply {
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
+/// A connection's own work, done whenever a request is waited for.
+type Driven = Connection<Stream, Full<Bytes>>;
+
 /// A kept connection.
 struct Kept {
     sender: SendRequest<Full<Bytes>>,
     /// `None` once it has ended.
-    connection: Option<Pin<Box<Connection<Stream, Full<Bytes>>>>>,
+    connection: Option<Pin<Box<Driven>>>,
 }
 
 /// Why a kept connection gave no answer.
@@ -100,11 +124,11 @@ impl Wire {
         mut headers: HeaderMap,
         limit: Duration,
         ca_file: Option<&Path>,
-    ) -> Result<Self, WebhookError> {
-        let url = Url::parse(url).map_err(|_| WebhookError::Url)?;
+    ) -> Result<Self, WireError> {
+        let url = Url::parse(url).map_err(|_| WireError::Url)?;
         let named = url.username().is_empty() && url.password().is_none();
         let host = url.host_str().filter(|_| named && matches!(url.scheme(), "http" | "https"));
-        let host = host.ok_or(WebhookError::Url)?;
+        let host = host.ok_or(WireError::Url)?;
         let host = match url.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
@@ -113,7 +137,7 @@ impl Wire {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
         };
-        headers.insert(HOST, HeaderValue::try_from(&host).map_err(|_| WebhookError::Url)?);
+        headers.insert(HOST, HeaderValue::try_from(&host).map_err(|_| WireError::Url)?);
         headers.insert(
             USER_AGENT,
             HeaderValue::from_static(concat!("anling/", env!("CARGO_PKG_VERSION"))),
@@ -121,8 +145,8 @@ impl Wire {
         let authority = format!("{}://{host}/", url.scheme()).parse();
         Ok(Self {
             connector: connector(url.scheme() == "https", ca_file)?,
-            authority: authority.map_err(|_| WebhookError::Url)?,
-            target: path.parse().map_err(|_| WebhookError::Url)?,
+            authority: authority.map_err(|_| WireError::Url)?,
+            target: path.parse().map_err(|_| WireError::Url)?,
             headers,
             limit,
             kept: Mutex::default(),
@@ -234,12 +258,12 @@ async fn read_through(mut body: Incoming) -> bool {
 fn connector(
     tls: bool,
     ca_file: Option<&Path>,
-) -> Result<HttpsConnector<HttpConnector>, WebhookError> {
+) -> Result<HttpsConnector<HttpConnector>, WireError> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        return Err(WebhookError::NoProvider);
+        return Err(WireError::NoProvider);
     }
     let mut roots = RootCertStore::empty();
     if tls {
@@ -248,12 +272,12 @@ fn connector(
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     if let Some(path) = ca_file.filter(|_| tls) {
-        let unread = |source| WebhookError::CaFile { path: path.to_owned(), source };
+        let unread = |source| WireError::CaFile { path: path.to_owned(), source };
         let pem = std::fs::read(path).map_err(unread)?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        let found = found.map_err(|error| WebhookError::Tls(Box::new(error)))?;
+        let found = found.map_err(|error| WireError::Tls(Box::new(error)))?;
         if roots.add_parsable_certificates(found).0 == 0 {
-            return Err(WebhookError::Tls("no certificate in the CA file".into()));
+            return Err(WireError::Tls("no certificate in the CA file".into()));
         }
     }
     let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();

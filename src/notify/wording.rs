@@ -162,6 +162,7 @@ pub(super) fn saying(class: Class, kind: Kind) -> Saying {
         Kind::Garbage => say("设备", "数据无法识别", "请检修", Device),
         Kind::Memory => say("系统", "起主机不能存盘", "断电会丢记录，请留守值班室并报修", Site),
         Kind::Record => say("系统", "发现部分记录损坏", "请报修", Site),
+        Kind::DiskSpace => say("系统", "起磁盘空间不足", "满后断电会丢记录，请清理磁盘", Site),
         Kind::Link => say("系统", "起设备线路中断", "可能收不到呼叫，请留守值班室并报修", Site),
         Kind::Carrier => say("系统", "起通知发不出去", "可能叫不到人，请留守值班室并报修", Site),
         Kind::Endpoint => say("系统", "起上报通道不通", "请报修", Site),

@@ -78,6 +78,16 @@ impl Registry {
         self.people.get(id)
     }
 
+    /// A row by its name.
+    pub fn row(&self, id: &RowId) -> Option<Row> {
+        match id {
+            RowId::Resident(id) => self.resident(id).cloned().map(Row::Resident),
+            RowId::Home(id) => self.home(id).cloned().map(Row::Home),
+            RowId::Device(id) => self.device(id).cloned().map(Row::Device),
+            RowId::Person(id) => self.person(id).cloned().map(Row::Person),
+        }
+    }
+
     /// All residents by id.
     pub fn residents(&self) -> impl Iterator<Item = &Resident> {
         self.residents.values()

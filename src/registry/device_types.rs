@@ -12,6 +12,8 @@ use crate::terms::Kind;
 pub enum Family {
     /// Our own JSON over MQTT.
     NativeMqtt,
+    /// Our own frames on a serial line.
+    NativeSerial,
     /// Behind Zigbee2MQTT.
     Zigbee2mqtt,
 }
@@ -21,6 +23,7 @@ impl Family {
     pub fn word(self) -> &'static str {
         match self {
             Self::NativeMqtt => "native-mqtt",
+            Self::NativeSerial => "native-serial",
             Self::Zigbee2mqtt => "zigbee2mqtt",
         }
     }

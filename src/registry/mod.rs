@@ -10,13 +10,17 @@ mod book;
 mod changes;
 pub mod csv;
 mod device_types;
+mod difference;
 mod rows;
+mod weighing;
 mod whereabouts;
 mod zigbee_models;
 
 pub use book::Registry;
 pub use changes::changes;
 pub use device_types::{DeviceType, DeviceTypes, Family, ZigbeeType};
+pub use difference::{Changed, Difference};
 pub use rows::{Change, Device, Home, Person, Resident, Role, Row, RowId};
+pub use weighing::{Brought, Judged, Wanted, judge};
 pub use whereabouts::{AGE_MAX, NAMES_MAX, Named, SHORT_MAX_UNITS, Whereabouts};
 pub use zigbee_models::{ZIGBEE_MODELS, ZigbeeModel};

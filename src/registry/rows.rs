@@ -100,6 +100,17 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.word() == word)
     }
 
+    /// The role of what a centre's own list says.
+    pub fn from_title(title: &str) -> Option<Self> {
+        match title {
+            "员工" | "护理员" | "值班员" => Some(Self::Staff),
+            "负责人" | "组长" => Some(Self::Lead),
+            "技术员" => Some(Self::Technician),
+            "街道" | "区平台" => Some(Self::District),
+            _ => None,
+        }
+    }
+
     /// Whether they belong to the house and can be sent to a resident's side.
     pub fn is_of_the_house(self) -> bool {
         !matches!(self, Self::District)
@@ -146,6 +157,45 @@ impl Device {
 }
 
 impl Row {
+    /// Its cells in the order of its table's columns.
+    pub fn cells(&self) -> Vec<String> {
+        fn id<T: ToString>(id: Option<&T>) -> String {
+            id.map(T::to_string).unwrap_or_default()
+        }
+        match self {
+            Self::Resident(r) => vec![
+                r.id.to_string(),
+                r.name.clone(),
+                id(r.born.as_ref()),
+                id(r.home.as_ref()),
+                r.phone.clone(),
+                r.access.clone(),
+            ],
+            Self::Home(h) => vec![
+                h.id.to_string(),
+                h.place.clone(),
+                h.short.clone(),
+                h.grid.clone(),
+                if h.on_site { "yes" } else { "no" }.to_owned(),
+            ],
+            Self::Device(d) => vec![
+                d.id.to_string(),
+                d.type_name.clone(),
+                d.heard_as.clone(),
+                id(d.home.as_ref()),
+                id(d.resident.as_ref()),
+                d.spot.clone(),
+            ],
+            Self::Person(p) => vec![
+                p.id.to_string(),
+                p.name.clone(),
+                p.role.word().to_owned(),
+                p.phone.clone(),
+                p.email.clone(),
+            ],
+        }
+    }
+
     /// The name of this row.
     pub fn id(&self) -> RowId {
         match self {
@@ -154,6 +204,46 @@ impl Row {
             Self::Device(row) => RowId::Device(row.id.clone()),
             Self::Person(row) => RowId::Person(row.id.clone()),
         }
+    }
+}
+
+impl Row {
+    /// The same row, with the cells of `standing` in the columns that were not brought: a list
+    /// without telephone numbers takes nobody's away. A row of another table changes nothing.
+    pub fn keeping(mut self, standing: &Self, brought: &[&str]) -> Self {
+        fn keep<T: Clone>(brought: &[&str], column: &str, cell: &mut T, standing: &T) {
+            if !brought.contains(&column) {
+                cell.clone_from(standing);
+            }
+        }
+        match (&mut self, standing) {
+            (Self::Resident(row), Self::Resident(old)) => {
+                keep(brought, "name", &mut row.name, &old.name);
+                keep(brought, "born", &mut row.born, &old.born);
+                keep(brought, "home", &mut row.home, &old.home);
+                keep(brought, "phone", &mut row.phone, &old.phone);
+                keep(brought, "access", &mut row.access, &old.access);
+            }
+            (Self::Home(row), Self::Home(old)) => {
+                keep(brought, "place", &mut row.place, &old.place);
+                keep(brought, "short", &mut row.short, &old.short);
+                keep(brought, "grid", &mut row.grid, &old.grid);
+                keep(brought, "on_site", &mut row.on_site, &old.on_site);
+            }
+            (Self::Device(row), Self::Device(old)) => {
+                keep(brought, "heard_as", &mut row.heard_as, &old.heard_as);
+                keep(brought, "home", &mut row.home, &old.home);
+                keep(brought, "resident", &mut row.resident, &old.resident);
+                keep(brought, "spot", &mut row.spot, &old.spot);
+            }
+            (Self::Person(row), Self::Person(old)) => {
+                keep(brought, "name", &mut row.name, &old.name);
+                keep(brought, "phone", &mut row.phone, &old.phone);
+                keep(brought, "email", &mut row.email, &old.email);
+            }
+            _ => {}
+        }
+        self
     }
 }
 
@@ -181,6 +271,16 @@ pub enum Change {
     Removed(RowId),
 }
 
+impl Change {
+    /// The name of the row it is about.
+    pub fn id(&self) -> RowId {
+        match self {
+            Self::Set(row) => row.id(),
+            Self::Removed(id) => id.clone(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,6 +290,24 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(Role::from_word(role.word()), Some(role));
             assert_eq!(serde_json::to_string(&role).unwrap(), format!("\"{}\"", role.word()));
+        }
+    }
+
+    #[test]
+    fn a_row_of_which_only_the_id_was_brought_keeps_every_other_cell() {
+        use crate::registry::csv::{Table, read};
+        for (table, text) in [
+            (Table::Residents, "id,name,born,home,phone,access\nR1,a,1943,H1,1,b\nR1,,,,,\n"),
+            (Table::Homes, "id,place,short,grid,on_site\nH1,a,b,c,yes\nH1,,,,no\n"),
+            (Table::Devices, "id,type,heard_as,home,resident,spot\nB,x,a,H1,R1,b\nB,x,,,,\n"),
+            (Table::People, "id,name,role,phone,email\nli,a,staff,1,b@c\nli,,staff,,\n"),
+        ] {
+            let rows: Vec<Row> = read(table, text).0.into_iter().map(|(_, row)| row).collect();
+            let [standing, bare] = rows.as_slice() else { panic!("{rows:?}") };
+            assert_ne!(standing, bare);
+            assert_eq!(bare.clone().keeping(standing, &["id"]), *standing);
+            let all: Vec<&str> = table.columns().iter().map(|column| column.name).collect();
+            assert_eq!(bare.clone().keeping(standing, &all), *bare);
         }
     }
 

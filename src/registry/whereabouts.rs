@@ -66,6 +66,26 @@ impl Registry {
         }
     }
 
+    /// The same while a call is open: a device that was taken out of the registry since then was
+    /// still pressed in that home, and somebody is on the way there.
+    pub fn whereabouts_of_call(
+        &self,
+        id: &DeviceId,
+        home: Option<&HomeId>,
+        resident: Option<&ResidentId>,
+    ) -> Whereabouts {
+        let (None, Some(home_id)) = (self.device(id), home) else { return self.whereabouts(id) };
+        let home = self.home(home_id);
+        let (place, short) = home_words(home, home_id);
+        Whereabouts {
+            place: place.to_owned(),
+            short: cut(short, SHORT_MAX_UNITS),
+            residents: self.meant(resident.and_then(|r| self.resident(r)), Some(home_id)),
+            grid: home.map(|h| h.grid.clone()).unwrap_or_default(),
+            on_site: home.is_some_and(|h| h.on_site),
+        }
+    }
+
     /// The names behind whereabouts, and the age in `year` (None when the clock cannot be trusted).
     pub fn names_of(&self, at: &Whereabouts, year: Option<i16>) -> Named {
         let rows: Vec<&Resident> = at.residents.iter().filter_map(|r| self.resident(r)).collect();
@@ -98,16 +118,21 @@ impl Registry {
 fn words(device: &Device, home: Option<&Home>, home_id: Option<&HomeId>) -> (String, String) {
     let spot = device.spot.trim();
     if let Some(home_id) = home_id {
-        let id = home_id.as_str();
-        let (place, short) = home.map(|h| (h.place.trim(), h.short.trim())).unwrap_or_default();
-        let full = first_said(&[place, short, id]);
-        return (format!("{full}{spot}"), first_said(&[short, full]).to_owned());
+        let (full, short) = home_words(home, home_id);
+        return (format!("{full}{spot}"), short.to_owned());
     }
     let id = &device.id;
     match spot {
         "" => (format!("设备{id}(位置未登记,请查看值班室屏幕)"), format!("设备{id}")),
         spot => (format!("{spot}(设备{id})"), spot.to_owned()),
     }
+}
+
+/// A home in full and in short; its id where its row says nothing.
+fn home_words<'a>(home: Option<&'a Home>, id: &'a HomeId) -> (&'a str, &'a str) {
+    let (place, short) = home.map(|h| (h.place.trim(), h.short.trim())).unwrap_or_default();
+    let full = first_said(&[place, short, id.as_str()]);
+    (full, first_said(&[short, full]))
 }
 
 /// The whereabouts of a device in no list: its name as it was heard, and the screen.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::registry::{Change, Row};
+use crate::registry::{Change, Row, RowId};
 
 fn id(text: &str) -> DeviceId {
     DeviceId::new(text).unwrap()
@@ -229,4 +229,18 @@ proptest! {
             prop_assert!(at.short.encode_utf16().count() <= SHORT_MAX_UNITS);
         }
     }
+}
+
+#[test]
+fn a_device_taken_out_while_its_call_is_open_is_still_looked_for_where_it_was_pressed() {
+    let couple = ["R1", "R2"].map(|id| resident(id, "", None, Some("H-3-2-501")));
+    let mut book = book([couple.to_vec(), vec![full_home()]].concat());
+    let (pressed, home) = (id("B-14"), HomeId::new("H-3-2-501").unwrap());
+    let called = |resident| book.whereabouts_of_call(&pressed, Some(&home), resident);
+    assert_eq!(called(None).place, "3号楼2单元501");
+    assert_eq!((called(None).short.as_str(), called(None).residents.len()), ("3-2-501", 2));
+    assert_eq!(called(Some(&ResidentId::new("R2").unwrap())).residents.len(), 1);
+    book.apply(&Change::Removed(RowId::Home(home.clone())));
+    assert_eq!(book.whereabouts_of_call(&pressed, Some(&home), None).place, "H-3-2-501");
+    assert!(book.whereabouts_of_call(&pressed, None, None).place.contains("值班室屏幕"));
 }

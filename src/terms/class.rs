@@ -114,6 +114,8 @@ pub enum Kind {
     Memory,
     /// Part of the record is damaged or missing.
     Record,
+    /// The disk of the record is nearly full.
+    DiskSpace,
     /// A link into the hub is down.
     Link,
     /// A carrier cannot reach people.
@@ -132,7 +134,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Sos,
         Self::Fall,
         Self::Smoke,
@@ -148,6 +150,7 @@ impl Kind {
         Self::Silent,
         Self::Memory,
         Self::Record,
+        Self::DiskSpace,
         Self::Link,
         Self::Carrier,
         Self::Endpoint,
@@ -169,6 +172,7 @@ impl Kind {
             | Self::LowBattery
             | Self::Silent
             | Self::Record
+            | Self::DiskSpace
             | Self::Endpoint
             | Self::Clock
             | Self::Config
@@ -194,6 +198,7 @@ impl Kind {
             Self::Silent => "silent",
             Self::Memory => "memory",
             Self::Record => "record",
+            Self::DiskSpace => "disk_space",
             Self::Link => "link",
             Self::Carrier => "carrier",
             Self::Endpoint => "endpoint",

@@ -16,8 +16,8 @@ mod time;
 pub use class::{Class, Kind};
 pub use command::{Command, FeedbackStage};
 pub use ids::{
-    BadId, Code, DeviceId, EndpointId, HomeId, HubId, IncidentId, LineId, LinkId, NoteId, PersonId,
-    ResidentId, Seq,
+    BadId, Code, DeviceId, EndpointId, HomeId, HubId, ImportId, IncidentId, LineId, LinkId, NoteId,
+    PersonId, ResidentId, Seq,
 };
 pub use inbound::{Inbound, Receipt, Verdict};
 pub use report::{Decoded, Decoder, Mark, Refusal, RefusalReason, Report, Sign, What};

@@ -187,6 +187,30 @@ impl House {
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
     }
 
+    /// Bytes it has handed to the disk so far.
+    pub fn written(&self) -> u64 {
+        let io = fs::read_to_string(format!("/proc/{}/io", self.pid())).unwrap();
+        let line = io.lines().find(|line| line.starts_with("write_bytes")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// What a command says that must do as asked.
+    pub fn says(&self, args: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_anling"));
+        command.arg("--config").arg(self.dir.join("config")).args(args);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Length of the newest snapshot in bytes.
+    pub fn newest_snapshot(&self) -> u64 {
+        let files = fs::read_dir(self.dir.join("state/journal")).unwrap();
+        let names = files.map(|file| file.unwrap().path());
+        let of_snapshots = names.filter(|path| path.extension().is_some_and(|e| e == "snapshot"));
+        of_snapshots.max().map_or(0, |path| fs::metadata(path).unwrap().len())
+    }
+
     /// Time on a core so far, all threads, in nanoseconds.
     pub fn cpu(&self) -> u64 {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();

@@ -124,7 +124,8 @@ impl Past {
             return;
         };
         let by = PersonId::new("wangli").unwrap();
-        let answer = Answer { incident, by, via: Via::Command, epoch: None, says, note: None };
+        let answer =
+            Answer { incident, by, via: Via::Command, epoch: None, says, note: None, word: None };
         self.decide(&Stimulus::Answered(answer, None));
         self.hand_over();
     }

@@ -25,9 +25,11 @@ mod open_cost;
 mod past;
 mod receiver;
 mod record;
+mod serial;
 mod start;
 mod storm;
 mod table;
+mod wear;
 
 use std::path::PathBuf;
 
@@ -50,14 +52,16 @@ impl Run {
 
 type Section = (&'static str, fn(&Run, &mut Table));
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 9] = [
     ("latency", latency::measure),
+    ("serial", serial::measure),
     ("storm", storm::measure),
     ("journal", record::measure),
     ("start", start::measure),
     ("idle", idle::measure),
     ("cost", open_cost::measure),
     ("faults", faults::measure),
+    ("wear", wear::measure),
 ];
 
 fn main() {

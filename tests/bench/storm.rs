@@ -16,13 +16,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 pub fn measure(run: &Run, table: &mut Table) {
     let (mut ours, mut floors, mut acked) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut screens, mut peaks, mut lost) = (Vec::new(), Vec::new(), 0);
+    let (mut screens, mut peaks, mut cores, mut lost) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for round in 0..run.pick(3, 1) {
         let dir = run.dir.join(format!("storm-{round}"));
         let receiver = Receiver::start();
         let mut house = House::start(&dir, DEVICES, &[("hall", &receiver.url())]);
         std::thread::sleep(SETTLE);
         let buttons = Buttons::connect(house.port, DEVICES);
+        let idle = house.cpu();
         let began = buttons.press_all();
         receiver.notes.wait_for(DEVICES, PATIENCE);
         let limit = now() + PATIENCE.as_nanos() as u64;
@@ -30,6 +31,7 @@ pub fn measure(run: &Run, table: &mut Table) {
             std::thread::sleep(Duration::from_millis(5));
         }
         screens.push(ms(now() - began));
+        cores.push(ms(house.cpu() - idle));
         lost += DEVICES - receiver.notes.distinct().min(DEVICES);
         peaks.push(house.memory("VmHWM"));
         let heard = receiver.notes.take();
@@ -62,5 +64,7 @@ pub fn measure(run: &Run, table: &mut Table) {
         &format!("{:.0} ms", median(screens)),
         "",
     );
+    let each = median(cores) * 1_000.0 / DEVICES as f64;
+    table.row("storm: the hub's time on a core, a press", &format!("{each:.0} µs"), "");
     table.row("storm: peak memory", &format!("{:.0} MiB", median(peaks)), "< 150 MB");
 }

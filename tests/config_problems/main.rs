@@ -9,11 +9,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anling::config::{
-    Checked, Files, Look, Secrets, Severity, check, codes, look_at_brokers, read, render,
+    Checked, Files, Look, Secrets, Severity, check, codes, compare, look_at_brokers, read, render,
 };
 use anling::incident::{Ladder, Who};
-use anling::registry::Row;
-use anling::terms::{Class, LineId, Wait};
+use anling::registry::{Change, Registry, Row};
+use anling::terms::{Class, LineId, PersonId, Wait};
 use serde::Deserialize;
 
 mod many;
@@ -103,6 +103,59 @@ fn each_problem_reads_as_its_snapshot() {
     }
 }
 
+#[test]
+fn files_that_say_otherwise_than_the_record_are_a_warning() {
+    let files = base();
+    let rows = check(&files).settings.unwrap().rows;
+    let mut record = Registry::default();
+    rows.iter().for_each(|row| record.apply(&Change::Set(row.clone())));
+    assert_eq!(compare(&files, &rows, &record), []);
+    for row in rows.iter().filter(|row| matches!(row, Row::Device(_))) {
+        record.apply(&Change::Removed(row.id()));
+    }
+    for row in rows {
+        if let Row::Person(mut person) = row {
+            person.phone.push('9');
+            record.apply(&Change::Set(Row::Person(person.clone())));
+            person.id = PersonId::new(&format!("{}-2", person.id)).unwrap();
+            record.apply(&Change::Set(Row::Person(person)));
+        }
+    }
+    let rows = check(&files).settings.unwrap().rows;
+    let problems = compare(&files, &rows, &record);
+    let checked = Checked { problems, ..check(&files) };
+    shown("registry-differs", &checked, &files);
+}
+
+#[test]
+fn a_plan_that_the_record_cannot_hold_is_a_problem_before_the_start() {
+    let rules: String = (0..300)
+        .map(|n| {
+            format!(
+                "[rule.extra-{n}]\nline = \"first\"\ndays = [\"sat\"]\nhours = \"08:00-20:00\"\n\
+                 people = [\"wangli\"]\n"
+            )
+        })
+        .collect();
+    let edit = ("roster.toml".to_owned(), "# end".to_owned(), rules);
+    let files = edited(&base(), &[edit]);
+    let checked = check(&files);
+    assert!(checked.settings.is_none());
+    let told = checked.problems.iter().find(|p| p.code == "too-long-for-the-record").unwrap();
+    shown("too-long-for-the-record", &Checked { problems: vec![told.clone()], ..checked }, &files);
+}
+
+#[test]
+fn a_list_saved_by_chinese_windows_is_read_in_the_directory_too() {
+    let dir = copy();
+    let row = b"id,name,role,phone\r\nzhangmin,\xd5\xc5\xc3\xf4,lead,1\r\n";
+    fs::write(dir.path().join("registry/people.csv"), row).unwrap();
+    assert!(read(dir.path()).text("registry/people.csv").unwrap().contains("张敏"));
+    fs::write(dir.path().join("registry/people.csv"), b"PK\x03\x04xl/workbook.xml").unwrap();
+    let problems = check(&read(dir.path())).problems;
+    assert!(problems.iter().any(|p| p.message.contains("is a workbook")), "{problems:?}");
+}
+
 /// A copy of the base directory that a test may damage.
 fn copy() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -133,7 +186,7 @@ fn files_that_are_none_read_as_their_snapshots() {
         fs::create_dir(dir.join("notify.toml")).unwrap();
     });
     damaged("file-not-utf8", |dir| {
-        let row = b"id,name,role\nzhangmin,\xd5\xc5\xc3\xf4,lead\n";
+        let row = b"id,name,role\nzhangmin,\xd5\xc5\xff\xf4,lead\n";
         fs::write(dir.join("registry/people.csv"), row).unwrap();
     });
     damaged("file-too-large", |dir| {

@@ -5,7 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anling::contract::{Meaning, NativeMqtt, Z2mDevice, Z2mSettings, Zigbee2Mqtt};
+use anling::contract::{
+    Meaning, NativeMqtt, NativeSerial, SerialEvent, SerialFrame, Z2mDevice, Z2mSettings,
+    Zigbee2Mqtt,
+};
 use anling::terms::{
     At, Decoded, Decoder, DeviceId, FeedbackStage, HubId, Inbound, Kind, LinkId, Mark, Receipt,
     Refusal, RefusalReason, Report, What,
@@ -42,9 +45,12 @@ pub struct Registered {
 #[serde(deny_unknown_fields)]
 pub struct Vector {
     pub name: String,
+    #[serde(default)]
     pub topic: String,
     pub payload: Option<String>,
     pub bytes_hex: Option<String>,
+    /// The fields that give these bytes, where the family has a codec for both directions.
+    pub frame: Option<Frame>,
     /// The payload is this text, so many times.
     pub repeated: Option<usize>,
     #[serde(default)]
@@ -55,6 +61,35 @@ pub struct Vector {
     #[serde(default)]
     pub reports: Vec<Said>,
     pub refusal: Option<Refused>,
+}
+
+/// An event on a serial line, field by field; without a kind it is an alive frame.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Frame {
+    pub address: u32,
+    pub boot: u32,
+    pub seq: u32,
+    pub kind: Option<u8>,
+    #[serde(default)]
+    pub flags: u8,
+    #[serde(default)]
+    pub battery: u8,
+    #[serde(default)]
+    pub signal: i8,
+}
+
+impl Frame {
+    pub fn meant(&self) -> SerialFrame {
+        let (address, mark) = (self.address, Mark { boot: self.boot, seq: self.seq });
+        let Self { flags, battery, signal, .. } = *self;
+        match self.kind {
+            None => SerialFrame::Alive { address, mark },
+            Some(kind) => {
+                SerialFrame::Event(SerialEvent { address, mark, kind, flags, battery, signal })
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -95,8 +130,26 @@ pub struct CommandVector {
     pub mark: Option<String>,
     pub stage: FeedbackStage,
     pub idempotent: bool,
+    #[serde(default)]
     pub topic: String,
-    pub payload: String,
+    pub payload: Option<String>,
+    pub bytes_hex: Option<String>,
+}
+
+impl CommandVector {
+    pub fn bytes(&self) -> Vec<u8> {
+        match (&self.payload, &self.bytes_hex) {
+            (Some(text), None) => text.clone().into_bytes(),
+            (None, Some(hex)) => from_hex(hex),
+            _ => panic!("{}: give either payload or bytes_hex", self.name),
+        }
+    }
+}
+
+pub fn from_hex(hex: &str) -> Vec<u8> {
+    let digits: Vec<char> = hex.chars().filter(|c| !c.is_whitespace()).collect();
+    let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
 }
 
 pub fn folder() -> PathBuf {
@@ -144,6 +197,7 @@ pub fn decoder(name: &str, file: &VectorFile) -> Box<dyn Decoder> {
         Some("native-mqtt") => {
             Box::new(NativeMqtt::new(HubId::new(file.hub.as_deref().unwrap()).unwrap()))
         }
+        Some("native-serial") => Box::new(NativeSerial),
         Some("zigbee2mqtt") => Box::new(Zigbee2Mqtt::new(z2m_settings(file))),
         family => panic!("no decoder for the family {family:?}: name it here"),
     }
@@ -174,13 +228,7 @@ impl Vector {
     pub fn bytes(&self) -> Vec<u8> {
         match (&self.payload, &self.bytes_hex) {
             (Some(text), None) => text.repeat(self.repeated.unwrap_or(1)).into_bytes(),
-            (None, Some(hex)) => {
-                let digits: Vec<char> = hex.chars().filter(|c| !c.is_whitespace()).collect();
-                let byte = |pair: &[char]| {
-                    u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap()
-                };
-                digits.chunks(2).map(byte).collect()
-            }
+            (None, Some(hex)) => from_hex(hex),
             _ => panic!("{}: give either payload or bytes_hex", self.name),
         }
     }

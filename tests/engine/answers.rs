@@ -1,7 +1,8 @@
 //! What people say, in order and out of it.
 
 use anling::incident::{
-    Carrier, Contact, Ending, Ignored, Move, Notice, Responder, StageName, StoryKind, Via,
+    Carrier, Contact, Ending, Ignored, Move, Notice, Responder, Resumed, StageName, Stimulus,
+    StoryKind, Via, WordId,
 };
 use anling::terms::{Class, IncidentId, Kind};
 
@@ -59,6 +60,26 @@ fn saying_it_twice_changes_nothing() {
     house.says("zhangmin", Move::Accept);
     house.changed_nothing();
     assert_eq!(house.stage(), StageName::OnScene);
+}
+
+#[test]
+fn what_a_program_says_twice_under_one_name_counts_once_also_after_a_restart() {
+    let mut house = pressed();
+    house.says_named("quzhi", "d-1", Move::Note, Some("已电话通知社区医院"));
+    house.says_named("quzhi", "d-1", Move::Note, Some("已电话通知社区医院"));
+    assert!(house.facts.is_empty(), "not even the log: {:?}", house.facts);
+    house.says_named("lina", "d-1", Move::Accept, None);
+    assert_eq!(house.stage(), StageName::Accepted, "another's name is no repeat");
+    house.says("lina", Move::Decline);
+    house.takes(&Stimulus::Stopping);
+    house.starts(Resumed::ByWall);
+    house.says_named("lina", "d-1", Move::Accept, None);
+    assert!(house.facts.is_empty(), "a late repeat does not accept anew: {:?}", house.facts);
+    assert_eq!(house.stage(), StageName::Calling);
+    let heard = house.book.heard_word(&person("lina"), &WordId::new("d-1").unwrap()).unwrap();
+    assert_eq!((heard.says, heard.ignored), (Move::Accept, None));
+    let notes: Vec<&str> = house.book.notes_of(IncidentId(1)).collect();
+    assert_eq!(notes, ["已电话通知社区医院"]);
 }
 
 #[test]

@@ -101,3 +101,19 @@ fn what_a_stranger_says_in_tests_or_cancels_leaves_nothing_in_memory() {
         assert!(house.book.device(&stranger).is_none());
     }
 }
+
+#[test]
+fn a_strangers_empty_battery_is_written_down_and_sends_nobody_but_its_smoke_does() {
+    let mut house = House::new();
+    let stranger = DeviceId::unregistered("native-serial", "77777777");
+    for kind in [Kind::LowBattery, Kind::Tamper] {
+        let report = house.report(&stranger, What::Level { kind, on: true });
+        house.hears(report);
+        assert_eq!(house.facts.len(), 1, "it is written down: {:?}", house.facts);
+        assert!(house.book.device(&stranger).is_none());
+    }
+    assert_eq!(house.book.open_count(), 0);
+    let report = house.report(&stranger, What::Level { kind: Kind::Smoke, on: true });
+    house.hears(report);
+    assert_eq!(house.book.open_count(), 1);
+}

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anling::incident::{
     Answer, Carrier, Contact, Effect, Ending, Entry, Fact, Ignored, Incident, IncidentBook, Move,
     Notice, Order, OrderId, Outcome, Policy, Resumed, Stage, StageName, Standing, Stimulus,
-    StoryKind, Trouble, Via,
+    StoryKind, Trouble, Via, WordId,
 };
 use anling::registry::{Change, DeviceTypes, RowId};
 use anling::roster::Roster;
@@ -218,14 +218,22 @@ impl House {
         via: Via,
     ) {
         let by = plan::person(who);
-        let answer = Answer { incident, by, via, epoch, says, note: None };
+        let answer = Answer { incident, by, via, epoch, says, note: None, word: None };
         self.takes(&Stimulus::Answered(answer, None));
+    }
+
+    /// What a program says for somebody, under a name of its own.
+    pub fn says_named(&mut self, who: &str, word: &str, says: Move, text: Option<&str>) {
+        let (incident, by) = (self.it().id, plan::person(who));
+        let word = Some(WordId::new(word).unwrap());
+        let answer = Answer { incident, by, via: Via::Http, epoch: None, says, note: None, word };
+        self.takes(&Stimulus::Answered(answer, text.map(str::to_owned)));
     }
 
     pub fn notes(&mut self, who: &str, words: &str) {
         let (incident, by) = (self.it().id, plan::person(who));
         let (via, epoch) = (Via::Command, None);
-        let answer = Answer { incident, by, via, epoch, says: Move::Note, note: None };
+        let answer = Answer { incident, by, via, epoch, says: Move::Note, note: None, word: None };
         self.takes(&Stimulus::Answered(answer, Some(words.to_owned())));
     }
 

@@ -14,9 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anling::incident::{
-    Carrier, Ending, Entry, Fact, Incident, IncidentBook, Move, Order, Outcome, Resumed, Stimulus,
+    Carrier, Ending, Entry, Fact, Incident, IncidentBook, Move, Order, Outcome, Resumed, Retired,
+    Stimulus, TakenOver,
 };
 use anling::journal::{Draft, Journal, Limits, OsDisk, tail, verify};
+use anling::registry::{Change, Row};
 use anling::terms::{Kind, Seq, Wait};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -25,9 +27,9 @@ use crate::house::{BY_PHONE, HELPED, House};
 use crate::plan;
 
 /// The journal that today's code writes.
-const NEWEST: &str = "v1";
+const NEWEST: &str = "v3";
 /// How many kinds of facts there are in it.
-const FACTS: usize = 39;
+const FACTS: usize = 45;
 /// Entries in one frame, as a small turn makes them.
 const FRAME: usize = 5;
 
@@ -53,6 +55,7 @@ fn story() -> House {
     house.endpoints_take_everything();
     house.takes(&Stimulus::Stopping);
     house.starts(Resumed::ByWall);
+    years(&mut house);
     // What is open at the end: a call nobody has answered, one that is accepted, one that waits.
     house.press("B-14");
     house.pulse("bed-7", Kind::Inactivity);
@@ -62,6 +65,31 @@ fn story() -> House {
     house.passes(30);
     house.takes(&Stimulus::Stopping);
     house
+}
+
+/// A list is imported, the record grows old, a platform is given up, and the box is replaced.
+fn years(house: &mut House) {
+    let import = house.book.next_import();
+    let row = json!({ "id": "B-77", "type": "button", "home": "H-9-9-9" });
+    let device = Change::Set(Row::Device(serde_json::from_value(row).unwrap()));
+    house.takes(&Stimulus::Bring { import, changes: vec![device] });
+    house.takes(&Stimulus::Take { import, rows: 1 });
+    house.press("B-15");
+    house.says("zhangmin", Move::FalseAlarm { contact: BY_PHONE });
+    let (endpoint, by) = (plan::endpoint("district"), plan::person("zhaolei"));
+    house.takes(&Stimulus::GivenUp { endpoint, by });
+    house.takes(&Stimulus::Retired(Retired {
+        through: Seq(40),
+        chain: "5e".repeat(32),
+        older_than: Wait::hours(24 * 1_096),
+        newest: 100_000,
+    }));
+    house.press("B-16");
+    house.says_named("quzhi", "district-1", Move::Note, Some("已通知社区医院"));
+    house.says_named("lina", "5f0c", Move::Accept, None);
+    house.says_named("lina", "5f0d", Move::FalseAlarm { contact: BY_PHONE }, None);
+    let chain = "c4".repeat(32);
+    house.takes(&Stimulus::BoxReplaced(TakenOver { through: Seq(300), chain, left_out: 1 << 32 }));
 }
 
 /// Ladders, answers, arrivals, and what comes after them.

@@ -261,7 +261,8 @@ impl Day {
         let back = self.house.book.incidents().rev().nth(*incident).map(|i| i.id);
         let incident = back.unwrap_or(IncidentId(404));
         let (by, via) = (person(who(*n)), *via);
-        let answer = Answer { incident, by, via, epoch: *epoch, says: *says, note: None };
+        let answer =
+            Answer { incident, by, via, epoch: *epoch, says: *says, note: None, word: None };
         self.answers.push(answer.clone());
         let words = words.then(|| "门开着".to_owned());
         self.house.takes(&Stimulus::Answered(answer, words));

@@ -124,3 +124,27 @@ fn the_light_follows_the_call_and_a_device_that_comes_back_hears_where_it_stands
     hub.does(&["incident", "A01", "resolve", "--as", "zhangmin"]);
     again.hears(5, 1, "closed");
 }
+
+#[test]
+fn a_list_says_what_the_device_has_said_since_and_a_card_who_closed_it() {
+    let hub = Hub::open();
+    let smoke = |on: bool| {
+        publish(&hub, "zigbee2mqtt", "zigbee2mqtt/厨房烟感", &format!("{{\"smoke\":{on}}}"));
+    };
+    smoke(true);
+    assert!(!hub.does(&["incidents"]).contains("back to normal"));
+    smoke(false);
+    let list = hub.does(&["incidents"]);
+    assert!(list.contains("F01") && list.contains("(back to normal)"), "{list}");
+    let card = hub.does(&["incident", "F01"]);
+    assert!(card.contains("back to normal; it is open until a person closes it"), "{card}");
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 2, "cancel"));
+    let list = hub.does(&["incidents"]);
+    assert!(list.contains("(the resident cancelled: verify)"), "{list}");
+    hub.says("A01", "wangli", &["arrive", "--with-note", "at the door\n\u{1b}[31m of 302"]);
+    hub.says("A01", "wangli", &["resolve"]);
+    let card = hub.does(&["incident", "A01"]);
+    assert!(card.contains("ended     已提供帮助 (王丽)"), "{card}");
+    assert!(card.contains("note      at the door  [31m of 302"), "{card:?}");
+}

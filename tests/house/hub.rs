@@ -395,7 +395,8 @@ fn collect(from: impl Read + Send + 'static, into: &Arc<Mutex<String>>) {
     });
 }
 
-fn copy(from: &Path, to: &Path) {
+/// A folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -170,7 +170,7 @@ fn nothing_that_is_said_about_a_call_is_dropped_in_silence() {
 /// Times, sequences and sizes differ from run to run; everything else is promised to scripts.
 fn masked(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
-    const VOLATILE: [&str; 13] = [
+    const VOLATILE: [&str; 14] = [
         "raised",
         "accepted",
         "on_the_way",
@@ -184,6 +184,7 @@ fn masked(value: serde_json::Value) -> serde_json::Value {
         "last_handed_over",
         "disk_free",
         "stored_at",
+        "to_accept_ms",
     ];
     match value {
         Value::Object(fields) => fields
@@ -208,6 +209,11 @@ fn json_output_keeps_its_shape() {
     let moved = hub.json(&["incident", "A01", "accept", "--as", "zhangmin", "--json"]);
     hub.screen_says(&["A01", "已登记"]);
     soon("the handing over", || (hub.status()["carriers"][0]["waiting"] == 0).then_some(()));
+    soon("the archive", || {
+        let status = hub.status();
+        let known = status["response"]["to_accept_ms"].is_u64();
+        (known && status["archive"]["state"] == "level").then_some(())
+    });
     let at = ["roster", "--json", "--at", "2026-11-23T03:00"];
     let mut shapes = String::new();
     for (name, value) in [

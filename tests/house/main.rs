@@ -3,18 +3,27 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 
+mod archive;
 mod calls;
 mod devices;
 mod hub;
+mod imports;
 mod life;
+mod line;
 mod mosquitto;
 mod outside;
 mod page;
 mod power;
+mod quiet_log;
 mod receivers;
 mod record;
+mod reload;
 mod rough;
+mod serial;
+mod service;
 mod stopping;
 mod times;
+mod tls;
 mod transcripts;
 mod ways_out;
+mod years;

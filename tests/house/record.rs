@@ -188,7 +188,7 @@ fn a_start_on_a_full_disk_hears_calls_and_writes_them_down_later() {
     hub.under.clear();
     hub.start();
     assert_eq!(hub.open_on("B-05").len(), 1, "what was heard on the full disk is in the record");
-    assert_eq!(hub.facts("registry_changed").len(), 34);
+    assert_eq!(hub.facts("registry_brought").len(), 34);
     assert_eq!(hub.cli(&["journal", "verify"]).code, 0);
 }
 
@@ -255,7 +255,7 @@ fn a_full_file_system_takes_the_ballast_first_then_memory_and_heals() {
     pressed(&hub, "B-01", 1);
     assert_eq!(hub.facts("reported").len(), 1, "the ballast made room");
     soon("the word on the space", || {
-        hub.incidents().into_iter().find(|incident| incident["kind"] == "record")
+        hub.incidents().into_iter().find(|incident| incident["kind"] == "disk_space")
     });
     disk.fill();
     let device = Device::connect(hub.broker_port(), "B-02", "b02").unwrap();

@@ -75,3 +75,23 @@ fn a_flood_of_rubbish_from_one_device_neither_fills_the_record_nor_delays_a_pres
     let after = hub.status()["last_seq"].as_u64().unwrap();
     assert!(after - before < 20, "{} entries", after - before);
 }
+
+#[test]
+fn a_log_that_nobody_reads_keeps_nobody_from_being_called() {
+    let mut hub = Hub::prepared();
+    // Standard error is a pipe that is full after 64 KiB: a terminal stopped by Ctrl-S, a log service
+    // that hangs.
+    let unread = "mkfifo \"$HOME/unread\"; exec 2<>\"$HOME/unread\"; exec \"$0\" \"$@\"";
+    hub.under = ["sh", "-c", unread].map(String::from).to_vec();
+    hub.env.push(("HOME".to_owned(), hub.path("").display().to_string()));
+    hub.env.push(("ANLING_LOG".to_owned(), "trace".to_owned()));
+    hub.spawn();
+    soon("an answer", || (hub.cli(&["status"]).code == 0).then_some(()));
+    for _ in 0..10 {
+        let said = hub.does(&["press", "B-04", "--count", "20"]);
+        assert!(said.contains("20"), "{said}");
+    }
+    assert_eq!(hub.open_on("B-04").len(), 1);
+    hub.screen_says(&["紧急求助", "林淑珍"]);
+    assert_eq!(hub.stop(), 0);
+}

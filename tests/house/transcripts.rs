@@ -36,7 +36,16 @@ fn transcript(asked: &str, said: &Said, hidden: &[(&str, &str)]) -> String {
 fn help_says_what_there_is() {
     let version = env!("CARGO_PKG_VERSION");
     let mut text = String::new();
-    for asked in ["--help", "run --help", "press --help", "incident --help", "--version"] {
+    for asked in [
+        "--help",
+        "run --help",
+        "press --help",
+        "incident --help",
+        "import --help",
+        "export --help",
+        "restore --help",
+        "--version",
+    ] {
         let args: Vec<&str> = asked.split(' ').collect();
         text.push_str(&transcript(asked, &run(&args), &[(version, "VERSION")]));
     }
@@ -67,6 +76,8 @@ fn a_wrong_command_is_2_a_missing_config_3_and_no_hub_4() {
         ("incident A01 resolve --ending sung --as zhangmin", 2),
         ("incident A01 follow-up --score 9 --as zhangmin", 2),
         ("status", 4),
+        ("import", 4),
+        ("import residents.csv --remove --skip-bad", 2),
         ("incidents", 4),
         ("incident A01 accept --as zhangmin", 4),
         ("press B-02 --broker 127.0.0.1:1", 4),

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::Failure;
 use super::super::loading;
+use super::radio;
 use crate::clock::Vouch;
+use crate::contract::serial_name;
 use crate::desk::Options;
 
 /// The shipped centre, so that what is shown is what a technician starts from.
@@ -47,7 +49,7 @@ impl DemoHouse {
         std::fs::create_dir_all(config.join("secrets"))?;
         std::fs::set_permissions(&house.dir, std::fs::Permissions::from_mode(0o700))?;
         for (name, text) in SHIPPED {
-            std::fs::write(config.join(name), fitted(name, text))?;
+            std::fs::write(config.join(name), house.fitted(name, text))?;
         }
         std::fs::write(config.join("gateway.toml"), house.gateway())?;
         std::fs::write(config.join("notify.toml"), house.notify(district))?;
@@ -65,6 +67,11 @@ impl DemoHouse {
 
     pub(super) fn state(&self) -> PathBuf {
         self.dir.join("state")
+    }
+
+    /// Where the serial line's receiver is plugged in.
+    pub(super) fn line(&self) -> PathBuf {
+        self.dir.join("usb-receiver")
     }
 
     pub(super) fn screen(&self) -> PathBuf {
@@ -98,6 +105,25 @@ impl DemoHouse {
         )
     }
 
+    /// The shipped file with the demo's ports, steps and serial line.
+    fn fitted(&self, name: &str, text: &str) -> String {
+        match name {
+            "links.toml" => {
+                let line = self.line();
+                let broker = text.replace("0.0.0.0:1883", "127.0.0.1:0");
+                format!("{broker}\n[link.serial.front]\npath = {line:?}\n")
+            }
+            "ladders.toml" => text
+                .replace("wait = \"60s\"", "wait = \"2s\"")
+                .replace("lap = \"120s\"", "lap = \"6s\""),
+            "registry/devices.csv" => {
+                let address = serial_name(radio::ADDRESS);
+                format!("{text}{},radio-button,{address},H-7-1-201,R0008,床头\n", radio::DEVICE)
+            }
+            _ => text.to_owned(),
+        }
+    }
+
     fn gateway(&self) -> String {
         let (state, socket) = (self.state(), self.dir.join("anling.sock"));
         format!(
@@ -113,17 +139,6 @@ impl DemoHouse {
             "[screen]\npath = {screen:?}\n\
              [webhook.district]\nurl = \"http://{district}/\"\nnames = true\n"
         )
-    }
-}
-
-/// The shipped file with the demo's ports and steps.
-fn fitted(name: &str, text: &str) -> String {
-    match name {
-        "links.toml" => text.replace("0.0.0.0:1883", "127.0.0.1:0"),
-        "ladders.toml" => text
-            .replace("wait = \"60s\"", "wait = \"2s\"")
-            .replace("lap = \"120s\"", "lap = \"6s\""),
-        _ => text.to_owned(),
     }
 }
 

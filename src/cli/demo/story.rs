@@ -10,6 +10,7 @@ use super::super::press::boot_mark;
 use super::super::{Failure, Outcome, print_text};
 use super::district::District;
 use super::house::DemoHouse;
+use super::receiver::Receiver;
 use crate::clock::Stopwatch;
 use crate::counter::{About, Ask, Asked, IncidentView, Reply};
 use crate::desk::{House, JOURNAL_DIR};
@@ -19,7 +20,7 @@ use crate::journal::{OsDisk, tail, verify};
 use crate::terms::{Code, FeedbackStage, HubId, Mark, PersonId, Secret};
 
 /// How long one step may take before it counts as not seen. A hang guard: the steps take 2 s.
-const SEEN_WITHIN: Duration = Duration::from_secs(20);
+pub(super) const SEEN_WITHIN: Duration = Duration::from_secs(20);
 /// The device whose key is pressed, and what its light would show.
 const DEVICE: &str = "B-02";
 /// Entries looked through for the press.
@@ -34,7 +35,7 @@ struct Step {
 /// The story being told.
 pub(super) struct Story<'d> {
     demo: &'d DemoHouse,
-    district: &'d District,
+    pub(super) district: &'d District,
     asks: tokio::sync::mpsc::Sender<Asked>,
     broker: Option<std::net::SocketAddr>,
     hub: HubId,
@@ -63,7 +64,7 @@ impl<'d> Story<'d> {
     }
 
     /// Tells it all; the first step that is not seen ends it.
-    pub(super) async fn tell(&mut self) -> Outcome {
+    pub(super) async fn tell(&mut self, receiver: &mut Receiver) -> Outcome {
         self.say("安铃 demo: a small centre with steps of 2 s instead of 60 s.")?;
         self.say("The hub runs; its broker, its record and its pages are real.")?;
         let mut button = self.connect().await?;
@@ -72,6 +73,7 @@ impl<'d> Story<'d> {
         let code = self.calls().await?;
         let person = self.last_called(code).await?;
         self.person_comes(&mut button, code, &person).await?;
+        self.tell_on_line(receiver, boot_mark()).await?;
         self.copies()
     }
 
@@ -102,7 +104,7 @@ impl<'d> Story<'d> {
         self.say(&format!("  on disk and answered after {:.1} ms", took.as_secs_f64() * 1e3))
     }
 
-    fn is_on_disk(&self, mark: Mark) -> bool {
+    pub(super) fn is_on_disk(&self, mark: Mark) -> bool {
         let dir = self.demo.state().join(JOURNAL_DIR);
         let Ok(records) = tail(&OsDisk, &dir, TAIL) else { return false };
         let wanted = format!("\"mark\":{{\"boot\":{},\"seq\":{}}}", mark.boot, mark.seq);
@@ -116,7 +118,7 @@ impl<'d> Story<'d> {
     async fn calls(&mut self) -> Result<Code, Failure> {
         self.event("the district hears of it", |event, _| event == "raised").await?;
         self.event("first line called", |event, rung| event == "notified" && rung == 0).await?;
-        let code = self.incident(None).await?.code;
+        let code = self.incident_of(DEVICE).await?.code;
         self.say("Nobody answers.")?;
         let second = |event: &str, rung| event == "escalated" && rung == 1;
         self.event("second line called", second).await?;
@@ -125,8 +127,8 @@ impl<'d> Story<'d> {
     }
 
     /// Whoever was called last.
-    async fn last_called(&self, code: Code) -> Result<(PersonId, String), Failure> {
-        let view = self.incident(Some(code)).await?;
+    pub(super) async fn last_called(&self, code: Code) -> Result<(PersonId, String), Failure> {
+        let view = self.incident(|view| view.code == code).await?;
         let called = view.people.iter().rev().find(|p| p.is == Responder::Called);
         called
             .map(|p| (p.id.clone(), p.name.clone()))
@@ -213,7 +215,7 @@ impl<'d> Story<'d> {
         }
     }
 
-    async fn answer(
+    pub(super) async fn answer(
         &self,
         code: Code,
         by: &PersonId,
@@ -222,7 +224,7 @@ impl<'d> Story<'d> {
     ) -> Outcome {
         let about = About::Code(code);
         let via = Via::Command;
-        let ask = Ask::Say { about, by: by.clone(), via, epoch: None, says, words };
+        let ask = Ask::Say { about, by: by.clone(), via, epoch: None, says, words, word: None };
         match self.ask(ask).await? {
             Reply::Moved(moved) => match (moved.ignored, moved.stored_at) {
                 (None, Some(_)) => Ok(()),
@@ -233,18 +235,23 @@ impl<'d> Story<'d> {
         }
     }
 
-    async fn incident(&self, code: Option<Code>) -> Result<IncidentView, Failure> {
+    /// The newest incident of a device.
+    pub(super) async fn incident_of(&self, device: &str) -> Result<IncidentView, Failure> {
+        self.incident(|view| view.device.as_str() == device).await
+    }
+
+    async fn incident(
+        &self,
+        is_it: impl Fn(&IncidentView) -> bool,
+    ) -> Result<IncidentView, Failure> {
         let Reply::Incidents(views) = self.ask(Ask::Incidents { all: true }).await? else {
             return Err(super::super::loading::odd_answer());
         };
-        let mine = |view: &IncidentView| {
-            code.map_or(view.device.as_str() == DEVICE, |code| view.code == code)
-        };
-        let found = views.into_iter().find(mine);
+        let found = views.into_iter().rev().find(is_it);
         found.ok_or_else(|| Failure::new(exit::NOT_RIGHT, "the press raised no incident"))
     }
 
-    async fn ask(&self, ask: Ask) -> Result<Reply, Failure> {
+    pub(super) async fn ask(&self, ask: Ask) -> Result<Reply, Failure> {
         let (reply, told) = oneshot::channel();
         let gone = || Failure::new(exit::UNREACHABLE, "the demo's hub does not answer");
         self.asks.send(Asked { ask, reply }).await.map_err(|_| gone())?;
@@ -262,13 +269,13 @@ impl<'d> Story<'d> {
         print_text(&shown)
     }
 
-    fn say(&mut self, what: &str) -> Outcome {
+    pub(super) fn say(&mut self, what: &str) -> Outcome {
         self.screen_lines()?;
         let at = self.began.elapsed().as_secs_f64();
         print_text(&format!("{at:>5.1} s  {what}\n"))
     }
 
-    fn step(&mut self, what: &'static str, seen: bool) -> Outcome {
+    pub(super) fn step(&mut self, what: &'static str, seen: bool) -> Outcome {
         self.steps.push(Step { what, seen });
         let sign = if seen { "✓" } else { "✗ NOT SEEN:" };
         self.say(&format!("{sign} {what}"))?;

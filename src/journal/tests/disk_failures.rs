@@ -240,6 +240,47 @@ fn a_start_on_a_full_disk_succeeds() {
 }
 
 #[test]
+fn a_start_on_a_full_disk_writes_in_the_place_of_the_ballast_an_earlier_run_laid() {
+    for torn in [false, true] {
+        let disk = disk_with(3, limits());
+        let with_ballast = Limits { ballast_bytes: 4096, ..limits() };
+        let (opened, _) = open(&disk, with_ballast.clone());
+        assert!(opened.journal.place().2.lay().unwrap());
+        drop(opened);
+        let disk = disk.reboot(Model::Lenient);
+        if torn {
+            disk.tamper(&disk.segment(0), |bytes| bytes.extend_from_slice(&[0xA7, b'A']));
+        }
+        disk.set_capacity(Some(disk.used()));
+        let (mut opened, records) = open(&disk, with_ballast.clone());
+        assert_eq!(seqs(&records), [1, 2, 3]);
+        let unwritable = |f: &Finding| matches!(f, Finding::Unwritable { .. });
+        assert!(!opened.findings.iter().any(unwritable), "{:?}", opened.findings);
+        write(&mut opened.journal, 4, 5);
+        assert!(!is_volatile(&opened.journal) && opened.journal.durable().covers(Seq(5)));
+        drop(opened);
+        let disk = disk.reboot(Model::Strict);
+        disk.set_capacity(None);
+        reads_and_goes_on(&disk, with_ballast, &[1, 2, 3, 4, 5]);
+    }
+}
+
+#[test]
+fn a_hub_that_began_in_memory_takes_the_ballasts_room_when_it_tries_again() {
+    let disk = disk_with(2, limits());
+    let (mut opened, _) = open(&disk, Limits { ballast_bytes: 4096, ..limits() });
+    assert!(opened.journal.place().2.lay().unwrap());
+    disk.fail_next(Call::Force, 1, ErrorKind::Other);
+    opened.journal.append(&mut vec![draft(3)]);
+    opened.journal.force();
+    disk.set_capacity(Some(disk.used()));
+    assert!(is_volatile(&opened.journal) && opened.journal.retry());
+    drop(opened);
+    disk.set_capacity(None);
+    reads_and_goes_on(&disk.reboot(Model::Strict), limits(), &[1, 2, 3]);
+}
+
+#[test]
 fn a_ballast_is_not_laid_where_it_would_take_the_last_room() {
     let disk = Scripted::new();
     let (opened, _) = open(&disk, Limits { ballast_bytes: 4096, ..limits() });

@@ -48,6 +48,40 @@ fn tail_gives_the_newest_records_across_segments() {
     assert_eq!(tail(&disk, dir(), 0).unwrap(), []);
 }
 
+#[derive(Default)]
+struct Seen {
+    refuses: usize,
+    snapshots: Vec<Vec<u8>>,
+    records: Vec<u64>,
+}
+
+impl Onlooker for Seen {
+    fn snapshot(&mut self, bytes: &[u8]) -> bool {
+        self.snapshots.push(bytes.to_vec());
+        self.snapshots.len() > self.refuses
+    }
+    fn record(&mut self, record: Record) {
+        self.records.push(record.seq.0);
+    }
+}
+
+#[test]
+fn an_onlooker_sees_the_newest_snapshot_of_use_and_what_follows_it() {
+    let disk = disk_with(12, small_segments());
+    for seq in [5, 9] {
+        let body = format!("state at {seq}");
+        write_snapshot(&disk, dir(), Seq(seq), Head::START, body.as_bytes()).unwrap();
+    }
+    let files = disk.files();
+    for (refuses, from) in [(0, 10), (1, 6), (9, 1)] {
+        let mut seen = Seen { refuses, ..Seen::default() };
+        look(&disk, dir(), &mut seen).unwrap();
+        assert_eq!(seen.records, (from..=12).collect::<Vec<_>>());
+        assert_eq!(seen.snapshots[0], b"state at 9");
+    }
+    assert_eq!(disk.files(), files);
+}
+
 #[test]
 fn an_export_is_checked_again_without_the_journal() {
     let disk = disk_with(12, small_segments());

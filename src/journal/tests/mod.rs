@@ -5,6 +5,8 @@ mod crash_shapes;
 mod damage;
 mod disk_failures;
 mod looking;
+mod restoring;
+mod retiring;
 mod scripted;
 mod sweep;
 

@@ -61,7 +61,7 @@ struct State {
     done: Vec<Op>,
     /// How many of `done` were there at the last force of anything.
     forced_ops: usize,
-    locked: bool,
+    locked: std::collections::BTreeSet<PathBuf>,
     calls: u64,
     per_call: BTreeMap<Call, u64>,
     fail_at: Option<u64>,
@@ -110,6 +110,16 @@ impl State {
             Op::Rename(from, to) => {
                 if let Some(inode) = self.names.remove(&from) {
                     self.names.insert(to, inode);
+                    self.done.push(op);
+                    return;
+                }
+                // A folder goes with all that stands in it.
+                let inside: Vec<_> =
+                    self.names.keys().filter(|path| path.starts_with(&from)).cloned().collect();
+                for path in inside {
+                    if let Some(inode) = self.names.remove(&path) {
+                        self.names.insert(to.join(path.strip_prefix(&from).unwrap()), inode);
+                    }
                 }
             }
             Op::Remove(path) => {
@@ -267,13 +277,13 @@ impl Scripted {
     }
 }
 
-struct Lock(Scripted);
+struct Lock(Scripted, PathBuf);
 
 impl DirLock for Lock {}
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        self.0.with(|s| s.locked = false);
+        self.0.with(|s| s.locked.remove(&self.1));
     }
 }
 
@@ -282,17 +292,20 @@ impl Disk for Scripted {
         self.with(|s| s.call(Call::MakeDir))
     }
 
-    fn lock_dir(&self, _: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
+    fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
         let taken = self.with(|s| {
             s.call(Call::Lock)?;
-            Ok::<_, io::Error>(std::mem::replace(&mut s.locked, true))
+            Ok::<_, io::Error>(s.locked.insert(dir.to_owned()))
         })?;
-        Ok(if taken { None } else { Some(Box::new(Lock(self.clone()))) })
+        Ok(if taken { Some(Box::new(Lock(self.clone(), dir.to_owned()))) } else { None })
     }
 
-    fn list(&self, _: &Path) -> io::Result<Vec<String>> {
-        self.with(|s| s.call(Call::List))?;
-        Ok(self.files())
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.with(|s| {
+            s.call(Call::List)?;
+            let inside = s.names.keys().filter(|path| path.parent() == Some(dir));
+            Ok(inside.map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect())
+        })
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {

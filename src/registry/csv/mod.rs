@@ -1,24 +1,27 @@
 //! The registry as four CSV files, the form in which a centre already has its lists.
 //!
-//! Text comes in, rows and problems come out; the files themselves, and text that is not UTF-8, are
-//! the caller's. One pass names every problem it can, with its line and column, instead of stopping
+//! Text comes in, rows and problems come out; the files themselves are the caller's. One pass names every problem it can, with its line and column, instead of stopping
 //! at the first: a list of 500 residents is mended in one evening, not in twenty attempts. A cell
 //! that cannot be used is a problem and its row still comes out without it where that is possible,
 //! so that one bad year of birth does not also make a device's resident unknown; whoever takes rows
-//! in must refuse all of them while a [`Severity::Problem`] stands. Spreadsheets are met half way: a
-//! byte order mark, CRLF, blank rows, blank cells after the last column, full-width digits and 是/否
-//! are read as meant. A row with a cell too few is refused, because whatever follows a lost comma
-//! would stand in the wrong column.
+//! in must refuse all of them while a [`Severity::Problem`] stands. Spreadsheets are met half way:
+//! GB 18030, a byte order mark, semicolons and tabs, CRLF, blank rows, blank cells after the last
+//! column, Chinese column titles, full-width digits and 是/否 are read as meant. A row with a cell too
+//! few is refused, because whatever follows a lost comma would stand in the wrong column; so is a
+//! telephone number of which a spreadsheet has made 1.38E+10.
 
+mod bytes;
 mod check;
+mod guard;
 mod problem;
 mod read;
 mod write;
 
+pub use bytes::{Encoding, NotText, decode, encode};
 pub use check::{check_types, cross_check};
 pub use problem::{CODES, RowProblem, Severity};
-pub use read::{PROBLEMS_MAX, ROWS_MAX, TEXT_MAX_UNITS, read};
-pub use write::write;
+pub use read::{PROBLEMS_MAX, ROWS_MAX, Separator, TEXT_MAX_UNITS, columns, read};
+pub use write::{Form, write};
 
 use super::book::Registry;
 use super::rows::Row;
@@ -45,38 +48,57 @@ pub enum Table {
 pub struct Column {
     /// Its name, that of the field it fills.
     pub name: &'static str,
+    /// Titles that a centre's own sheet may have instead.
+    pub titles: &'static [&'static str],
     /// Whether nothing works without it.
     pub required: bool,
 }
 
-const fn required(name: &'static str) -> Column {
-    Column { name, required: true }
+impl Column {
+    /// Whether a cell of the header line means this column.
+    pub fn is_called(&self, title: &str) -> bool {
+        self.name == title || self.titles.contains(&title)
+    }
 }
 
-const fn optional(name: &'static str) -> Column {
-    Column { name, required: false }
+const fn required(name: &'static str, titles: &'static [&'static str]) -> Column {
+    Column { name, titles, required: true }
+}
+
+const fn optional(name: &'static str, titles: &'static [&'static str]) -> Column {
+    Column { name, titles, required: false }
 }
 
 const RESIDENTS: [Column; 6] = [
-    required("id"),
-    optional("name"),
-    optional("born"),
-    optional("home"),
-    optional("phone"),
-    optional("access"),
+    required("id", &["编号", "老人编号"]),
+    optional("name", &["姓名", "老人姓名"]),
+    optional("born", &["出生年", "出生年份", "出生日期"]),
+    optional("home", &["住所", "住所编号"]),
+    optional("phone", &["电话", "手机", "联系电话"]),
+    optional("access", &["进门方式", "钥匙"]),
 ];
-const HOMES: [Column; 5] =
-    [required("id"), optional("place"), optional("short"), optional("grid"), optional("on_site")];
+const HOMES: [Column; 5] = [
+    required("id", &["编号", "住所编号"]),
+    optional("place", &["地址", "住址"]),
+    optional("short", &["简称"]),
+    optional("grid", &["网格", "网格编号"]),
+    optional("on_site", &["院内", "中心内"]),
+];
 const DEVICES: [Column; 6] = [
-    required("id"),
-    required("type"),
-    optional("heard_as"),
-    optional("home"),
-    optional("resident"),
-    optional("spot"),
+    required("id", &["编号", "设备编号"]),
+    required("type", &["类型", "设备类型"]),
+    optional("heard_as", &["名称", "设备名称"]),
+    optional("home", &["住所", "住所编号"]),
+    optional("resident", &["老人", "老人编号"]),
+    optional("spot", &["位置", "安装位置"]),
 ];
-const PEOPLE: [Column; 5] =
-    [required("id"), optional("name"), required("role"), optional("phone"), optional("email")];
+const PEOPLE: [Column; 5] = [
+    required("id", &["编号", "工号"]),
+    optional("name", &["姓名"]),
+    required("role", &["角色", "岗位"]),
+    optional("phone", &["电话", "手机", "联系电话"]),
+    optional("email", &["邮箱", "电子邮箱"]),
+];
 
 impl Table {
     /// All tables.
@@ -123,5 +145,7 @@ impl Table {
     }
 }
 
+#[cfg(test)]
+mod spreadsheet_tests;
 #[cfg(test)]
 mod tests;

@@ -50,16 +50,53 @@ impl RowProblem {
     }
 }
 
+impl RowProblem {
+    /// Whether it is about one row, so that the file can be used without that row.
+    pub fn is_of_a_row(&self) -> bool {
+        const OF_THE_FILE: [&str; 8] = [
+            "table-empty",
+            "column-missing",
+            "column-unknown",
+            "column-twice",
+            "quote-open",
+            "rows-too-many",
+            "problems-too-many",
+            "nobody-to-call",
+        ];
+        self.line > 0 && !OF_THE_FILE.contains(&self.code)
+    }
+
+    /// Whether a row may not have come out because of it: a row needs its required cells only.
+    pub fn loses_rows(&self) -> bool {
+        let required =
+            |name: &str| self.table.columns().iter().any(|c| c.required && c.name == name);
+        self.severity == Problem && self.column.is_none_or(required)
+    }
+
+    /// The table that must be whole for it to mean anything.
+    pub fn needs(&self) -> Option<Table> {
+        match self.code {
+            "home-unknown" => Some(Table::Homes),
+            "resident-unknown" | "device-nowhere" => Some(Table::Residents),
+            "nobody-to-call" => Some(Table::People),
+            _ => None,
+        }
+    }
+}
+
 /// Every code that [`super::read`], [`super::cross_check`] and [`super::check_types`] can give, how
 /// severe it is and what it means.
-pub const CODES: [(&str, Severity, &str); 24] = [
+pub const CODES: [(&str, Severity, &str); 27] = [
     ("table-empty", Problem, "the file has no header line"),
     ("column-missing", Problem, "the header line lacks a column that every row needs"),
     ("column-unknown", Problem, "the header line names a column that does not exist"),
     ("column-twice", Problem, "the header line names a column twice"),
     ("cell-count", Problem, "a row has more or fewer cells than the header line"),
+    ("quote-open", Problem, "a quote is not closed, and rows behind it are lost in a cell"),
     ("cell-missing", Problem, "a cell that every row needs is empty"),
     ("cell-too-long", Problem, "a cell is longer than any page or message can show"),
+    ("cell-is-error", Problem, "a spreadsheet could not calculate or show a cell"),
+    ("number-mangled", Problem, "a spreadsheet has made a rounded number of a cell"),
     ("short-too-long", Warning, "a home's short place is cut in messages"),
     ("rows-too-many", Problem, "the file has more rows than a hub serves"),
     ("problems-too-many", Problem, "the file has more problems than are listed"),

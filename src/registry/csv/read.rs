@@ -2,8 +2,9 @@
 
 use ::csv::{ReaderBuilder, StringRecord};
 
-use super::Table;
+use super::guard::{is_error, is_mangled, unguarded};
 use super::problem::RowProblem;
+use super::{BOM, Column, Table};
 use crate::registry::rows::{Device, Home, Person, Resident, Role, Row};
 use crate::registry::whereabouts::SHORT_MAX_UNITS;
 use crate::terms::{BadId, DeviceId, HomeId, PersonId, ResidentId};
@@ -26,14 +27,16 @@ const BORN_MAX: i16 = 2200;
 /// comes out if its required cells can be used; see the module's head for what may be done with it.
 pub fn read(table: Table, text: &str) -> (Vec<(u64, Row)>, Vec<RowProblem>) {
     let mut problems = Problems { table, listed: Vec::new(), more: 0 };
-    let mut records = records(text);
+    let separator = Separator::of(text);
+    let mut records = records(text, separator);
     let Some(header) = records.next() else {
         let names: Vec<&str> = table.columns().iter().map(|c| c.name).collect();
         let help = format!("begin the file with the line {}", names.join(","));
         problems.add(1, None, "table-empty", "there is no header line".to_owned(), help);
         return (Vec::new(), problems.done());
     };
-    let Some(header) = Header::of(&header, line_of(text, &header), &mut problems) else {
+    let line = line_of(text, &header);
+    let Some(header) = Header::of(&header, (line, separator), &mut problems) else {
         return (Vec::new(), problems.done());
     };
     let mut rows = Vec::new();
@@ -51,13 +54,73 @@ pub fn read(table: Table, text: &str) -> (Vec<(u64, Row)>, Vec<RowProblem>) {
     (rows, problems.done())
 }
 
-/// The records that are not blank, each with its position; the reader drops a byte order mark.
-fn records(text: &str) -> impl Iterator<Item = StringRecord> {
-    let reader =
-        ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+/// The columns that a file's header line has, by their names.
+pub fn columns(table: Table, text: &str) -> Vec<&'static str> {
+    let mut unheard = Problems { table, listed: Vec::new(), more: 0 };
+    let separator = Separator::of(text);
+    let header = records(text, separator).next();
+    let header = header.and_then(|record| Header::of(&record, (1, separator), &mut unheard));
+    let places = header.iter().flat_map(|header| &header.places);
+    let columns = table.columns().iter().zip(places);
+    columns.filter(|(_, place)| place.is_some()).map(|(column, _)| column.name).collect()
+}
+
+/// What stands between two cells: a comma, where Windows is set up for it a semicolon, a tab in what
+/// is pasted out of a sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Separator {
+    /// `,`
+    Comma,
+    /// `;`
+    Semicolon,
+    /// A tab.
+    Tab,
+}
+
+impl Separator {
+    const ALL: [Self; 3] = [Self::Comma, Self::Semicolon, Self::Tab];
+
+    /// The one that stands most often in the header line; the comma where none does.
+    pub fn of(text: &str) -> Self {
+        let text = text.trim_start_matches(BOM);
+        let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let count = |separator: &Self| header.matches(separator.sign()).count();
+        // Of equals the last is taken, so the comma stands there.
+        Self::ALL.into_iter().rev().max_by_key(count).unwrap_or(Self::Comma)
+    }
+
+    /// The character.
+    pub fn sign(self) -> char {
+        match self {
+            Self::Comma => ',',
+            Self::Semicolon => ';',
+            Self::Tab => '\t',
+        }
+    }
+
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Comma => "comma",
+            Self::Semicolon => "semicolon",
+            Self::Tab => "tab",
+        }
+    }
+}
+
+/// The records that are not blank, each with its position; the reader drops a byte order mark. A
+/// first line `sep=;` is a note for Excel.
+fn records(text: &str, separator: Separator) -> impl Iterator<Item = StringRecord> {
+    let mut reader = ReaderBuilder::new();
+    reader.has_headers(false).flexible(true).delimiter(separator.sign() as u8);
+    let reader = reader.from_reader(text.as_bytes());
     #[expect(clippy::expect_used, reason = "text in memory is UTF-8, and a row may have any width")]
     let records = reader.into_records().map(|record| record.expect("text is UTF-8"));
-    records.filter(|record| record.iter().any(|cell| !cell.trim().is_empty()))
+    let records = records.filter(|record| record.iter().any(|cell| !cell.trim().is_empty()));
+    let note = |(number, record): &(usize, StringRecord)| {
+        *number == 0 && record.get(0).is_some_and(|cell| cell.starts_with("sep="))
+    };
+    records.enumerate().filter(move |record| !note(record)).map(|(_, record)| record)
 }
 
 /// The line a record begins on: its reader counts from the end of the record before, which lies
@@ -109,18 +172,24 @@ impl Problems {
 struct Header {
     table: Table,
     width: usize,
+    separator: Separator,
     places: Vec<Option<usize>>,
 }
 
 impl Header {
     /// Reads the header line; none when a required column is missing.
-    fn of(record: &StringRecord, line: u64, problems: &mut Problems) -> Option<Self> {
+    fn of(
+        record: &StringRecord,
+        (line, separator): (u64, Separator),
+        problems: &mut Problems,
+    ) -> Option<Self> {
         let table = problems.table;
-        let names: Vec<String> = record.iter().map(|n| n.trim().to_ascii_lowercase()).collect();
+        let plain = |title: &str| half_width(title).trim().to_ascii_lowercase();
+        let names: Vec<String> = record.iter().map(plain).collect();
         let width = names.iter().rposition(|n| !n.is_empty()).map_or(0, |last| last + 1);
         let columns = table.columns();
         for (place, name) in names.iter().enumerate().take(width) {
-            let known = columns.iter().find(|column| column.name == name);
+            let known = columns.iter().find(|column| column.is_called(name));
             let help = || {
                 let known: Vec<&str> = columns.iter().map(|c| c.name).collect();
                 format!("{} has the columns {}", table.file_name(), known.join(", "))
@@ -128,23 +197,23 @@ impl Header {
             if known.is_none() {
                 let message = format!("there is no column {name:?}");
                 problems.add(line, None, "column-unknown", message, help());
-            } else if names.iter().take(place).any(|before| before == name) {
+            } else if names.iter().take(place).any(|n| known.is_some_and(|k| k.is_called(n))) {
                 let message = format!("column {name} stands there twice");
                 problems.add(line, known.map(|c| c.name), "column-twice", message, help());
             }
         }
         let places: Vec<Option<usize>> =
-            columns.iter().map(|c| names.iter().position(|name| name == c.name)).collect();
+            columns.iter().map(|c| names.iter().position(|name| c.is_called(name))).collect();
         let mut complete = true;
         for (column, place) in columns.iter().zip(&places) {
             if column.required && place.is_none() {
                 complete = false;
                 let message = format!("column {} is missing", column.name);
-                let help = "add it to the header line and fill it in every row".to_owned();
+                let help = missing_help(column);
                 problems.add(line, Some(column.name), "column-missing", message, help);
             }
         }
-        complete.then_some(Self { table, width, places })
+        complete.then_some(Self { table, width, separator, places })
     }
 
     /// The cells of a row; none when it has too many or too few.
@@ -158,16 +227,37 @@ impl Header {
         if record.len() < self.width || beyond {
             let message =
                 format!("the row has {} cells, the header line {}", record.len(), self.width);
-            let help =
-                "look for a lost or an extra comma, or for a quote that is not closed".to_owned();
+            let separator = self.separator.name();
+            let help = format!(
+                "look for a lost or an extra {separator}, or for a quote that is not closed"
+            );
             problems.add(line, None, "cell-count", message, help);
+            return None;
+        }
+        if record.iter().any(|cell| self.swallows_rows(cell)) {
+            let message = "a cell holds what looks like further rows".to_owned();
+            let help = "close the quote that is open in this row".to_owned();
+            problems.add(line, None, "quote-open", message, help);
             return None;
         }
         let columns = self.table.columns().iter().map(|column| column.name);
         let cell = |place: &Option<usize>| place.and_then(|p| record.get(p)).unwrap_or_default();
-        let cells = columns.zip(self.places.iter().map(cell).map(str::trim)).collect();
+        let cells =
+            columns.zip(self.places.iter().map(cell).map(|cell| unguarded(cell.trim()))).collect();
         Some(Cells { table: self.table, line, cells, problems })
     }
+
+    /// A quote that is not closed makes one cell of the rows behind it, and where it is the last cell
+    /// of its row, nothing else shows that.
+    fn swallows_rows(&self, cell: &str) -> bool {
+        let row = |line: &str| line.matches(self.separator.sign()).count() + 1 >= self.width;
+        self.width > 1 && cell.lines().skip(1).any(row)
+    }
+}
+
+fn missing_help(column: &Column) -> String {
+    let titles: Vec<&str> = std::iter::once(column.name).chain(column.titles.to_vec()).collect();
+    format!("add it to the header line as {} and fill it in every row", titles.join(" or "))
 }
 
 /// One row's cells by column.
@@ -212,7 +302,7 @@ impl<'a> Cells<'a> {
 
     fn device(&mut self) -> Option<Device> {
         let id = self.id("id", DeviceId::new);
-        let type_name = self.required("type");
+        let type_name = self.required("type").map(|name| half_width(&name));
         let heard_as = self.text("heard_as");
         let home = self.reference("home", HomeId::new);
         let resident = self.reference("resident", ResidentId::new);
@@ -244,6 +334,10 @@ impl<'a> Cells<'a> {
         if units > TEXT_MAX_UNITS {
             let message = format!("the cell has {units} characters, at most {TEXT_MAX_UNITS} fit");
             self.problem(column, "cell-too-long", message, "shorten it");
+        }
+        if is_error(cell) {
+            let message = format!("{cell} is what a spreadsheet shows in place of a value");
+            self.problem(column, "cell-is-error", message, "write the value itself");
         }
         cell.replace("\r\n", " ").replace(char::is_control, " ").trim().to_owned()
     }
@@ -280,11 +374,15 @@ impl<'a> Cells<'a> {
         column: &'static str,
         make: fn(&str) -> Result<T, BadId>,
     ) -> Option<T> {
-        let cell = self.cell(column);
+        let cell = half_width(self.cell(column));
         if cell.is_empty() {
             return None;
         }
-        match make(cell) {
+        if is_mangled(&cell) {
+            self.mangled(column, &cell);
+            return None;
+        }
+        match make(&cell) {
             Ok(id) => Some(id),
             Err(why) => {
                 let message = format!("{cell:?} cannot be an id");
@@ -299,8 +397,9 @@ impl<'a> Cells<'a> {
         if cell.is_empty() {
             return None;
         }
-        let year = half_width(cell).trim_end_matches('年').trim().parse::<i16>();
-        let year = year.ok().filter(|year| (BORN_MIN..=BORN_MAX).contains(year));
+        let plain = half_width(cell);
+        let year = plain.split(['年', '-', '/', '.']).next().unwrap_or_default().trim();
+        let year = year.parse::<i16>().ok().filter(|year| (BORN_MIN..=BORN_MAX).contains(year));
         if year.is_none() {
             let message = format!("{cell:?} is not a year of birth");
             let help = format!("write four digits from {BORN_MIN} to {BORN_MAX}, such as 1944");
@@ -324,7 +423,8 @@ impl<'a> Cells<'a> {
 
     fn role(&mut self, column: &'static str) -> Option<Role> {
         let word = self.required(column)?;
-        let role = Role::from_word(&word.to_ascii_lowercase());
+        let word = half_width(&word);
+        let role = Role::from_word(&word.to_ascii_lowercase()).or_else(|| Role::from_title(&word));
         if role.is_none() {
             let roles: Vec<&str> = Role::ALL.into_iter().map(Role::word).collect();
             let help = format!("write one of {}", roles.join(", "));
@@ -333,8 +433,18 @@ impl<'a> Cells<'a> {
         role
     }
 
+    fn mangled(&mut self, column: &'static str, cell: &str) {
+        let message = format!("{cell} is a number that a spreadsheet has rounded");
+        let help = "write all its digits again, in a column that is formatted as text";
+        self.problem(column, "number-mangled", message, help);
+    }
+
     fn phone(&mut self, column: &'static str) -> String {
         let phone = half_width(&self.text(column));
+        if is_mangled(&phone) {
+            self.mangled(column, &phone);
+            return String::new();
+        }
         let dialled =
             |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | ' ' | '(' | ')' | '*' | '#');
         if !phone.chars().all(dialled) {

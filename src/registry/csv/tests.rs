@@ -291,6 +291,7 @@ fn every_code_is_explained_once_and_can_be_met() {
         (Table::People, &garbage),
         (Table::People, "id,role,phone,email\n,staff,x,y\n"),
         (Table::Residents, "id,born\nR1,old\n"),
+        (Table::Residents, "id,name,phone\nR1,#N/A,1.38E+10\nR2,x,\"1\nR3,y,2\n"),
     ];
     let mut met: BTreeSet<&str> =
         files.into_iter().flat_map(|(table, text)| read(table, text).1).map(|p| p.code).collect();
@@ -364,19 +365,23 @@ fn book(rows: &[Row]) -> Registry {
 
 proptest! {
     #[test]
-    fn what_is_written_reads_back_as_the_same_rows_and_the_same_file(rows in some_rows()) {
+    fn what_is_written_reads_back_as_the_same_rows_and_the_same_file(
+        rows in some_rows(), form in proptest::sample::select(vec![Form::Plain, Form::Spreadsheet]),
+    ) {
         let registry = book(&rows);
         let mut again = Registry::default();
         for table in Table::ALL {
-            let text = write(table, &registry);
-            for text in [text.clone(), format!("{BOM}{}", text.replace('\n', "\r\n"))] {
+            let text = write(table, &registry, form);
+            let windows = format!("{BOM}{}", text.replace('\n', "\r\n"));
+            let (gb, _) = decode(&encode(&text, Encoding::Gb18030).unwrap(), Some(Encoding::Gb18030)).unwrap();
+            for text in [text.clone(), windows, gb] {
                 let (read, problems) = read(table, &text);
                 prop_assert_eq!(problems, []);
                 let read: Vec<Row> = read.into_iter().map(|(_, row)| row).collect();
                 prop_assert_eq!(&read, &table.rows(&registry));
                 read.into_iter().for_each(|row| again.apply(&Change::Set(row)));
             }
-            prop_assert_eq!(write(table, &again), text);
+            prop_assert_eq!(write(table, &again, form), text);
         }
         prop_assert_eq!(again, registry);
     }
