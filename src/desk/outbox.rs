@@ -340,9 +340,10 @@ impl Desk {
         match outcome {
             Outcome::HandedOver | Outcome::Arrived | Outcome::Seen => {
                 out.failed = 0;
-                out.last_handed_over = Some(wall);
-                if out.trouble.take().is_some() {
-                    info!(%carrier, "the carrier works again");
+                // The first one of a run settles what an earlier run has left.
+                let first = out.last_handed_over.replace(wall).is_none();
+                if out.trouble.take().is_some() || first {
+                    info!(%carrier, "the carrier works");
                     self.trouble(turn, Kind::Carrier, subject, false);
                 }
             }

@@ -1,7 +1,7 @@
 //! The start, as a checklist: record, state, time, facts of the start, ways out, ways in, people.
 //!
-//! A start succeeds on an unwritable, full or damaged disk, with missing secrets and with a taken
-//! HTTP port; it fails only where going on would be worse: another hub on the same record, a restore
+//! A start succeeds on an unwritable, full or damaged disk, with missing secrets, with a taken HTTP
+//! port and without its command socket; it fails only where going on would be worse: another hub on the same record, a restore
 //! that was cut, or a broker that cannot listen.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -50,6 +50,9 @@ use crate::terms::{Inbound, Kind, LinkId, Seq, Wait};
 const FINDINGS_MAX: usize = 64;
 /// How long a reload may wait for the desk, which waits 2 s for a disk at most.
 pub const RELOAD_WITHIN: Wait = Wait::secs(10);
+/// The subjects of the faults while commands, or pages, cannot come in.
+const SOCKET: &str = "storage.socket";
+const PAGES: &str = "console.listen";
 /// The folder of the record in the state directory.
 pub const JOURNAL_DIR: &str = "journal";
 /// The folder of the archive beside it.
@@ -64,15 +67,6 @@ pub enum DeskError {
     /// A wire cannot be opened.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// The command socket cannot be made.
-    #[error("the command socket {} cannot be made: choose another in gateway.toml", .path.display())]
-    Socket {
-        /// The socket.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
     /// The disk hangs and memory is full of what it should have taken.
     #[error("the disk has not answered for too long: look at it, then start the hub again")]
     DiskHangs,
@@ -372,7 +366,7 @@ struct Doors {
 }
 
 /// Reads the old record in the background, lets people in, and sets the desk to work.
-async fn open_doors(desk: Desk, doors: Doors) -> Result<House, DeskError> {
+async fn open_doors(mut desk: Desk, doors: Doors) -> Result<House, DeskError> {
     let Doors { unread, tell_finding, asks, reloads, stop, page_key, broker } = doors;
     let (settings, clock) = (Arc::clone(&desk.settings), desk.clock.clone());
     let scrub = Scrub::spawn(unread, SCRUB_PACE, move |finding| {
@@ -381,9 +375,14 @@ async fn open_doors(desk: Desk, doors: Doors) -> Result<House, DeskError> {
     })?;
     vitals::watch(Arc::clone(&desk.beat)).map_err(DeskError::Thread)?;
     let path = settings.gateway.socket.clone();
-    let listening =
-        socket::listen(&path, asks.clone()).map_err(|source| DeskError::Socket { path, source })?;
+    let listening = socket::listen(&path, asks.clone()).map_err(|why| {
+        error!(socket = %path.display(), %why, "no commands: choose another socket in gateway.toml");
+    });
     let pages = open_console(&settings, &asks, &clock, page_key).await;
+    for (subject, broken) in [(SOCKET, listening.is_err()), (PAGES, pages.is_none())] {
+        let trouble = Trouble { kind: Kind::Config, subject: subject.to_owned(), broken };
+        desk.own.push_back(Stimulus::Trouble(trouble));
+    }
     let console = pages.as_ref().map(Console::address);
     info!(?broker, ?console, "ready");
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
