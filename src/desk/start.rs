@@ -22,10 +22,10 @@ use super::lookup::{Lookup, Record};
 use super::outbox::Outbox;
 use super::outside::{self, Outside};
 use super::ports::Ports;
-use super::reload::{DIRECTORY, Gone, RELOADS_MAX, Reload, Wires, kind_of_way};
+use super::reload::{DIRECTORY, Gone, RELOADS_MAX, Reload, TLS_FILES, Wires, kind_of_way};
 use super::turn::Turn;
 use super::vitals::{self, Vitals};
-use super::wiring::{LineEnds, Parts, WaysOut};
+use super::wiring::{LineEnds, Parts, TLS, WaysOut};
 use super::{Desk, Ears, INBOX_MAX, NEWS_MAX, socket, wiring};
 use crate::archive::{Archivist, Place, QUESTIONS_MAX};
 use crate::clock::{Clock, Last, Resumption, Vouch};
@@ -510,17 +510,27 @@ impl Desk {
             turn = self.take_in_files(turn).await?;
         }
         self.compare_registry();
-        self.decide(&mut turn, &Stimulus::Policy(Box::new(self.settings.policy.clone())));
-        self.decide(&mut turn, &Stimulus::Roster(Box::new(self.settings.roster.clone())));
+        let policy = Stimulus::Policy(Box::new(self.settings.policy.clone()));
+        let roster = Stimulus::Roster(Box::new(self.settings.roster.clone()));
+        for plan in [policy, roster] {
+            if !self.decide(&mut turn, &plan) {
+                // `check` refuses such a config; one that was accepted by an older hub may get here.
+                error!("the ladders or the roster are too long for the record: shorten them");
+            }
+        }
         for finding in &told.findings {
             self.own_finding(finding);
         }
         self.look_at_beginning(told.begins);
-        if told.unreadable > 0 {
-            self.trouble(&mut turn, Kind::Record, "unreadable".to_owned(), true);
-        }
-        for subject in self.wires.out.clone() {
-            self.trouble(&mut turn, kind_of_way(&subject), subject, true);
+        self.trouble(&mut turn, Kind::Record, "unreadable".to_owned(), told.unreadable > 0);
+        // What opens now settles what an earlier run left; carriers and endpoints say so themselves
+        // with the first message that gets through.
+        let out = self.wires.out.clone();
+        let wires = [TLS, TLS_FILES].map(str::to_owned);
+        let all: BTreeSet<String> = out.iter().cloned().chain(wires).collect();
+        for subject in all {
+            let broken = out.contains(&subject);
+            self.trouble(&mut turn, kind_of_way(&subject), subject, broken);
         }
         // A good directory settles what a broken one left open.
         let (kind, subject, broken) = (Kind::Config, DIRECTORY.to_owned(), self.old_config);
