@@ -12,6 +12,8 @@ pub mod csv;
 mod device_types;
 mod difference;
 mod rows;
+#[cfg(test)]
+mod small_centre;
 mod weighing;
 mod whereabouts;
 mod zigbee_models;
