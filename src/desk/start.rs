@@ -23,6 +23,7 @@ use super::outbox::Outbox;
 use super::outside::{self, Outside};
 use super::ports::Ports;
 use super::reload::{DIRECTORY, Gone, RELOADS_MAX, Reload, TLS_FILES, Wires, kind_of_way};
+use super::supervision::Supervision;
 use super::turn::Turn;
 use super::vitals::{self, Vitals};
 use super::wiring::{LineEnds, Parts, TLS, WaysOut};
@@ -263,6 +264,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         broker_address: broker_address.map(|a| a.to_string()),
         ports: ways.ports,
         outside: ways.outside,
+        supervision: Supervision::new(clock.now(), resumption.gap),
         wires: ways.wires,
         old_config,
         importing: None,

@@ -68,8 +68,8 @@ impl Difference {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::small_centre::{record, rows};
     use crate::registry::changes;
+    use crate::registry::small_centre::{record, rows};
 
     #[test]
     fn a_difference_names_new_changed_and_missing_rows_cell_by_cell() {

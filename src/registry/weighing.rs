@@ -154,6 +154,7 @@ mod tests {
             label: String::new(),
             life_safety: true,
             actions: BTreeMap::new(),
+            watch: Default::default(),
             zigbee: ZigbeeType::default(),
         };
         DeviceTypes::from([("button".to_owned(), button)])
