@@ -15,9 +15,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
+use super::boards::Boards;
+use super::entries::Readings;
 use super::held::Held;
 use super::intake::Intake;
 use super::letters::Writer;
+use super::listing::Counts;
 use super::lookup::{Lookup, Record};
 use super::outbox::Outbox;
 use super::outside::{self, Outside};
@@ -31,7 +34,7 @@ use crate::archive::{Archivist, Place, QUESTIONS_MAX};
 use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
-use crate::counter::{ASKS_MAX, Asked};
+use crate::counter::{ASKS_MAX, Asked, Feed};
 use crate::incident::{Carrier, Entry, IncidentBook, OrderId, Stimulus, TakenOver, Trouble};
 use crate::journal::{
     Committer, CommitterHandle, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE,
@@ -216,7 +219,8 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let settings = Arc::new(settings);
     let limits = limits(&settings);
     let dir = state_dir.join(JOURNAL_DIR);
-    let record = Record { disk: Arc::clone(&disk), dir: dir.clone() };
+    let record = || Record { disk: Arc::clone(&disk), dir: dir.clone() };
+    let (record, readings) = (record(), Readings::new(record()));
     let read = tokio::task::spawn_blocking(move || read_record(disk, &dir, limits))
         .await
         .map_err(|_| DeskError::Ended)??;
@@ -229,6 +233,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let (tell_finding, findings) = mpsc::channel(FINDINGS_MAX);
     let next_seq = read.journal.next();
     let journal = Committer::spawn(read.journal)?;
+    let on_disk = journal.durable().borrow().head.seq;
     let archive = open_archive(record, &state_dir, &settings, &journal)?;
     let (tell_sought, sought) = mpsc::channel(QUESTIONS_MAX);
     let broker_address = ways.broker.as_ref().map(|opened| opened.address);
@@ -258,6 +263,10 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         unsent: VecDeque::new(),
         archive,
         lookup: Lookup::new(tell_sought, clock.now()),
+        readings,
+        feed: Feed::new(on_disk),
+        boards: Boards::default(),
+        counts: Counts::default(),
         broker_tls: ways.broker.as_ref().and_then(|opened| opened.tls).map(|a| a.to_string()),
         broker: ways.broker.map(|opened| opened.broker),
         broker_address: broker_address.map(|a| a.to_string()),
