@@ -9,7 +9,7 @@ use std::hash::Hasher;
 use serde::{Deserialize, Serialize};
 
 use super::RecordView;
-use crate::incident::Incident;
+use crate::incident::{Incident, Stage};
 use crate::terms::{At, HubId, Seq, Wall};
 
 /// How the house stands at a moment.
@@ -61,16 +61,21 @@ pub const BOARD_MAX_BYTES: usize = 64;
 /// on every corridor.
 pub const BOARDS_MAX: usize = 64;
 
-/// The digest of the open incidents; `registry` is the version of the names they are shown with.
-pub fn digest<'i>(open: impl Iterator<Item = &'i Incident>, registry: Seq) -> String {
+/// The digest of the open incidents, each with how many notes it has; `registry` is the version of
+/// the names they are shown with.
+pub fn digest<'i>(open: impl Iterator<Item = (&'i Incident, usize)>, registry: Seq) -> String {
     let mut sum = Fnv::new();
     sum.write_u64(registry.0);
-    for incident in open {
+    for (incident, notes) in open {
         sum.write_u64(incident.id.0);
         sum.write(incident.class.word().as_bytes());
         sum.write(incident.stage.name().word().as_bytes());
         sum.write_u32(incident.epoch);
         sum.write_u32(incident.presses);
+        sum.write_usize(notes);
+        if let Stage::Calling { lap, .. } = incident.stage {
+            sum.write_u32(lap);
+        }
         let marks = [
             incident.rung(),
             u8::from(incident.exhausted.is_some()),

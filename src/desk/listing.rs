@@ -73,7 +73,8 @@ impl Desk {
     }
 
     fn digest(&self) -> String {
-        digest(self.book.open(), self.book.registry_at())
+        let open = self.book.open().map(|one| (one, self.book.notes_of(one.id).count()));
+        digest(open, self.book.registry_at())
     }
 
     pub(super) fn beat_now(&self) -> Beat {

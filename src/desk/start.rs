@@ -34,7 +34,7 @@ use crate::archive::{Archivist, Place, QUESTIONS_MAX};
 use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
-use crate::counter::{ASKS_MAX, Asked, Feed};
+use crate::counter::{ASKS_MAX, Asked, Feed, FeedDoor};
 use crate::incident::{Carrier, Entry, IncidentBook, OrderId, Stimulus, TakenOver, Trouble};
 use crate::journal::{
     Committer, CommitterHandle, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE,
@@ -394,7 +394,7 @@ async fn open_doors(desk: Desk, doors: Doors) -> Result<House, DeskError> {
     let path = settings.gateway.socket.clone();
     let listening =
         socket::listen(&path, asks.clone()).map_err(|source| DeskError::Socket { path, source })?;
-    let pages = open_console(&settings, &asks, &clock, page_key).await;
+    let pages = open_console(&settings, &asks, &clock, page_key, desk.feed.door()).await;
     let console = pages.as_ref().map(Console::address);
     info!(?broker, ?console, "ready");
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
@@ -403,6 +403,9 @@ async fn open_doors(desk: Desk, doors: Doors) -> Result<House, DeskError> {
         let ended = desk.run().await;
         beat.store(u64::MAX, std::sync::atomic::Ordering::Release);
         scrub.stop();
+        if let Some(pages) = &pages {
+            pages.farewell().await;
+        }
         drop((listening, pages));
         ended
     });
@@ -414,12 +417,15 @@ async fn open_console(
     asks: &mpsc::Sender<Asked>,
     clock: &Clock,
     page_key: crate::terms::Secret,
+    feed: FeedDoor,
 ) -> Option<Console> {
     let clock = clock.clone();
     let now = Arc::new(move || clock.wall().wall);
+    let hub = settings.gateway.hub.clone();
+    let desk = console::Desk { asks: asks.clone(), key: page_key, now, feed, hub };
     let listen: Vec<SocketAddr> =
         std::iter::once(settings.gateway.listen).chain(settings.gateway.lan).collect();
-    match console::serve(&listen, asks.clone(), page_key, now).await {
+    match console::serve(&listen, desk).await {
         Ok(console) => Some(console),
         Err(why) => {
             error!(%why, "no pages: calls are heard and carried all the same");

@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 
+mod api;
 mod archive;
 mod calls;
+mod client;
 mod devices;
+mod events;
 mod hub;
 mod imports;
 mod life;
