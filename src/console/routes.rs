@@ -2,6 +2,7 @@
 //! held to the truth.
 
 use axum::Router;
+use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::from_fn;
 use axum::routing::{MethodRouter, get, post};
@@ -12,55 +13,59 @@ use super::{
     ready, registered,
 };
 
-/// One row of the table.
+/// One row of the table: a method, an address, and what answers there.
 struct Route {
     method: Method,
     path: &'static str,
     answer: MethodRouter<Counter>,
 }
 
-fn on_get(path: &'static str, answer: MethodRouter<Counter>) -> Route {
-    Route { method: Method::GET, path, answer }
+fn on_get<H: Handler<T, Counter>, T: 'static>(path: &'static str, answer: H) -> Route {
+    Route { method: Method::GET, path, answer: get(answer) }
 }
 
-fn on_post(path: &'static str, answer: MethodRouter<Counter>) -> Route {
-    Route { method: Method::POST, path, answer }
+fn on_post<H: Handler<T, Counter>, T: 'static>(path: &'static str, answer: H) -> Route {
+    Route { method: Method::POST, path, answer: post(answer) }
 }
 
 /// What the network sees as well.
 fn open() -> Vec<Route> {
     vec![
-        on_get("/a/{pass}", get(page::show)),
-        on_post("/a/{pass}", post(page::say)),
-        on_get("/healthz", get(alive)),
-        on_get("/readyz", get(ready)),
+        on_get("/a/{pass}", page::show),
+        on_post("/a/{pass}", page::say),
+        on_get("/healthz", alive),
+        on_get("/readyz", ready),
     ]
 }
 
 /// What only programs on the box see.
 fn api() -> Vec<Route> {
     vec![
-        on_get("/api/openapi.json", get(document)),
-        on_get("/api/v1/boards", get(boards::list)),
-        on_post("/api/v1/boards/{board}/heard", post(boards::heard)),
-        on_get("/api/v1/devices", get(registered::devices)),
-        on_get("/api/v1/devices/{device}/history", get(registered::history)),
-        on_get("/api/v1/events", get(events::follow)),
-        on_get("/api/v1/incidents", get(incidents::list)),
-        on_get("/api/v1/incidents/{incident}", get(incidents::one)),
-        on_post("/api/v1/incidents/{incident}/{move}", post(incidents::say)),
-        on_get("/api/v1/journal", get(entries::list)),
-        on_get("/api/v1/people", get(registered::people)),
-        on_get("/api/v1/problems", get(problem::list)),
-        on_get("/api/v1/residents", get(registered::residents)),
-        on_get("/api/v1/roster", get(duty::roster)),
-        on_get("/api/v1/status", get(duty::status)),
-        on_get("/metrics", get(metrics::show)),
+        on_get("/api/openapi.json", document),
+        on_get("/api/v1/boards", boards::list),
+        on_post("/api/v1/boards/{board}/heard", boards::heard),
+        on_get("/api/v1/devices", registered::devices),
+        on_get("/api/v1/devices/{device}/history", registered::history),
+        on_get("/api/v1/events", events::follow),
+        on_get("/api/v1/incidents", incidents::list),
+        on_get("/api/v1/incidents/{incident}", incidents::one),
+        on_post("/api/v1/incidents/{incident}/{move}", incidents::say),
+        on_get("/api/v1/journal", entries::list),
+        on_get("/api/v1/people", registered::people),
+        on_get("/api/v1/problems", problem::list),
+        on_get("/api/v1/residents", registered::residents),
+        on_get("/api/v1/roster", duty::roster),
+        on_get("/api/v1/status", duty::status),
+        on_get("/metrics", metrics::show),
     ]
 }
 
 fn router(routes: Vec<Route>) -> Router<Counter> {
-    routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.answer))
+    routes.into_iter().fold(Router::new(), |router, route| {
+        let Route { method, path, answer } = route;
+        tracing::trace!(%method, path, "answers");
+        router.route(path, answer)
+    })
 }
 
 /// What answers on loopback.
@@ -88,4 +93,28 @@ const DOCUMENT: &str = include_str!("openapi.json");
 async fn document() -> axum::response::Response {
     let version = env!("CARGO_PKG_VERSION");
     super::answer::typed("application/json", DOCUMENT.replacen("0.0.0", version, 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_document_has_every_row_of_the_table_and_no_other() {
+        let document: serde_json::Value = serde_json::from_str(DOCUMENT).unwrap();
+        let documented: BTreeSet<(String, String)> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, methods)| {
+                let methods = methods.as_object().unwrap().keys();
+                methods.map(|method| (path.clone(), method.to_uppercase()))
+            })
+            .collect();
+        let row = |route: Route| (route.path.to_owned(), route.method.to_string());
+        let answered: BTreeSet<_> = open().into_iter().chain(api()).map(row).collect();
+        assert_eq!(documented, answered);
+    }
 }
