@@ -193,6 +193,61 @@ mod tests {
         assert!(!told.contains("200"), "{told}");
     }
 
+    /// A body that begins and never ends; its connection asks to stay, and one is over at once.
+    async fn for_ever(path: &str) -> TcpStream {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let endless = |over: bool| {
+            get(move |axum::Extension(stay): axum::Extension<Stay>| async move {
+                stay.ask();
+                if over {
+                    stay.over();
+                }
+                axum::body::Body::new(Endless)
+            })
+        };
+        let pages = Router::new().route("/stays", endless(false)).route("/over", endless(true));
+        let limits = Limits { connections: 9, head: HANG_GUARD, all: Duration::from_millis(50) };
+        tokio::spawn(keep(listener, pages, limits));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: hub\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    }
+
+    struct Endless;
+
+    impl hyper::body::Body for Endless {
+        type Data = axum::body::Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+            std::task::Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_asked_stays_until_it_is_over_even_if_its_body_does_not_end() {
+        let mut stays = for_ever("/stays").await;
+        let mut over = for_ever("/over").await;
+        let mut bytes = Vec::new();
+        let read = timeout(HANG_GUARD, over.read_to_end(&mut bytes)).await;
+        read.expect("the door closes what is over").unwrap();
+        assert!(bytes.starts_with(b"HTTP/1.1 200"));
+        // The other one is as old and has not been closed.
+        let mut head = [0; 12];
+        stays.read_exact(&mut head).await.unwrap();
+        let mut rest = vec![0; 4096];
+        let more = async { while stays.read(&mut rest).await.unwrap() > 0 {} };
+        assert!(
+            timeout(Duration::from_millis(200), more).await.is_err(),
+            "closed although it stays"
+        );
+    }
+
     #[tokio::test]
     async fn a_body_or_a_head_beyond_its_limit_is_refused() {
         let address = open(LIMITS).await;

@@ -61,7 +61,7 @@ pub(super) async fn follow(
     };
     let (out, waiting) = mpsc::channel(WAITING_MAX);
     stay.ask();
-    let mut teller = Teller { counter, follower, out, replayed: 0 };
+    let mut teller = Teller { counter, follower, out, replayed: 0, limits: LIMITS };
     tokio::spawn(async move {
         // Either way the reader comes again by the last event it has.
         let _ = teller.tell(after.filter(|after| *after > newest)).await;
@@ -105,12 +105,22 @@ enum End {
     Again,
 }
 
+/// What one stream may.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    replay: usize,
+    stalled: std::time::Duration,
+}
+
+const LIMITS: Limits = Limits { replay: REPLAY_MAX, stalled: STALLED };
+
 /// One stream.
 struct Teller {
     counter: Counter,
     follower: Follower,
     out: mpsc::Sender<Bytes>,
     replayed: usize,
+    limits: Limits,
 }
 
 impl Teller {
@@ -165,7 +175,8 @@ impl Teller {
             self.gap(last, read.upto.next()).await?;
         }
         self.follower.pass(read.upto);
-        match self.replayed < REPLAY_MAX || self.follower.cursor() >= self.follower.newest() {
+        match self.replayed < self.limits.replay || self.follower.cursor() >= self.follower.newest()
+        {
             true => Ok(()),
             false => Err(End::Again),
         }
@@ -201,9 +212,110 @@ impl Teller {
     }
 
     async fn send(&self, text: String) -> Result<(), End> {
-        match timeout(STALLED, self.out.send(Bytes::from(text))).await {
+        match timeout(self.limits.stalled, self.out.send(Bytes::from(text))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(End::Unread),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::console::pulse::Pulse;
+    use crate::counter::{Asked, EntriesView, Feed};
+    use crate::incident::Fact;
+    use crate::terms::{At, HubId, Secret, Wall};
+
+    /// A desk whose record holds these, all of them on disk.
+    fn desk(held: Vec<u64>) -> (Feed, Counter) {
+        let newest = Seq(held.last().copied().unwrap_or_default());
+        let (asks, mut asked) = mpsc::channel::<Asked>(8);
+        tokio::spawn(async move {
+            while let Some(Asked { ask, reply }) = asked.recv().await {
+                let Ask::Entries { after, most } = ask else { continue };
+                let view = |seq: u64| EntryView {
+                    seq: Seq(seq),
+                    at: At(seq),
+                    wall: Wall(0),
+                    clock_trusted: true,
+                    fact: Fact::HubStopped,
+                };
+                let behind = held.iter().copied().filter(|seq| *seq > after.0);
+                let entries: Vec<_> = behind.take(most).map(view).collect();
+                let last = entries.last().filter(|_| entries.len() == most);
+                let upto = last.map_or(newest, |one| one.seq);
+                let _ = reply.send(Reply::Entries(Box::new(EntriesView { entries, upto, newest })));
+            }
+        });
+        let feed = Feed::new(newest);
+        let counter = Counter {
+            asks: asks.clone(),
+            key: Secret::new("k"),
+            now: Arc::new(|| Wall(0)),
+            feed: feed.door(),
+            hub: HubId::new("hub").unwrap(),
+            pulse: Pulse::new(asks),
+        };
+        (feed, counter)
+    }
+
+    fn teller(counter: &Counter, after: u64, limits: Limits) -> (Teller, mpsc::Receiver<Bytes>) {
+        let follower = counter.feed.follow(Some(Seq(after))).unwrap();
+        let (out, waiting) = mpsc::channel(WAITING_MAX);
+        (Teller { counter: counter.clone(), follower, out, replayed: 0, limits }, waiting)
+    }
+
+    /// Everything that is told until the end, and the end.
+    async fn told(counter: &Counter, after: u64, limits: Limits) -> (String, Result<(), End>) {
+        let (mut teller, mut waiting) = teller(counter, after, limits);
+        let telling = tokio::spawn(async move { teller.tell(None).await });
+        let mut text = String::new();
+        while let Some(piece) = waiting.recv().await {
+            text.push_str(std::str::from_utf8(&piece).unwrap());
+        }
+        (text, telling.await.unwrap())
+    }
+
+    fn ids(text: &str) -> Vec<u64> {
+        text.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect()
+    }
+
+    const PATIENT: Limits = Limits { replay: 600, stalled: Duration::from_secs(600) };
+
+    #[tokio::test]
+    async fn a_long_way_back_is_told_in_several_connections_each_from_where_the_last_ended() {
+        let (feed, counter) = desk((1..=1_500).collect());
+        feed.end();
+        let (mut seen, mut ends) = (Vec::new(), Vec::new());
+        while seen.len() < 1_500 {
+            let last = seen.last().copied().unwrap_or_default();
+            let (text, end) = told(&counter, last, PATIENT).await;
+            seen.extend(ids(&text));
+            ends.push(end);
+        }
+        assert_eq!(seen, (1..=1_500).collect::<Vec<_>>());
+        assert_eq!(ends, [Err(End::Again), Ok(())]);
+    }
+
+    #[tokio::test]
+    async fn what_the_record_no_longer_has_is_told_as_a_gap() {
+        let (feed, counter) = desk(vec![4, 5, 9]);
+        feed.end();
+        let (text, end) = told(&counter, 0, PATIENT).await;
+        assert_eq!((ids(&text), end), (vec![4, 5, 9], Ok(())));
+        let gaps: Vec<&str> = text.lines().filter(|line| line.contains("\"after\"")).collect();
+        assert_eq!(gaps, [r#"data: {"after":0,"next":4}"#, r#"data: {"after":5,"next":9}"#]);
+        assert!(text.ends_with("come again\nretry: 2000\n\n"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_is_closed() {
+        let (_feed, counter) = desk((1..=100).collect());
+        let limits = Limits { replay: 600, stalled: Duration::from_millis(20) };
+        let (mut teller, _waiting) = teller(&counter, 0, limits);
+        assert_eq!(teller.tell(None).await, Err(End::Unread));
     }
 }

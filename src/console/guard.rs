@@ -41,6 +41,9 @@ fn judge(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem>
     let Some(host) = host.filter(|host| in_uri && is_here(host)) else {
         return Err(Wrong::ForeignHost.because("ask at http://127.0.0.1 or http://localhost"));
     };
+    if !is_text(uri.path()) {
+        return Err(Wrong::NoPage.because("an address is UTF-8, percent-encoded"));
+    }
     if FORWARDED_BY.iter().any(|name| headers.contains_key(name)) {
         let detail = "only programs on the box may ask: let a proxy pass on /a/ and nothing else";
         return Err(Wrong::Forwarded.because(detail));
@@ -53,6 +56,23 @@ fn judge(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem>
         return Err(Wrong::NotJson.because("send the body as content-type: application/json"));
     }
     Ok(())
+}
+
+/// Whether the bytes that an address stands for are UTF-8; one that ends within an escape is none.
+fn is_text(path: &str) -> bool {
+    let (mut bytes, mut rest) = (Vec::with_capacity(path.len()), path.as_bytes());
+    while let Some((first, behind)) = rest.split_first() {
+        let escaped = (*first == b'%').then(|| {
+            let digits = behind.get(..2).filter(|two| two.iter().all(u8::is_ascii_hexdigit))?;
+            u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+        });
+        (rest, _) = match escaped {
+            None => (behind, bytes.push(*first)),
+            Some(Some(byte)) => (&behind[2..], bytes.push(byte)),
+            Some(None) => return false,
+        };
+    }
+    std::str::from_utf8(&bytes).is_ok()
 }
 
 /// Whether `host:port` is a name of this box's loopback.
@@ -118,6 +138,20 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, "localhost".parse().unwrap());
         assert!(judge(&Method::GET, &uri, &headers).is_err());
+    }
+
+    #[test]
+    fn an_address_that_is_no_text_is_none() {
+        for (path, text) in [
+            ("/api/v1/boards/%E8%B5%B0/heard", true),
+            ("/%", false),
+            ("/%4", false),
+            ("/%+1", false),
+            ("/%FF", false),
+            ("/%E8%B5", false),
+        ] {
+            assert_eq!(is_text(path), text, "{path}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The HTTP API, as programs on the box use it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::client::{ask_with, posts};
 use crate::devices::{press, publish, topic};
@@ -95,6 +96,33 @@ fn the_same_key_in_parallel_and_after_a_kill_acts_once_and_gets_the_same_answer(
 }
 
 #[test]
+fn a_move_whose_answer_a_kill_has_swallowed_counts_once_when_it_is_said_again() {
+    let mut hub = Hub::open();
+    pressed(&hub, "B-02", 1);
+    let path = "/api/v1/incidents/A01/note";
+    for round in 0..6 {
+        let (port, key) = (hub.console_port(), format!("round-{round}"));
+        let body = format!("{{\"as\": \"zhangmin\", \"note\": \"{key}\"}}");
+        let said = std::thread::spawn({
+            let (key, body) = (key.clone(), body.clone());
+            // Whether anything comes back is what the kill decides.
+            move || std::panic::catch_unwind(|| posts(port, path, &key, &body)).is_ok()
+        });
+        std::thread::sleep(Duration::from_millis(round * 2));
+        hub.kill();
+        let answered = said.join().unwrap();
+        hub.start();
+        let before = hub.facts("note_kept").iter().filter(|note| note["text"] == key).count();
+        assert!(!answered || before == 1, "{key}: what was answered is on disk");
+        let again = hub.posts(path, &key, &body);
+        assert_eq!(again.status, 200, "{again:?}");
+        assert_eq!(again.json()["repeated"] == true, before == 1, "{again:?}");
+        let kept = hub.facts("note_kept").iter().filter(|note| note["text"] == key).count();
+        assert_eq!(kept, 1, "{key}");
+    }
+}
+
+#[test]
 fn what_cannot_be_done_is_a_problem_that_says_what_to_do() {
     let hub = Hub::open();
     pressed(&hub, "B-02", 1);
@@ -139,6 +167,7 @@ fn what_cannot_be_done_is_a_problem_that_says_what_to_do() {
     assert_eq!(hub.facts("answer_heard").len(), 1);
     for (path, status, kind) in [
         ("/api/v1/nothing", 404, "no-page"),
+        ("/api/v1/incidents/%FF", 404, "no-page"),
         ("/api/v1/incidents/A01/accept", 405, "no-method"),
         ("/api/v1/incidents?lmit=3", 400, "bad-query"),
         ("/api/v1/incidents?limit=0", 400, "bad-query"),
@@ -153,6 +182,7 @@ fn what_cannot_be_done_is_a_problem_that_says_what_to_do() {
         let told = hub.gets(path);
         assert_eq!((told.status, told.problem().as_str()), (status, kind), "{path}: {told:?}");
     }
+    assert_eq!(hub.gets(accept).header("allow"), Some("POST"));
 }
 
 #[test]
