@@ -5,6 +5,7 @@ use std::io::Read as _;
 use crate::client::Reader;
 use crate::devices::{press, publish, topic};
 use crate::hub::{Hub, soon};
+use crate::record::{confined, files_may_grow_to};
 
 fn pressed(hub: &Hub, device: &str, seq: u32) {
     publish(hub, device, &topic(device, "event"), &press(1, seq, "sos"));
@@ -87,6 +88,43 @@ fn a_beat_says_the_hubs_time_and_the_digest_of_what_is_open() {
         let event = reader.next().unwrap();
         (event.name == "beat" && event.data["digest"] == open["digest"]).then_some(())
     });
+}
+
+#[test]
+fn while_the_disk_fails_no_fact_is_told_the_beat_says_why_and_afterwards_none_is_missing() {
+    let mut hub = confined();
+    hub.start();
+    pressed(&hub, "B-02", 1);
+    let mut reader = Reader::open(hub.console_port(), "", None);
+    let before = reader.next().unwrap();
+    assert_eq!((before.name.as_str(), &before.data["record"]["state"]), ("beat", &"safe".into()));
+    files_may_grow_to(&hub, "0");
+    let told = hub.posts("/api/v1/incidents/A01/accept", "k", r#"{"as": "zhangmin"}"#);
+    let moved = told.json();
+    assert_eq!((told.status, &moved["stage"]), (200, &"accepted".into()), "it counts: {told:?}");
+    assert!(moved.get("stored_at").is_none(), "and is not on disk: {moved}");
+    assert_eq!(hub.has("/api/v1/incidents")["incidents"][0]["on_disk"], false);
+    assert!(hub.gets("/metrics").body.contains("\nanling_journal_volatile 1\n"));
+    let volatile = loop {
+        let event = reader.next().unwrap();
+        assert_eq!(event.name, "beat", "told before it was on disk: {event:?}");
+        if event.data["record"]["state"] == "volatile" {
+            break event;
+        }
+    };
+    assert_eq!(volatile.id, before.id);
+    files_may_grow_to(&hub, "unlimited");
+    let mut seen = vec![before.id.unwrap()];
+    loop {
+        let event = reader.fact().unwrap();
+        seen.push(event.id.unwrap());
+        if event.name == "accepted" {
+            break;
+        }
+    }
+    assert!(seen.windows(2).all(|two| two[0] + 1 == two[1]), "{seen:?}");
+    let again = hub.posts("/api/v1/incidents/A01/accept", "k", r#"{"as": "zhangmin"}"#);
+    assert!(again.json()["stored_at"].is_i64() && again.json()["repeated"] == true, "{again:?}");
 }
 
 #[test]
