@@ -15,9 +15,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
+use super::boards::Boards;
+use super::entries::Readings;
 use super::held::Held;
 use super::intake::Intake;
 use super::letters::Writer;
+use super::listing::Counts;
 use super::lookup::{Lookup, Record};
 use super::outbox::Outbox;
 use super::outside::{self, Outside};
@@ -32,7 +35,7 @@ use crate::archive::{Archivist, Place, QUESTIONS_MAX};
 use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
-use crate::counter::{ASKS_MAX, Asked};
+use crate::counter::{ASKS_MAX, Asked, Feed, FeedDoor};
 use crate::incident::{Carrier, Entry, IncidentBook, OrderId, Stimulus, TakenOver, Trouble};
 use crate::journal::{
     Committer, CommitterHandle, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE,
@@ -217,7 +220,8 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let settings = Arc::new(settings);
     let limits = limits(&settings);
     let dir = state_dir.join(JOURNAL_DIR);
-    let record = Record { disk: Arc::clone(&disk), dir: dir.clone() };
+    let record = || Record { disk: Arc::clone(&disk), dir: dir.clone() };
+    let (record, readings) = (record(), Readings::new(record()));
     let read = tokio::task::spawn_blocking(move || read_record(disk, &dir, limits))
         .await
         .map_err(|_| DeskError::Ended)??;
@@ -230,6 +234,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let (tell_finding, findings) = mpsc::channel(FINDINGS_MAX);
     let next_seq = read.journal.next();
     let journal = Committer::spawn(read.journal)?;
+    let on_disk = journal.durable().borrow().head.seq;
     let archive = open_archive(record, &state_dir, &settings, &journal)?;
     let (tell_sought, sought) = mpsc::channel(QUESTIONS_MAX);
     let broker_address = ways.broker.as_ref().map(|opened| opened.address);
@@ -259,6 +264,10 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         unsent: VecDeque::new(),
         archive,
         lookup: Lookup::new(tell_sought, clock.now()),
+        readings,
+        feed: Feed::new(on_disk),
+        boards: Boards::default(),
+        counts: Counts::default(),
         broker_tls: ways.broker.as_ref().and_then(|opened| opened.tls).map(|a| a.to_string()),
         broker: ways.broker.map(|opened| opened.broker),
         broker_address: broker_address.map(|a| a.to_string()),
@@ -380,7 +389,7 @@ async fn open_doors(mut desk: Desk, doors: Doors) -> Result<House, DeskError> {
     let listening = socket::listen(&path, asks.clone()).map_err(|why| {
         error!(socket = %path.display(), %why, "no commands: choose another socket in gateway.toml");
     });
-    let pages = open_console(&settings, &asks, &clock, page_key).await;
+    let pages = open_console(&settings, &asks, &clock, page_key, desk.feed.door()).await;
     for (subject, broken) in [(SOCKET, listening.is_err()), (PAGES, pages.is_none())] {
         let trouble = Trouble { kind: Kind::Config, subject: subject.to_owned(), broken };
         desk.own.push_back(Stimulus::Trouble(trouble));
@@ -393,6 +402,9 @@ async fn open_doors(mut desk: Desk, doors: Doors) -> Result<House, DeskError> {
         let ended = desk.run().await;
         beat.store(u64::MAX, std::sync::atomic::Ordering::Release);
         scrub.stop();
+        if let Some(pages) = &pages {
+            pages.farewell().await;
+        }
         drop((listening, pages));
         ended
     });
@@ -404,12 +416,15 @@ async fn open_console(
     asks: &mpsc::Sender<Asked>,
     clock: &Clock,
     page_key: crate::terms::Secret,
+    feed: FeedDoor,
 ) -> Option<Console> {
     let clock = clock.clone();
     let now = Arc::new(move || clock.wall().wall);
+    let hub = settings.gateway.hub.clone();
+    let desk = console::Desk { asks: asks.clone(), key: page_key, now, feed, hub };
     let listen: Vec<SocketAddr> =
         std::iter::once(settings.gateway.listen).chain(settings.gateway.lan).collect();
-    match console::serve(&listen, asks.clone(), page_key, now).await {
+    match console::serve(&listen, desk).await {
         Ok(console) => Some(console),
         Err(why) => {
             error!(%why, "no pages: calls are heard and carried all the same");

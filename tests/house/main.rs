@@ -3,9 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 
+mod api;
 mod archive;
 mod calls;
+mod client;
 mod devices;
+mod document;
+mod events;
+mod figures;
 mod hub;
 mod imports;
 mod life;
