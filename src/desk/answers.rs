@@ -8,7 +8,8 @@ use super::lookup::{archive_view, response_view};
 use super::{Desk, Turn};
 use crate::counter::{
     About, Amiss, Ask, Asked, CarrierView, DutyPlan, EndpointView, IncidentView, LineView, Moved,
-    NOTE_MAX_BYTES, NextStep, OpenCount, PersonView, RegistryView, Reply, Status, person_meant,
+    NOTE_MAX_BYTES, NextStep, OpenCount, PersonView, RegistryView, Reply, Status, When,
+    person_meant,
 };
 use crate::incident::{
     Answer, Fact, HeardWord, Incident, Move, Stage, StageName, Stimulus, Via, Why, WordId,
@@ -44,19 +45,13 @@ impl Desk {
             }
             Ask::Entries { after, most } => {
                 let on_disk = self.ears.durable.borrow().head.seq;
-                return self.readings.read(after, on_disk, most, reply);
+                return self.programs.readings.read(after, on_disk, most, reply);
             }
             Ask::Beat => Reply::Beat(Box::new(self.beat_now())),
             Ask::Figures => Reply::Figures(Box::new(self.figures())),
             Ask::Board { id, sound } => self.hear_board(id, sound),
             Ask::Past { .. } | Ask::History { .. } => return self.seek(turn, ask, reply),
-            Ask::Roster { at, days } => {
-                let (roster, registry) = (&self.settings.roster, self.book.registry());
-                match DutyPlan::of(roster, registry, self.clock.wall(), at, days) {
-                    Some(plan) => Reply::Roster(Box::new(plan)),
-                    None => refused("that time is out of range: name one nearer to today"),
-                }
-            }
+            Ask::Roster { at, days } => self.duty_plan(at, days),
             Ask::Unregistered { mut heard_as } => {
                 heard_as.retain(|name| self.registered(name.clone()).is_unregistered());
                 Reply::Unregistered(heard_as)
@@ -90,6 +85,14 @@ impl Desk {
         };
         let shown = turn.newest_urgent().unwrap_or(self.held.newest_urgent);
         turn.replies.push((shown, (reply, told)));
+    }
+
+    fn duty_plan(&self, at: Option<When>, days: Option<u16>) -> Reply {
+        let (roster, registry) = (&self.settings.roster, self.book.registry());
+        match DutyPlan::of(roster, registry, self.clock.wall(), at, days) {
+            Some(plan) => Reply::Roster(Box::new(plan)),
+            None => refused("that time is out of range: name one nearer to today"),
+        }
     }
 
     fn give_up(&mut self, turn: &mut Turn, endpoint: EndpointId, by: PersonId) -> Reply {
@@ -131,6 +134,7 @@ impl Desk {
         }) {
             return told;
         }
+        let named = word.clone().map(|word| (by.clone(), word));
         let answer = Answer { incident: id, by, via, epoch, says, note: None, word };
         let before = turn.entries();
         let recorded = self.decide(turn, &Stimulus::Answered(answer, words));
@@ -140,12 +144,14 @@ impl Desk {
         }
         let ignored = turn.last_ignored(before);
         let stage = self.book.incident(id).map_or(StageName::Resolved, |i| i.stage.name());
+        // A named answer's is the time in the record, because a repeat is told that.
+        let heard = named.and_then(|(by, word)| self.book.heard_word(&by, &word));
         Reply::Moved(Moved {
             code,
             ignored: ignored.map(|why| why.advice().to_owned()),
             reason: ignored,
             stage,
-            stored_at: None,
+            stored_at: heard.map(|heard| heard.wall),
             repeated: false,
         })
     }
@@ -296,7 +302,7 @@ impl Desk {
                         .and_then(|out| out.trouble.clone()),
                 })
                 .collect(),
-            boards: self.boards.views(self.clock.now()),
+            boards: self.programs.boards.views(self.clock.now()),
             on_duty: self.on_duty(),
             old_config: self.old_config,
             restart_for: self.wires.restart_for.iter().map(|&name| name.to_owned()).collect(),

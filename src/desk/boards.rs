@@ -47,7 +47,7 @@ impl Desk {
             let why = format!("a board's name has 1 to {BOARD_MAX_BYTES} bytes: shorten it");
             return super::answers::refused(&why);
         }
-        self.boards.hear(id, self.clock.now(), sound);
+        self.programs.boards.hear(id, self.clock.now(), sound);
         Reply::Beat(Box::new(self.beat_now()))
     }
 }

@@ -211,7 +211,7 @@ impl Desk {
     /// Whether what came of it is on its way to disk.
     fn hear_report(&mut self, turn: &mut Turn, report: Report) -> bool {
         self.intake.note_heard(&report.device, report.heard_at);
-        self.counts.hear(report.what);
+        self.programs.counts.hear(report.what);
         self.spoke(turn, &report);
         let before = turn.newest();
         let stimulus = Stimulus::Heard(report);

@@ -4,12 +4,35 @@
 use std::collections::BTreeMap;
 
 use super::Desk;
+use super::boards::Boards;
+use super::entries::Readings;
 use super::held::record_view;
+use super::lookup::Record;
 use crate::counter::{
-    Beat, DeviceView, DevicesView, Figures, Histogram, LIST_MAX, ListView, OpenAt, digest, page_of,
+    Beat, DeviceView, DevicesView, Feed, Figures, Histogram, LIST_MAX, ListView, OpenAt, digest,
+    page_of,
 };
 use crate::registry::Device;
-use crate::terms::{DeviceId, IncidentId, Sign, Wait, Wall, What};
+use crate::terms::{DeviceId, IncidentId, Seq, Sign, Wait, Wall, What};
+
+/// What programs are served with beside what people ask for.
+pub(super) struct Programs {
+    pub(super) readings: Readings,
+    pub(super) feed: Feed,
+    pub(super) boards: Boards,
+    pub(super) counts: Counts,
+}
+
+impl Programs {
+    pub(super) fn new(record: Record, on_disk: Seq) -> Self {
+        Self {
+            readings: Readings::new(record),
+            feed: Feed::new(on_disk),
+            boards: Boards::default(),
+            counts: Counts::default(),
+        }
+    }
+}
 
 /// What the desk counts from its start on.
 #[derive(Default)]
@@ -105,13 +128,19 @@ impl Desk {
                 .into_iter()
                 .map(|((class, stage), count)| OpenAt { class, stage, count })
                 .collect(),
-            heard: self.counts.heard.iter().map(|(word, n)| ((*word).to_owned(), *n)).collect(),
+            heard: self
+                .programs
+                .counts
+                .heard
+                .iter()
+                .map(|(word, n)| ((*word).to_owned(), *n))
+                .collect(),
             stored: broker.stored,
             unstored: broker.unstored,
-            turns: self.counts.turns,
-            forced: self.counts.forced.clone(),
+            turns: self.programs.counts.turns,
+            forced: self.programs.counts.forced.clone(),
             orders: self.book.order_count(),
-            boards: self.boards.there(self.clock.now()),
+            boards: self.programs.boards.there(self.clock.now()),
         }
     }
 }

@@ -54,7 +54,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::archive::Archivist;
 use crate::clock::Clock;
 use crate::config::settings::Settings;
-use crate::counter::{Asked, Feed};
+use crate::counter::Asked;
 use crate::incident::{IncidentBook, OrderId, Standing, Stimulus};
 use crate::journal::{BATCH_MAX, Batch, CommitterHandle, Durable, FRAME_ENTRIES_MAX, Finding};
 use crate::link::broker::{Broker, SessionNews};
@@ -64,12 +64,10 @@ use crate::notify::post::Ended;
 use crate::notify::webhook::EndpointReport;
 use crate::terms::{At, Inbound, LinkId, Seq, Wait};
 
-use boards::Boards;
-use entries::Readings;
 use held::Held;
 use import::Importing;
 use intake::Intake;
-use listing::Counts;
+use listing::Programs;
 use lookup::{Lookup, Sought};
 use outbox::Outbox;
 use outside::Outside;
@@ -133,10 +131,7 @@ struct Desk {
     outbox: Outbox,
     archive: Archivist,
     lookup: Lookup,
-    readings: Readings,
-    feed: Feed,
-    boards: Boards,
-    counts: Counts,
+    programs: Programs,
     broker: Option<Broker>,
     broker_address: Option<String>,
     outside: Outside,
@@ -162,7 +157,7 @@ impl Desk {
             let now = self.clock.now();
             self.beat.store(now.0, Ordering::Release);
             self.vitals.feed(now);
-            self.counts.turns += 1;
+            self.programs.counts.turns += 1;
             if stopping {
                 return self.close().await;
             }
@@ -171,7 +166,7 @@ impl Desk {
 
     /// One turn; whether the desk was told to stop.
     async fn one_turn(&mut self) -> Result<bool, DeskError> {
-        let mut turn = Turn::new(self.next_seq).followed(self.feed.is_followed());
+        let mut turn = Turn::new(self.next_seq).followed(self.programs.feed.is_followed());
         let mut stopping = false;
         if self.own.is_empty() && self.importing.is_none() {
             let nap = self.nap();

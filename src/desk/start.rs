@@ -15,12 +15,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
-use super::boards::Boards;
-use super::entries::Readings;
 use super::held::Held;
 use super::intake::Intake;
 use super::letters::Writer;
-use super::listing::Counts;
+use super::listing::Programs;
 use super::lookup::{Lookup, Record};
 use super::outbox::Outbox;
 use super::outside::{self, Outside};
@@ -35,7 +33,7 @@ use crate::archive::{Archivist, Place, QUESTIONS_MAX};
 use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
-use crate::counter::{ASKS_MAX, Asked, Feed, FeedDoor};
+use crate::counter::{ASKS_MAX, Asked, FeedDoor};
 use crate::incident::{Carrier, Entry, IncidentBook, OrderId, Stimulus, TakenOver, Trouble};
 use crate::journal::{
     Committer, CommitterHandle, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE,
@@ -221,7 +219,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let limits = limits(&settings);
     let dir = state_dir.join(JOURNAL_DIR);
     let record = || Record { disk: Arc::clone(&disk), dir: dir.clone() };
-    let (record, readings) = (record(), Readings::new(record()));
+    let (record, also) = (record(), record());
     let read = tokio::task::spawn_blocking(move || read_record(disk, &dir, limits))
         .await
         .map_err(|_| DeskError::Ended)??;
@@ -232,17 +230,18 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (stop, stopped) = oneshot::channel();
     let (tell_finding, findings) = mpsc::channel(FINDINGS_MAX);
-    let next_seq = read.journal.next();
-    let journal = Committer::spawn(read.journal)?;
-    let on_disk = journal.durable().borrow().head.seq;
+    let Read { book, journal, unread, found } = read;
+    let next_seq = journal.next();
+    let journal = Committer::spawn(journal)?;
+    let programs = Programs::new(also, journal.durable().borrow().head.seq);
     let archive = open_archive(record, &state_dir, &settings, &journal)?;
     let (tell_sought, sought) = mpsc::channel(QUESTIONS_MAX);
     let broker_address = ways.broker.as_ref().map(|opened| opened.address);
     let mut desk = Desk {
-        intake: Intake::new(&settings, read.book.registry()),
-        vitals: Vitals::new(clock.now(), read.book.last_seq()),
+        intake: Intake::new(&settings, book.registry()),
+        vitals: Vitals::new(clock.now(), book.last_seq()),
         outbox: ways.outbox,
-        book: read.book,
+        book,
         next_seq,
         ears: Ears {
             inbox: ways.heard,
@@ -264,10 +263,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         unsent: VecDeque::new(),
         archive,
         lookup: Lookup::new(tell_sought, clock.now()),
-        readings,
-        feed: Feed::new(on_disk),
-        boards: Boards::default(),
-        counts: Counts::default(),
+        programs,
         broker_tls: ways.broker.as_ref().and_then(|opened| opened.tls).map(|a| a.to_string()),
         broker: ways.broker.map(|opened| opened.broker),
         broker_address: broker_address.map(|a| a.to_string()),
@@ -282,8 +278,8 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         settings,
         clock,
     };
-    desk.begin(resumption, read.found).await?;
-    let (unread, broker) = (read.unread, broker_address);
+    desk.begin(resumption, found).await?;
+    let broker = broker_address;
     open_doors(desk, Doors { unread, tell_finding, asks, reloads, stop, page_key, broker }).await
 }
 
@@ -389,7 +385,7 @@ async fn open_doors(mut desk: Desk, doors: Doors) -> Result<House, DeskError> {
     let listening = socket::listen(&path, asks.clone()).map_err(|why| {
         error!(socket = %path.display(), %why, "no commands: choose another socket in gateway.toml");
     });
-    let pages = open_console(&settings, &asks, &clock, page_key, desk.feed.door()).await;
+    let pages = open_console(&settings, &asks, &clock, page_key, desk.programs.feed.door()).await;
     for (subject, broken) in [(SOCKET, listening.is_err()), (PAGES, pages.is_none())] {
         let trouble = Trouble { kind: Kind::Config, subject: subject.to_owned(), broken };
         desk.own.push_back(Stimulus::Trouble(trouble));

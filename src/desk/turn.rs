@@ -216,7 +216,7 @@ impl Desk {
         let Turn { first, next, drafts, page, urgent, effects, receipts, replies, lines, .. } =
             turn;
         if let Some(followed) = turn.followed {
-            self.feed.keep(followed);
+            self.programs.feed.keep(followed);
         }
         let limit = self.clock.now() + DISK_PATIENCE;
         self.held.newest_urgent = urgent.unwrap_or(self.held.newest_urgent);
@@ -240,7 +240,7 @@ impl Desk {
         }
         if let Some(pending) = pending {
             self.wait_for_disk(pending.answer()).await?;
-            self.counts.forced.add(waited.elapsed());
+            self.programs.counts.forced.add(waited.elapsed());
         }
         self.look_at_disk(Seq(first.0.saturating_sub(1)));
         self.let_out();
@@ -291,7 +291,7 @@ impl Desk {
     pub(super) fn let_out(&mut self) {
         let durable = self.ears.durable.borrow().clone();
         self.archive.is_on_disk(durable.head.seq);
-        self.feed.is_on_disk(durable.head.seq);
+        self.programs.feed.is_on_disk(durable.head.seq);
         let stored_at = self.clock.wall().wall;
         let trouble = self.vitals.trouble();
         let ready = self.held.release(&durable, trouble, self.clock.now(), stored_at);

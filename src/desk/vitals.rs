@@ -330,7 +330,7 @@ impl Desk {
     pub(super) async fn close(mut self) -> Result<(), super::DeskError> {
         info!("stopping");
         let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
-        self.feed.end();
+        self.programs.feed.end();
         self.ports.stop_reading();
         let broker = self.broker.take().map(|b| tokio::spawn(b.stop(Wait::secs(3))));
         let mut outside = self.outside.stop(super::outside::STOP_WITHIN);
