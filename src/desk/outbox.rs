@@ -297,8 +297,12 @@ impl EndpointOut {
     ) {
         let Some(handle) = &self.handle else { return };
         let names = settings.notify.webhooks.get(endpoint).is_some_and(|w| w.names);
+        if handle.alarms.is_none() {
+            self.waiting.append(&mut self.alarms);
+        }
         // Alarms first and to the last one: an incident's later events stand among the others.
-        for (set, way) in [(&mut self.alarms, &handle.alarms), (&mut self.waiting, &handle.offer)] {
+        let alarms = handle.alarms.as_ref().map(|way| (&mut self.alarms, way));
+        for (set, way) in alarms.into_iter().chain([(&mut self.waiting, &handle.offer)]) {
             while let Some(seq) = set.first().copied() {
                 let Ok(place) = way.try_reserve() else { return };
                 set.pop_first();
