@@ -176,7 +176,10 @@ mod tests {
     #[test]
     fn what_blames_the_content_is_dead_and_everything_else_waits() {
         for status in [400, 406, 409, 410, 413, 415, 422] {
-            assert!(matches!(meant(&answered(status, ""), None), Verdict::Blamed { .. }), "{status}");
+            assert!(
+                matches!(meant(&answered(status, ""), None), Verdict::Blamed { .. }),
+                "{status}"
+            );
         }
         for status in [301, 401, 403, 404, 408, 429, 500, 503] {
             assert!(is_later(&meant(&answered(status, ""), None), "answered"), "{status}");

@@ -178,7 +178,10 @@ mod tests {
         let said = read(note).unwrap();
         assert_eq!((said.incident, said.epoch), (Meant::Number(IncidentId(12)), Some(2)));
         assert_eq!(said.text.as_deref(), Some("家属已通知"));
-        assert_eq!(read(r#"{"id":"8","type":"note","incident":"A01","text":" "}"#), Err(Misfit::NoText));
+        assert_eq!(
+            read(r#"{"id":"8","type":"note","incident":"A01","text":" "}"#),
+            Err(Misfit::NoText)
+        );
     }
 
     #[test]
@@ -194,14 +197,18 @@ mod tests {
             (r#"{"id":"1","type":"take-over"}"#, Misfit::NoIncident),
             (r#"{"id":"1","type":"take-over","incident":"../A01"}"#, Misfit::NoIncident),
             (r#"{"id":"1","type":"take-over","incident":-1}"#, Misfit::NoIncident),
-            (r#"{"id":"1","type":"take-over","incident":"A01","hub":"zs-other"}"#, Misfit::AnotherHub),
+            (
+                r#"{"id":"1","type":"take-over","incident":"A01","hub":"zs-other"}"#,
+                Misfit::AnotherHub,
+            ),
             (r#"{"id":"1","type":"take-over","incident":"A01","hub":3}"#, Misfit::WrongType),
             (r#"{"id":"1","type":"take-over","incident":"A01","epoch":-3}"#, Misfit::WrongType),
             (r#"{"id":"1","type":"note","incident":"A01","text":3}"#, Misfit::WrongType),
         ] {
             assert_eq!(read(text), Err(why), "{text}");
         }
-        let long = format!(r#"{{"id":"1","type":"note","text":"{}"}}"#, "x".repeat(MESSAGE_MAX_BYTES));
+        let long =
+            format!(r#"{{"id":"1","type":"note","text":"{}"}}"#, "x".repeat(MESSAGE_MAX_BYTES));
         assert_eq!(read(&long), Err(Misfit::TooLong));
     }
 

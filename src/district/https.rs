@@ -276,8 +276,7 @@ impl<P: Post> Https<P> {
         let Some(flight) = self.flight.take() else { return };
         // A request that could not be made is one that was not answered.
         let reply = reply.unwrap_or(Reply::Broken);
-        let answered =
-            matches!(&reply, Reply::Answered { status, .. } if status.is_success());
+        let answered = matches!(&reply, Reply::Answered { status, .. } if status.is_success());
         if answered {
             self.stored.drain(..flight.heard.min(self.stored.len()));
         }

@@ -4,8 +4,6 @@
 //! to change the head that the district has seen. Its id is of its own kind (`<hub>/alive/<boot>-<n>`),
 //! so it can never be taken for an event of the record.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
 use crate::notify::cloud_event::{path_segment, rfc3339};
@@ -19,15 +17,14 @@ pub struct Life<'a> {
     pub hub: &'a HubId,
     /// The kernel's name for the boot.
     pub boot: &'a str,
-    /// The how-many-eth sign of this run, from 1; milliseconds of the boot-time clock do as well: it
-    /// never comes twice in one boot.
+    /// A number that no other sign of this boot has: hub time in ms, which never goes back.
     pub number: u64,
     /// The time.
     pub wall: WallReading,
     /// The newest entry that is on disk.
     pub head: Seq,
-    /// The chain's hash there.
-    pub chain: &'a [u8],
+    /// The chain's hash there, in hexadecimal digits.
+    pub chain: &'a str,
     /// Whether what is written down is on disk.
     pub safe: bool,
     /// Open incidents, and those of them that are urgent.
@@ -57,7 +54,7 @@ struct Event<'a> {
 #[derive(Serialize)]
 struct Data<'a> {
     hub: &'a str,
-    record: Record,
+    record: Record<'a>,
     open: usize,
     urgent: usize,
     owed: usize,
@@ -66,9 +63,9 @@ struct Data<'a> {
 }
 
 #[derive(Serialize)]
-struct Record {
+struct Record<'a> {
     seq: Seq,
-    chain: String,
+    chain: &'a str,
     safe: bool,
 }
 
@@ -76,10 +73,6 @@ impl Life<'_> {
     /// The sign, as it is sent.
     pub fn sign(&self) -> LifeSign {
         let id = format!("{}/alive/{}-{}", self.hub, self.boot, self.number);
-        let mut chain = String::with_capacity(self.chain.len() * 2);
-        for byte in self.chain {
-            let _ = write!(chain, "{byte:02x}");
-        }
         let event = Event {
             specversion: "1.0",
             id: &id,
@@ -90,7 +83,7 @@ impl Life<'_> {
             datacontenttype: "application/json",
             data: Data {
                 hub: self.hub.as_str(),
-                record: Record { seq: self.head, chain, safe: self.safe },
+                record: Record { seq: self.head, chain: self.chain, safe: self.safe },
                 open: self.open,
                 urgent: self.urgent,
                 owed: self.owed,
@@ -116,7 +109,7 @@ mod tests {
             number: 3,
             wall: WallReading { wall: Wall(1_787_385_905_120), trusted: true },
             head: Seq(1042),
-            chain: &[0xab, 0x01],
+            chain: "ab01",
             safe: true,
             open: 2,
             urgent: 1,

@@ -27,7 +27,7 @@ mod pace;
 pub mod window;
 
 pub use answer::Accepted;
-pub use down::{Heard, Misfit, Message};
+pub use down::{Heard, Message, Misfit};
 pub use https::HttpsSettings;
 pub use mqtt::MqttSettings;
 
