@@ -164,7 +164,7 @@ fn people(read: &Read<'_>, out: &mut Findings<'_>) {
             }
             Some(person) if person.role != Role::District => {
                 let message = format!(
-                    "{} speaks for platform {platform} and is none of the district",
+                    "{} speaks for platform {platform} and is no operator of the district",
                     said.value
                 );
                 let help = "name somebody whose role in registry/people.csv is district";

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::letters::Writer;
@@ -254,12 +255,9 @@ impl Outbox {
         self.more_to_tell
     }
 
-    /// Hands a sign of life to an endpoint that wants one, in place of one that waits there.
-    pub(super) fn give_life(&self, endpoint: &EndpointId, sign: LifeSign) {
-        let handle = self.endpoints.get(endpoint).and_then(|out| out.handle.as_ref());
-        if let Some(life) = handle.and_then(|handle| handle.life.as_ref()) {
-            life.send_replace(Some(sign));
-        }
+    /// Where an endpoint takes signs of life; none before the one it replaces has ended.
+    pub(super) fn life(&self, endpoint: &EndpointId) -> Option<&watch::Sender<Option<LifeSign>>> {
+        self.endpoints.get(endpoint)?.handle.as_ref()?.life.as_ref()
     }
 
     /// Hands out as much as carriers take.

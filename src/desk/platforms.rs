@@ -186,6 +186,7 @@ impl Desk {
             if last.is_some_and(|at| now - *at < wants.life_sign) {
                 continue;
             }
+            let Some(life) = self.outbox.life(platform) else { continue };
             self.platforms.alive.insert(platform.clone(), now);
             let durable = self.ears.durable.borrow().clone();
             let sign = Life {
@@ -201,7 +202,8 @@ impl Desk {
                 owed: self.book.owed_to(platform),
                 version: env!("CARGO_PKG_VERSION"),
             };
-            self.outbox.give_life(platform, sign.sign());
+            // A newer one takes the place of one that waits there.
+            life.send_replace(Some(sign.sign()));
         }
     }
 }

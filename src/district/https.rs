@@ -232,7 +232,7 @@ impl<P: Post> Https<P> {
         if self.flight.is_some() || self.rest.is_some() {
             return;
         }
-        let (carried, ids, body) = match self.window.next() {
+        let (carried, ids, body) = match self.window.leave() {
             None => return,
             Some(Next::Life(LifeSign { id, body })) => {
                 let body = if self.as_batch { joined(&[body]) } else { body };

@@ -293,7 +293,7 @@ impl Mqtt {
         let Line::Open(open) = line else { return };
         while open.stands
             && open.unnumbered.len() + open.numbered.len() <= WINDOW
-            && let Some(next) = self.window.next()
+            && let Some(next) = self.window.leave()
         {
             let (sent, body) = match next {
                 Next::Record(seq, body) => (Sent::Record(seq), body),

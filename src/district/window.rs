@@ -84,7 +84,7 @@ impl<T: Clone, L> Window<T, L> {
     }
 
     /// What leaves next, if anything may.
-    pub fn next(&mut self) -> Option<Next<T, L>> {
+    pub fn leave(&mut self) -> Option<Next<T, L>> {
         let record_rests = self.sent == self.slots.len() && self.under_way == 0;
         if (record_rests || self.passed >= LIFE_AFTER)
             && let Some(life) = self.life.take()
@@ -154,16 +154,16 @@ mod tests {
         window
     }
 
-    fn leave(window: &mut Lanes) -> Vec<u64> {
+    fn all(window: &mut Lanes) -> Vec<u64> {
         std::iter::from_fn(|| window.next_record()).map(|(seq, _)| seq.0).collect()
     }
 
     #[test]
     fn no_more_leave_than_the_window_is_wide_and_an_answer_lets_the_next_go() {
         let mut window = holding(3, 5);
-        assert_eq!(leave(&mut window), [1, 2, 3]);
+        assert_eq!(all(&mut window), [1, 2, 3]);
         assert!(window.settle(Seq(2)));
-        assert_eq!(leave(&mut window), [4], "also when it was not the first");
+        assert_eq!(all(&mut window), [4], "also when it was not the first");
         assert_eq!((window.held(), window.under_way()), (5, 3));
         assert!(window.settle(Seq(1)));
         assert_eq!(window.held(), 3);
@@ -172,17 +172,17 @@ mod tests {
     #[test]
     fn after_a_break_what_is_unsettled_leaves_again_in_order() {
         let mut window = holding(4, 5);
-        leave(&mut window);
+        all(&mut window);
         window.settle(Seq(2));
         window.settle(Seq(4));
         window.rewind();
-        assert_eq!(leave(&mut window), [1, 3, 5]);
+        assert_eq!(all(&mut window), [1, 3, 5]);
     }
 
     #[test]
     fn what_was_never_sent_or_is_settled_already_settles_nothing() {
         let mut window = holding(2, 3);
-        leave(&mut window);
+        all(&mut window);
         assert!(!window.settle(Seq(3)), "it has not left");
         assert!(!window.settle(Seq(77)));
         assert!(window.settle(Seq(2)) && !window.settle(Seq(2)));
@@ -194,24 +194,24 @@ mod tests {
         let mut window = holding(2, 2);
         window.put_life("old");
         window.put_life("new");
-        assert_eq!(window.next(), Some(Next::Record(Seq(1), 1)));
-        assert_eq!(window.next(), Some(Next::Record(Seq(2), 2)));
-        assert_eq!(window.next(), None, "alarms are under way");
+        assert_eq!(window.leave(), Some(Next::Record(Seq(1), 1)));
+        assert_eq!(window.leave(), Some(Next::Record(Seq(2), 2)));
+        assert_eq!(window.leave(), None, "alarms are under way");
         window.settle(Seq(1));
         window.settle(Seq(2));
-        assert_eq!(window.next(), Some(Next::Life("new")));
-        assert_eq!(window.next(), None);
+        assert_eq!(window.leave(), Some(Next::Life("new")));
+        assert_eq!(window.leave(), None);
     }
 
     #[test]
     fn a_backlog_does_not_starve_the_sign_of_life() {
         let mut window = holding(10, 10_000);
-        leave(&mut window);
+        all(&mut window);
         window.put_life("alive");
         let mut before = 0;
         for n in 1.. {
             window.settle(Seq(n));
-            match window.next() {
+            match window.leave() {
                 Some(Next::Life(_)) => break,
                 Some(Next::Record(..)) => before += 1,
                 None => panic!("nothing leaves"),
@@ -240,7 +240,7 @@ mod tests {
                     given += 1;
                     window.add(Seq(given), given);
                 }
-                for seq in leave(&mut window) {
+                for seq in all(&mut window) {
                     on_line.push(seq);
                     if !seen.contains(&seq) {
                         seen.push(seq);
