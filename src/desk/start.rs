@@ -181,11 +181,17 @@ impl House {
 struct Read {
     book: IncidentBook,
     journal: Journal,
-    findings: Vec<Finding>,
     unread: crate::journal::Unread,
+    found: Found,
+}
+
+/// What the reading of the record has to tell the desk.
+struct Found {
     clean: bool,
     unreadable: u64,
+    findings: Vec<Finding>,
     note: Option<Vec<u8>>,
+    /// The entry before the oldest one in the record.
     begins: Seq,
 }
 
@@ -272,15 +278,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         settings,
         clock,
     };
-    let told = Told {
-        resumption,
-        clean: read.clean,
-        unreadable: read.unreadable,
-        findings: read.findings,
-        note: read.note,
-        begins: read.begins,
-    };
-    desk.begin(told).await?;
+    desk.begin(resumption, read.found).await?;
     let (unread, broker) = (read.unread, broker_address);
     open_doors(desk, Doors { unread, tell_finding, asks, reloads, stop, page_key, broker }).await
 }
@@ -469,24 +467,15 @@ fn read_record(disk: Arc<dyn Disk>, dir: &Path, limits: Limits) -> Result<Read, 
     Ok(Read {
         book,
         journal: opened.journal,
-        findings: opened.findings,
         unread: opened.unread,
-        clean: opened.clean_stop,
-        unreadable,
-        note: opened.note,
-        begins: opened.begins.seq,
+        found: Found {
+            clean: opened.clean_stop,
+            unreadable,
+            findings: opened.findings,
+            note: opened.note,
+            begins: opened.begins.seq,
+        },
     })
-}
-
-/// What the desk has to be told at its start.
-struct Told {
-    resumption: Resumption,
-    clean: bool,
-    unreadable: u64,
-    findings: Vec<Finding>,
-    note: Option<Vec<u8>>,
-    /// The entry before the oldest one in the record.
-    begins: Seq,
 }
 
 impl Desk {
@@ -508,12 +497,12 @@ impl Desk {
     }
 
     /// Writes down the start, takes the config into use and offers what is outstanding.
-    async fn begin(&mut self, told: Told) -> Result<(), DeskError> {
+    async fn begin(&mut self, resumption: Resumption, told: Found) -> Result<(), DeskError> {
         self.look_at_disk(Seq(self.next_seq.0.saturating_sub(1)));
         // Before anything new is ordered: only what an earlier run left is sent as a repeat.
         self.outbox.resume(&self.book);
         let mut turn = Turn::new(self.next_seq);
-        let Resumption { gap, how, boot } = told.resumption;
+        let Resumption { gap, how, boot } = resumption;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         self.decide(&mut turn, &Stimulus::Started { version, clean: told.clean, gap, how, boot });
         let replaced = told.note.as_deref().is_some_and(|note| self.go_on_for(&mut turn, note));

@@ -231,7 +231,9 @@ fn the_settings_of_a_broker_elsewhere_read_as_their_snapshots() {
         ("broker-conf-unread", None),
     ] {
         let path = dir.path().join(code);
-        settings.map(|text| fs::write(&path, text).unwrap());
+        if let Some(text) = settings {
+            fs::write(&path, text).unwrap();
+        }
         let table = format!(
             "[link.mqtt.home]\nhost = \"127.0.0.1\"\nmosquitto_conf = \"{}\"",
             path.display()
