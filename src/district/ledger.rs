@@ -12,12 +12,12 @@ pub(super) struct Ledger {
     settled: Vec<(Seq, Settled)>,
     health: Option<Health>,
     failures: usize,
-    said_down: Option<String>,
+    said: Option<Health>,
 }
 
 impl Ledger {
     pub(super) fn new(platform: EndpointId) -> Self {
-        Self { platform, settled: Vec::new(), health: None, failures: 0, said_down: None }
+        Self { platform, settled: Vec::new(), health: None, failures: 0, said: None }
     }
 
     /// How many settled events wait to be told.
@@ -36,24 +36,26 @@ impl Ledger {
         self.settled.push((seq, how));
     }
 
-    /// It answered as it should.
+    /// It answered as it should. Told at first, because an earlier run may have left it as down, and
+    /// when it is back.
     pub(super) fn works(&mut self) {
         self.failures = 0;
-        if self.said_down.take().is_some() {
-            tracing::info!(platform = %self.platform, "platform is back");
-            self.health = Some(Health::Up);
+        self.say(Health::Up);
+    }
+
+    fn say(&mut self, health: Health) {
+        if self.said.as_ref() != Some(&health) {
+            self.said = Some(health.clone());
+            self.health = Some(health);
         }
     }
 
     /// It did not. Told after [`DOWN_AFTER`] in a row, and again when the reason changes.
     pub(super) fn fails(&mut self, why: &str) {
         self.failures += 1;
-        if self.failures < DOWN_AFTER || self.said_down.as_deref() == Some(why) {
-            return;
+        if self.failures >= DOWN_AFTER {
+            self.say(Health::Down { why: why.to_owned() });
         }
-        tracing::warn!(platform = %self.platform, why, "platform is down");
-        self.said_down = Some(why.to_owned());
-        self.health = Some(Health::Down { why: why.to_owned() });
     }
 
     /// Everything so far, to be sent.
@@ -80,6 +82,8 @@ mod tests {
     #[test]
     fn one_failure_is_a_hiccup_two_are_told_once_and_a_success_ends_it() {
         let mut ledger = Ledger::new(EndpointId::new("county").unwrap());
+        ledger.works();
+        assert_eq!(ledger.report().health, Some(Health::Up), "what an earlier run left is over");
         ledger.fails("no connection");
         assert!(!ledger.has_news());
         ledger.fails("no connection");
