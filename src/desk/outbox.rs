@@ -430,11 +430,15 @@ impl Desk {
             Some(why) => warn!(%endpoint, %why, "the endpoint takes nothing"),
             None => info!(%endpoint, "the endpoint takes events"),
         }
+        let known = out.trouble.is_some() && broken;
         out.trouble = trouble;
         if broken {
             out.waiting.append(&mut out.alarms);
         }
-        self.trouble(turn, Kind::Endpoint, name, broken);
+        // Another reason is shown, and is no other trouble: reasons may change with every try.
+        if !known {
+            self.trouble(turn, Kind::Endpoint, name, broken);
+        }
     }
 
     pub(super) fn trouble(&mut self, turn: &mut Turn, kind: Kind, subject: String, broken: bool) {

@@ -3,7 +3,10 @@
 //! - One at a time, because the record lane keeps its order and nothing else orders requests. A batch
 //!   (CloudEvents' `application/cloudevents-batch+json`) makes up for it: up to a hundred events.
 //! - What an answer means is judged in `answer`; which of a refused batch is guilty is found in
-//!   `batch`. Everything that is not a yes is tried again, with growing pauses or the one asked for.
+//!   `batch`. Everything that is not a yes is tried again, with growing pauses or the one asked for;
+//!   an event that is answered 500 for ever holds up those behind it, because nobody can tell it from
+//!   a platform that is broken, and losing a story is worse than a late one. `status` says so, and a
+//!   person may give up what is owed.
 //! - An answer may bring messages in a list `down`. Those that are on disk are named in the header
 //!   [`HEARD_HEADER`] of the next request that gets through, so that the platform may stop repeating.
 
@@ -285,14 +288,15 @@ impl<P: Post> Https<P> {
             self.listen(&down);
         }
         match (verdict, flight.carried) {
-            (Verdict::Taken(places), carried) => {
-                if let Carried::Records(seqs) = carried {
-                    for seq in places.iter().filter_map(|place| seqs.get(*place)) {
-                        self.settle(*seq, Settled::HandedOver);
-                    }
+            (Verdict::Taken(places), Carried::Records(seqs)) => {
+                for seq in places.iter().filter_map(|place| seqs.get(*place)) {
+                    self.settle(*seq, Settled::HandedOver);
                 }
                 self.works();
             }
+            // Where events wait, a sign of life that is taken does not say that they are.
+            (Verdict::Taken(_), Carried::Life) if self.window.held() > 0 => {}
+            (Verdict::Taken(_), Carried::Life) => self.works(),
             (Verdict::Blamed { why, too_large }, Carried::Records(seqs)) => {
                 if let Some(guilty) = self.batch.blamed(&seqs, too_large) {
                     self.settle(guilty, Settled::DeadLetter { why });
@@ -301,7 +305,6 @@ impl<P: Post> Https<P> {
             }
             (Verdict::Blamed { why, .. }, Carried::Life) => {
                 tracing::warn!(platform = %self.platform, why, "the sign of life is refused");
-                self.works();
             }
             (Verdict::Later { why, after }, _) => {
                 tracing::debug!(platform = %self.platform, why, "events stay owed");

@@ -263,6 +263,32 @@ async fn a_sign_of_life_comes_alone_and_a_refused_one_costs_nothing() {
     assert_eq!((platform.dead(), platform.health), (Vec::new(), vec![Health::Up]));
 }
 
+#[tokio::test]
+async fn signs_of_life_that_are_taken_do_not_hide_that_events_are_not() {
+    let receiver = Receiver::start(|heard| match heard.body.contains("alive") {
+        true => Reply::ok(),
+        false => Reply::Status(500, String::new()),
+    })
+    .await;
+    let mut platform = Platform::open(https(&receiver.url()));
+    platform.owe(1..=150);
+    let life = platform.handle.life.clone().unwrap();
+    tokio::spawn(async move {
+        for n in 0.. {
+            let id = format!("hub/alive/b-{n}");
+            let body = json!({ "id": id }).to_string().into();
+            life.send_replace(Some(LifeSign { id, body }));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    platform.is_down("answered 500").await;
+    receiver.hears(6).await;
+    receiver.now(|_| Reply::ok());
+    platform.settles(150).await;
+    let down = Health::Down { why: "answered 500".into() };
+    assert_eq!(platform.health, [down, Health::Up], "down until events are taken, and not in turns");
+}
+
 /// A CA in a folder, with what it has signed.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
