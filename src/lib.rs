@@ -12,6 +12,7 @@ pub mod console;
 pub mod contract;
 pub mod counter;
 pub mod desk;
+pub mod district;
 pub mod exit;
 pub mod incident;
 pub mod journal;

@@ -5,6 +5,8 @@
 
 #[path = "broker/acknowledged.rs"]
 mod acknowledged;
+#[path = "broker/district.rs"]
+mod district;
 #[path = "broker/downlink.rs"]
 mod downlink;
 #[path = "broker/house.rs"]

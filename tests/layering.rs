@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("incident", &["terms", "registry", "roster"]),
     ("archive", &["terms", "registry", "incident"]),
     ("notify", &["terms", "incident"]),
+    ("district", &["terms", "incident", "notify"]),
     ("counter", &["terms", "registry", "roster", "incident"]),
     ("console", &["terms", "registry", "roster", "incident", "counter"]),
     ("config", &["terms", "registry", "roster", "incident"]),
@@ -26,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "desk",
         &[
             "terms", "clock", "contract", "link", "journal", "registry", "roster", "incident",
-            "archive", "notify", "counter", "console", "config", "exit",
+            "archive", "notify", "district", "counter", "console", "config", "exit",
         ],
     ),
     (

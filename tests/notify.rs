@@ -7,6 +7,8 @@
     reason = "a test that cannot go on stops"
 )]
 
+#[path = "notify/district.rs"]
+mod district;
 #[path = "notify/letters.rs"]
 mod letters;
 #[path = "notify/mail.rs"]

@@ -36,9 +36,9 @@ enum Does {
     },
     /// Whether everything is as it was written; names the frame that is not
     Verify,
-    /// Give up what a webhook is owed and cannot be told any more, so that the record may grow old
+    /// Give up what a webhook or platform is owed and cannot be told any more, so that the record may grow old
     GiveUp {
-        /// Its name in notify.toml
+        /// Its name in notify.toml or district.toml
         endpoint: String,
         /// Who gives it up: a person's id, or a name that only one person has
         #[arg(long = "as", value_name = "PERSON")]

@@ -34,8 +34,11 @@ pub(super) fn ten_lines(status: &Status) -> String {
     let _ = writeln!(out, "record    {}", record(status));
     let _ = writeln!(out, "on duty   {}", on_duty(status));
     let _ = writeln!(out, "carriers  {}", carriers(status));
-    if !status.endpoints.is_empty() {
-        let _ = writeln!(out, "webhooks  {}", endpoints(status));
+    for (label, platform) in [("webhooks", false), ("district", true)] {
+        let those: Vec<_> = status.endpoints.iter().filter(|e| e.platform == platform).collect();
+        if !those.is_empty() {
+            let _ = writeln!(out, "{label}  {}", endpoints(&those));
+        }
     }
     let refused = match status.refused {
         0 => String::new(),
@@ -165,8 +168,8 @@ fn wires(wires: &[WireView]) -> String {
     wires.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-fn endpoints(status: &Status) -> String {
-    let one = |e: &EndpointView| {
+fn endpoints(endpoints: &[&EndpointView]) -> String {
+    let one = |e: &&EndpointView| {
         let state = match &e.trouble {
             Some(why) => format!("DOWN ({why})"),
             None => "up".to_owned(),
@@ -177,5 +180,5 @@ fn endpoints(status: &Status) -> String {
         };
         format!("{} {state}, {} owed{dropped}", e.name, e.owed)
     };
-    status.endpoints.iter().map(one).collect::<Vec<_>>().join("; ")
+    endpoints.iter().map(one).collect::<Vec<_>>().join("; ")
 }

@@ -117,6 +117,11 @@ codes! {
     NAMES_IN_CLEAR Warning "names-in-clear": "names leave the box without encryption", "http:// with names = true";
     SECRET_IN_CLEAR Warning "secret-in-clear": "a secret leaves the box without encryption", "http:// with secret";
     SAME_URL_TWICE Warning "same-url-twice": "two webhooks tell the same address", "two tables with one url";
+    PLATFORM_WAY Problem "platform-way": "a platform needs exactly one way to it", "[platform.county] without mqtt or https";
+    NAME_TWICE Problem "name-twice": "a webhook and a platform have one name", "[webhook.county] and [platform.county]";
+    CERTIFICATE_HALF Problem "certificate-half": "a certificate without its key, or a key without its certificate", "client_cert without client_key";
+    BAD_POINTER Problem "bad-pointer": "not a JSON pointer", "pointer = \"code\"";
+    PERSON_NOT_DISTRICTS Problem "person-not-districts": "who speaks for a platform is not an operator of the district", "person = \"wangli\" with role staff";
     UNKNOWN_ZONE Problem "unknown-zone": "not a time zone", "zone = \"Asia/Shanghia\"";
     BAD_HOURS Problem "bad-hours": "not hours of the day", "hours = \"8-20\"";
     LINE_WITHOUT_FALLBACK Warning "line-without-fallback": "a gap in this line's rules would call everybody", "[line.first] without fallback";

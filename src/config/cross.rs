@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
+use super::district::DistrictRead;
 use super::ladders::{Call, Ladders};
 use super::links::Links;
 use super::problem::{Findings, Said, Spot};
@@ -29,6 +30,7 @@ pub(super) struct Read<'r> {
     pub(super) notify: &'r Notify,
     pub(super) roster: &'r RosterRead,
     pub(super) rows: &'r Rows,
+    pub(super) district: &'r DistrictRead,
 }
 
 pub(super) fn check(read: &Read<'_>, out: &mut Findings<'_>) {
@@ -152,6 +154,23 @@ fn people(read: &Read<'_>, out: &mut Findings<'_>) {
             && !ids.contains(id)
         {
             unknown_person("ladders.toml", id, &said.at, &ids, out);
+        }
+    }
+    for (platform, said) in &read.district.people {
+        match read.people().find(|person| person.id == said.value) {
+            None => {
+                let title = format!("platform {platform}");
+                unknown_person(&title, &said.value, &said.at, &ids, out);
+            }
+            Some(person) if person.role != Role::District => {
+                let message = format!(
+                    "{} speaks for platform {platform} and is no operator of the district",
+                    said.value
+                );
+                let help = "name somebody whose role in registry/people.csv is district";
+                out.add(&codes::PERSON_NOT_DISTRICTS, &said.at, message, help);
+            }
+            Some(_) => {}
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod accepted;
 pub mod codes;
 mod cross;
 mod devices;
+mod district;
 mod files;
 mod gateway;
 mod ladders;
@@ -39,7 +40,7 @@ pub use settings::Settings;
 
 use crate::incident::{Policy, RECORDED_TEXT_MAX, Who, recorded_len};
 use problem::Findings;
-use section::{Document, Section};
+use section::Document;
 
 /// The TOML files, in the order in which [`check`] names them.
 const TOML_NAMES: [&str; 7] = [
@@ -78,7 +79,7 @@ pub fn check(files: &Files) -> Checked {
     let ladders = ladders::read(ladders.top(), &mut out);
     let notify = notify::read(notify.top(), &mut out, &mut secrets);
     let roster = roster::read(roster.top(), &mut out);
-    read_district(district.top(), &mut out);
+    let district = district::read(district.top(), &mut out, &mut secrets, &notify.notify.webhooks);
     let rows = registry_files::read(files, &mut out);
     let read = cross::Read {
         links: &links,
@@ -87,17 +88,19 @@ pub fn check(files: &Files) -> Checked {
         notify: &notify.notify,
         roster: &roster,
         rows: &rows,
+        district: &district,
     };
     registry_files::check_types(&rows, &types, files, &mut out);
     cross::check(&read, &mut out);
     let settings = gateway.map(|gateway| Settings {
         gateway,
-        policy: policy(ladders, &notify),
+        policy: policy(ladders, &notify, &district),
         broker: links.broker,
         outside: links.outside.into_iter().map(|(link, said)| (link, said.value)).collect(),
         serial: links.serial.into_iter().map(|(link, said)| (link, said.value)).collect(),
         device_types: types,
         notify: notify.notify,
+        platforms: district.platforms,
         roster: roster.roster,
         rows: rows.rows.into_iter().map(|said| said.value).collect(),
         hash: files.hash(),
@@ -113,7 +116,11 @@ pub fn check(files: &Files) -> Checked {
 }
 
 /// The policy: what the file leaves open is everybody, by everything that is set up.
-fn policy(ladders: ladders::Ladders, notify: &notify::NotifyRead) -> Policy {
+fn policy(
+    ladders: ladders::Ladders,
+    notify: &notify::NotifyRead,
+    district: &district::DistrictRead,
+) -> Policy {
     let everybody = || vec![Who::Everyone];
     let (lead, lead_by) = ladders.lead.unwrap_or_else(|| (everybody(), notify.notify.carriers()));
     Policy {
@@ -122,7 +129,11 @@ fn policy(ladders: ladders::Ladders, notify: &notify::NotifyRead) -> Policy {
         lead,
         lead_by,
         second: ladders.second.unwrap_or_else(everybody),
-        endpoints: notify.endpoints.clone(),
+        endpoints: [&notify.endpoints, &district.endpoints]
+            .into_iter()
+            .flatten()
+            .map(|(id, wants)| (id.clone(), wants.clone()))
+            .collect(),
     }
 }
 
@@ -135,11 +146,4 @@ fn recordable(file: &'static str, text: &str, out: &mut Findings<'_>) {
         let help = "write it shorter: fewer rules, or lines instead of long lists of people";
         out.add_to_file(&codes::TOO_LONG_FOR_THE_RECORD, file, message, help);
     }
-}
-
-/// `district.toml` is read by a later version; until then it may be absent or say nothing.
-fn read_district(mut top: Section<'_>, out: &mut Findings<'_>) {
-    top.later(out, "platform", "district platforms come");
-    top.later(out, "mapping", "district platforms come");
-    top.end(out);
 }

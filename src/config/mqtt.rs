@@ -24,8 +24,8 @@ const LOST_AFTER: Wait = Wait::secs(60);
 /// Longest client id that every MQTT 3.1.1 broker has to take is 23 bytes; those in use take far more.
 const CLIENT_ID_MAX: usize = 128;
 /// Ports of MQTT (IANA), plain and with TLS.
-const PORT: u16 = 1_883;
-const PORT_TLS: u16 = 8_883;
+pub(super) const PORT: u16 = 1_883;
+pub(super) const PORT_TLS: u16 = 8_883;
 /// How many files an `include_dir` may bring; the rest is not read.
 const INCLUDED_MAX: usize = 64;
 
@@ -128,7 +128,7 @@ fn is_client_id(text: &str) -> bool {
     !text.is_empty() && text.len() <= CLIENT_ID_MAX && text.chars().all(plain)
 }
 
-fn login(
+pub(super) fn login(
     name: &Said<&str>,
     section: &mut Section<'_>,
     out: &mut Findings<'_>,

@@ -1,6 +1,7 @@
 //! `notify.toml`: the ways to people and the machines that are told the story.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use url::Url;
@@ -28,7 +29,10 @@ const TLS: [(&str, Tls, u16); 3] =
     [("starttls", Tls::Starttls, 587), ("implicit", Tls::Implicit, 465), ("none", Tls::None, 25)];
 
 /// Default of one request's time limit: most receivers answer in well under a second.
-const TIME_LIMIT: Wait = Wait::secs(10);
+pub(super) const TIME_LIMIT: Wait = Wait::secs(10);
+
+/// How long one request may take.
+pub(super) const TIME_LIMITS: RangeInclusive<Wait> = Wait::secs(1)..=Wait::secs(60);
 
 pub(super) fn read(
     mut top: Section<'_>,
@@ -165,12 +169,9 @@ fn webhook(
     let has_secret = section.has("secret");
     let secret = section.text(out, "secret");
     let secret = secret_name(secret, out, secrets);
-    let time_limit = section.wait(out, "time_limit", Wait::secs(1)..=Wait::secs(60), TIME_LIMIT);
+    let time_limit = section.wait(out, "time_limit", TIME_LIMITS, TIME_LIMIT);
     let ca_file = section.text(out, "ca_file").map(|said| PathBuf::from(said.value));
-    let known = Class::ALL.map(Class::word);
-    let classes = words(&mut section, out, ("classes", "class"), (Class::from_word, &known));
-    let known = StoryKind::ALL.map(StoryKind::word);
-    let events = words(&mut section, out, ("events", "event"), (StoryKind::from_word, &known));
+    let wants = subscription(&mut section, out);
     section.end(out);
     let (Some(id), Some(said), Some(parsed)) = (id, said, parsed) else { return };
     warn_in_clear(&parsed, &said.at, (names, has_secret), out);
@@ -178,12 +179,26 @@ fn webhook(
         let message = format!("{id} and {other} tell the same address");
         out.add(&codes::SAME_URL_TWICE, &said.at, message, "join them, or change one url");
     }
-    read.endpoints.insert(id.clone(), Subscription { classes, events });
+    read.endpoints.insert(id.clone(), wants);
     let url = said.value.to_owned();
     read.notify.webhooks.insert(id, Webhook { url, secret, names, time_limit, ca_file });
 }
 
-fn warn_in_clear(url: &Url, at: &Spot, (names, secret): (bool, bool), out: &mut Findings<'_>) {
+/// What a machine asks to be told.
+pub(super) fn subscription(section: &mut Section<'_>, out: &mut Findings<'_>) -> Subscription {
+    let known = Class::ALL.map(Class::word);
+    let classes = words(section, out, ("classes", "class"), (Class::from_word, &known));
+    let known = StoryKind::ALL.map(StoryKind::word);
+    let events = words(section, out, ("events", "event"), (StoryKind::from_word, &known));
+    Subscription { classes, events }
+}
+
+pub(super) fn warn_in_clear(
+    url: &Url,
+    at: &Spot,
+    (names, secret): (bool, bool),
+    out: &mut Findings<'_>,
+) {
     if url.scheme() == "https" || is_loopback(url.host_str().unwrap_or_default()) {
         return;
     }

@@ -144,6 +144,25 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A text, a whole number, or true or false, as JSON has them.
+    pub(super) fn literal(
+        &mut self,
+        out: &mut Findings<'_>,
+        key: &'static str,
+    ) -> Option<serde_json::Value> {
+        let value = self.value(key)?;
+        let said = value.get_ref();
+        let number = |n: &toml::de::DeInteger<'_>| i64::from_str_radix(n.as_str(), n.radix()).ok();
+        let text = || said.as_str().map(serde_json::Value::from);
+        let flag = || said.as_bool().map(serde_json::Value::from);
+        let number = || said.as_integer().and_then(number).map(serde_json::Value::from);
+        let literal = text().or_else(flag).or_else(number);
+        if literal.is_none() {
+            self.wrong_type(out, key, value, "a text, a whole number, or true or false");
+        }
+        literal
+    }
+
     /// true or false.
     pub(super) fn flag(
         &mut self,

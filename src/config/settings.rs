@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::incident::{Carrier, Policy};
 use crate::registry::{DeviceTypes, Row};
 use crate::roster::Roster;
-use crate::terms::{DeviceId, EndpointId, HubId, LinkId, Wait};
+use crate::terms::{DeviceId, EndpointId, HubId, LinkId, PersonId, Wait};
 
 /// Everything a hub runs on.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,16 +25,26 @@ pub struct Settings {
     pub serial: BTreeMap<LinkId, Serial>,
     /// `devices.toml`.
     pub device_types: DeviceTypes,
-    /// `ladders.toml`, with the webhooks' subscriptions as its endpoints.
+    /// `ladders.toml`, with the subscriptions of webhooks and platforms as its endpoints.
     pub policy: Policy,
     /// `notify.toml`.
     pub notify: Notify,
+    /// `[platform.NAME]` of `district.toml` by name; no webhook has the same one.
+    pub platforms: BTreeMap<EndpointId, Platform>,
     /// `roster.toml`.
     pub roster: Roster,
     /// The registry's files in their order: residents, homes, devices, people.
     pub rows: Vec<Row>,
     /// The name of the whole set of files: see [`super::Files::hash`].
     pub hash: String,
+}
+
+impl Settings {
+    /// Whether an endpoint may be told residents' names.
+    pub fn names_for(&self, endpoint: &EndpointId) -> bool {
+        let webhook = self.notify.webhooks.get(endpoint).is_some_and(|webhook| webhook.names);
+        webhook || self.platforms.get(endpoint).is_some_and(|platform| platform.names)
+    }
 }
 
 /// What the hub is and where its things lie.
@@ -266,4 +276,74 @@ pub struct Webhook {
     pub time_limit: Wait,
     /// A file of further CA certificates in PEM.
     pub ca_file: Option<PathBuf>,
+}
+
+/// A district platform. What it asks for stands in [`Policy::endpoints`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Platform {
+    /// How it is reached.
+    pub way: PlatformWay,
+    /// Whether residents' names may be told.
+    pub names: bool,
+    /// As whom it speaks, an operator of the district; without one nothing it says is heard.
+    pub person: Option<PersonId>,
+    /// How often it hears that the hub lives: 10 s to 10 min, default 60 s.
+    pub life_sign: Wait,
+}
+
+/// How a platform is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlatformWay {
+    /// `[platform.NAME.mqtt]`
+    Mqtt(PlatformMqtt),
+    /// `[platform.NAME.https]`
+    Https(PlatformHttps),
+}
+
+/// Certificates of a connection, PEM files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsPaths {
+    /// Further CA certificates.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate and its key.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+/// A platform's MQTT broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlatformMqtt {
+    /// Name or IPv4 address of its machine.
+    pub host: String,
+    /// Its port: default 1883, with TLS 8883 (IANA).
+    pub port: u16,
+    /// User and the password's name, if it asks for them.
+    pub login: Option<Login>,
+    /// TLS, where it is wanted.
+    pub tls: Option<TlsPaths>,
+}
+
+/// A platform over HTTPS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlatformHttps {
+    /// Where to, http or https.
+    pub url: String,
+    /// The name of the bearer token, if it wants one.
+    pub secret: Option<String>,
+    /// Certificates.
+    pub tls: TlsPaths,
+    /// Whether several events go in one request: default yes.
+    pub batch: bool,
+    /// What the body of a 2xx answer must say, where the status alone does not count.
+    pub accepted: Option<PlatformAnswer>,
+    /// How long one request may take: 1 s to 60 s, default 10 s.
+    pub time_limit: Wait,
+}
+
+/// A place in an answer's body, and what must stand there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlatformAnswer {
+    /// The place, a JSON pointer: `/code`.
+    pub pointer: String,
+    /// A text, a whole number, true or false.
+    pub is: serde_json::Value,
 }

@@ -132,6 +132,9 @@ pub struct WireView {
 pub struct EndpointView {
     /// Its name.
     pub name: String,
+    /// Whether it is a district platform; else a webhook.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub platform: bool,
     /// Events it has not taken.
     pub owed: usize,
     /// Events it was never told, because too many were owed.

@@ -293,6 +293,7 @@ impl Desk {
                 .owed_counts()
                 .map(|(endpoint, owed)| EndpointView {
                     name: endpoint.to_string(),
+                    platform: self.settings.platforms.contains_key(endpoint),
                     owed,
                     dropped: self.book.dropped().get(endpoint).copied().unwrap_or_default(),
                     trouble: self
@@ -389,6 +390,6 @@ fn coming(why: &Why, incident: &Incident) -> String {
 }
 
 /// At most `limit` bytes, cut at a character.
-fn cut(text: &str, limit: usize) -> String {
+pub(super) fn cut(text: &str, limit: usize) -> String {
     text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= limit).map(|(_, c)| c).collect()
 }

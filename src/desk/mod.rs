@@ -30,6 +30,7 @@ mod listing;
 mod lookup;
 mod outbox;
 mod outside;
+mod platforms;
 mod ports;
 mod reload;
 mod socket;
@@ -55,6 +56,7 @@ use crate::archive::Archivist;
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::counter::Asked;
+use crate::district::Heard;
 use crate::incident::{IncidentBook, OrderId, Standing, Stimulus};
 use crate::journal::{BATCH_MAX, Batch, CommitterHandle, Durable, FRAME_ENTRIES_MAX, Finding};
 use crate::link::broker::{Broker, SessionNews};
@@ -71,6 +73,7 @@ use listing::Programs;
 use lookup::{Lookup, Sought};
 use outbox::Outbox;
 use outside::Outside;
+use platforms::Platforms;
 use ports::Ports;
 use reload::{Gone, Reload, Wires};
 use supervision::Supervision;
@@ -92,6 +95,9 @@ const ENTRIES_MAX: usize = BATCH_MAX / 2;
 pub const INBOX_MAX: usize = 4_096;
 /// Outcomes and endpoint reports waiting for the desk; beyond it carriers wait.
 const ENDS_MAX: usize = 4_096;
+/// What platforms say, waiting for the desk; beyond it they are read no further. Own choice: as many as
+/// one platform may have on the way to the disk.
+const SAID_MAX: usize = 64;
 /// Session news waiting for the desk; beyond it a device hears its stages at its next repeat.
 const NEWS_MAX: usize = 1_024;
 /// Deadlines decided about in one turn; the rest come in the next.
@@ -105,6 +111,7 @@ struct Ears {
     asks: mpsc::Receiver<Asked>,
     ends: mpsc::Receiver<(OrderId, Ended)>,
     reports: mpsc::Receiver<EndpointReport>,
+    said: mpsc::Receiver<Heard>,
     news: mpsc::Receiver<SessionNews>,
     outside_news: mpsc::Receiver<(LinkId, MqttNews)>,
     port_news: mpsc::Receiver<(LinkId, PortNews)>,
@@ -129,6 +136,7 @@ struct Desk {
     /// Batches the record's writer had no room for.
     unsent: VecDeque<Batch>,
     outbox: Outbox,
+    platforms: Platforms,
     archive: Archivist,
     lookup: Lookup,
     programs: Programs,
@@ -179,6 +187,7 @@ impl Desk {
                 Some(asked) = ears.asks.recv() => self.answer(&mut turn, asked),
                 Some((order, end)) = ears.ends.recv() => self.end_order(&mut turn, &order, end),
                 Some(report) = ears.reports.recv() => self.end_stories(&mut turn, report),
+                Some(said) = ears.said.recv() => self.hear_platform(&mut turn, said),
                 Some(news) = ears.news.recv() => self.tell_again(&mut turn, &news),
                 Some(news) = ears.outside_news.recv() => self.hear_outside(&mut turn, news),
                 Some(news) = ears.port_news.recv() => self.hear_port(&mut turn, news),
@@ -250,6 +259,10 @@ impl Desk {
                 return;
             }
         }
+        for _ in 0..SAID_MAX {
+            let Ok(said) = self.ears.said.try_recv() else { break };
+            self.hear_platform(turn, said);
+        }
         for _ in 0..EACH_MAX {
             let Ok((order, end)) = self.ears.ends.try_recv() else { break };
             self.end_order(turn, &order, end);
@@ -272,6 +285,9 @@ impl Desk {
         let due = self.book.next_deadline().map(|(at, _, _)| at);
         let held = self.held.next_limit();
         let next: Option<At> = [due, held].into_iter().flatten().min();
+        if self.outbox.has_more_to_tell() {
+            return std::time::Duration::ZERO;
+        }
         next.map_or(NAP_MAX, |at| (at - now).min(NAP_MAX)).std()
     }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::letters::Writer;
@@ -18,7 +19,9 @@ use crate::incident::{
 };
 use crate::notify::Still;
 use crate::notify::post::{CarrierHandle, Ended};
-use crate::notify::webhook::{EndpointHandle, EndpointReport, Health, Settled, StoryLetter};
+use crate::notify::webhook::{
+    EndpointHandle, EndpointReport, Health, LifeSign, Settled, StoryLetter,
+};
 use crate::terms::{Class, EndpointId, Kind, Seq, Wait, Wall};
 
 /// How many events a [`crate::incident::Fact::Delivered`] names, so that it fits an entry.
@@ -28,6 +31,9 @@ pub(super) const STOP_WITHIN: Wait = Wait::secs(3);
 /// Events of one endpoint that are written before their fact is on disk; the rest are written when
 /// it is their turn. Own choice: two full turns, about 1 MB.
 const WRITTEN_MAX: usize = 1_024;
+/// Events of a backlog that one turn writes for one endpoint; the next turn follows at once. Own choice:
+/// a press that comes meanwhile waits a millisecond for them.
+const ANEW_PER_TURN: usize = 64;
 /// Tries in a row that must fail before a carrier is in trouble: one relay's hiccup is none.
 const TROUBLE_AFTER: u32 = 3;
 
@@ -76,6 +82,8 @@ pub(super) struct Outbox {
     dead: VecDeque<(OrderId, String)>,
     /// What replaced carriers still have in their hands.
     leaving: BTreeMap<OrderId, Still>,
+    /// A turn was over before endpoints had all that they would take.
+    more_to_tell: bool,
 }
 
 impl CarrierOut {
@@ -103,6 +111,7 @@ impl Outbox {
             writer,
             dead: VecDeque::new(),
             leaving: BTreeMap::new(),
+            more_to_tell: false,
         }
     }
 
@@ -231,7 +240,7 @@ impl Outbox {
             return;
         }
         if let Some(story) = book.story(*seq) {
-            let names = settings.notify.webhooks.get(endpoint).is_some_and(|w| w.names);
+            let names = settings.names_for(endpoint);
             let body = self.writer.event(story, names, settings, book);
             out.written.insert(*seq, body.into());
         }
@@ -239,9 +248,20 @@ impl Outbox {
 
     /// Hands out as much as endpoints take.
     pub(super) fn tell_endpoints(&mut self, settings: &Settings, book: &IncidentBook) {
+        self.more_to_tell = false;
         for (endpoint, out) in &mut self.endpoints {
-            out.pump(endpoint, &self.writer, settings, book);
+            self.more_to_tell |= out.pump(endpoint, &self.writer, settings, book);
         }
+    }
+
+    /// Whether an endpoint would take more at once.
+    pub(super) fn has_more_to_tell(&self) -> bool {
+        self.more_to_tell
+    }
+
+    /// Where an endpoint takes signs of life; none before the one it replaces has ended.
+    pub(super) fn life(&self, endpoint: &EndpointId) -> Option<&watch::Sender<Option<LifeSign>>> {
+        self.endpoints.get(endpoint)?.handle.as_ref()?.life.as_ref()
     }
 
     /// Hands out as much as carriers take.
@@ -292,29 +312,40 @@ impl CarrierOut {
 }
 
 impl EndpointOut {
+    /// Hands out as much as the endpoint takes, some in each turn; whether it would take more.
     fn pump(
         &mut self,
         endpoint: &EndpointId,
         writer: &Writer,
         settings: &Settings,
         book: &IncidentBook,
-    ) {
-        let Some(handle) = &self.handle else { return };
-        let names = settings.notify.webhooks.get(endpoint).is_some_and(|w| w.names);
+    ) -> bool {
+        let Some(handle) = &self.handle else { return false };
+        let names = settings.names_for(endpoint);
+        let mut anew = 0;
+        if handle.alarms.is_none() {
+            self.waiting.append(&mut self.alarms);
+        }
         // Alarms first and to the last one: an incident's later events stand among the others.
-        for (set, way) in [(&mut self.alarms, &handle.alarms), (&mut self.waiting, &handle.offer)] {
+        let alarms = handle.alarms.as_ref().map(|way| (&mut self.alarms, way));
+        for (set, way) in alarms.into_iter().chain([(&mut self.waiting, &handle.offer)]) {
             while let Some(seq) = set.first().copied() {
-                let Ok(place) = way.try_reserve() else { return };
+                if anew >= ANEW_PER_TURN {
+                    return true;
+                }
+                let Ok(place) = way.try_reserve() else { return false };
                 set.pop_first();
                 let written = self.written.remove(&seq);
                 let Some(story) = book.story(seq).filter(|_| book.owes(endpoint, seq)) else {
                     continue;
                 };
+                anew += usize::from(written.is_none());
                 let body =
                     written.unwrap_or_else(|| writer.event(story, names, settings, book).into());
                 place.send(StoryLetter { seq, incident: story.incident, body });
             }
         }
+        false
     }
 }
 
@@ -367,7 +398,7 @@ impl Desk {
     /// An endpoint settled events, or its health changed.
     pub(super) fn end_stories(&mut self, turn: &mut Turn, report: EndpointReport) {
         let EndpointReport { endpoint, settled, health } = report;
-        let name = format!("webhook.{endpoint}");
+        let name = self.wires.parts.subject(&endpoint);
         let mut dead = false;
         for part in settled.chunks(SETTLED_PER_FACT) {
             let (mut took, mut refused) = (Vec::new(), Vec::new());
@@ -399,11 +430,15 @@ impl Desk {
             Some(why) => warn!(%endpoint, %why, "the endpoint takes nothing"),
             None => info!(%endpoint, "the endpoint takes events"),
         }
+        let known = out.trouble.is_some() && broken;
         out.trouble = trouble;
         if broken {
             out.waiting.append(&mut out.alarms);
         }
-        self.trouble(turn, Kind::Endpoint, name, broken);
+        // Another reason is shown, and is no other trouble: reasons may change with every try.
+        if !known {
+            self.trouble(turn, Kind::Endpoint, name, broken);
+        }
     }
 
     pub(super) fn trouble(&mut self, turn: &mut Turn, kind: Kind, subject: String, broken: bool) {

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::outbox::{Leaving, STOP_WITHIN};
-use super::wiring::{LineEnds, Parts, TLS, WaysOut, endpoint_subject, tls_settings};
+use super::wiring::{LineEnds, PLATFORM, Parts, TLS, WEBHOOK, WaysOut, tls_settings};
 use super::{Desk, Turn, outside, ports};
 use crate::config::settings::{Broker, Settings};
 use crate::incident::{Carrier, Stimulus};
@@ -250,14 +250,14 @@ impl Desk {
 
     fn renew_endpoints(&mut self, turn: &mut Turn, parts: &Parts, out: &mut BTreeSet<String>) {
         let known = self.outbox.endpoints.keys().cloned();
-        let all: BTreeSet<EndpointId> = known.chain(parts.webhooks.keys().cloned()).collect();
+        let all: BTreeSet<EndpointId> = known.chain(parts.endpoints.keys().cloned()).collect();
         for endpoint in all {
-            let subject = endpoint_subject(&endpoint);
+            let subject = parts.subject(&endpoint);
             let stays_out = self.wires.out.contains(&subject);
             if self.wires.parts.same_endpoint(parts, &endpoint) && !stays_out {
                 continue;
             }
-            let opened = match parts.webhooks.get(&endpoint) {
+            let opened = match parts.endpoints.get(&endpoint) {
                 None => None,
                 Some(settings) => match self.wires.ways_out.endpoint(settings) {
                     Ok(handle) => Some(handle),
@@ -272,9 +272,11 @@ impl Desk {
             info!(%endpoint, "this way out is replaced");
             let (ended, had_trouble) = self.outbox.replace_endpoint(&endpoint, opened);
             if had_trouble {
-                self.trouble(turn, Kind::Endpoint, subject.clone(), false);
+                let subject = self.wires.parts.subject(&endpoint);
+                self.trouble(turn, Kind::Endpoint, subject, false);
             }
-            self.wires.ends(subject);
+            self.platforms.forget(&endpoint);
+            self.wires.ends(ending_endpoint(&endpoint));
             let ending = async move {
                 if let Some(handle) = ended {
                     handle.stop(STOP_WITHIN.std()).await;
@@ -350,7 +352,7 @@ impl Desk {
                 while let Ok(report) = self.ears.reports.try_recv() {
                     self.end_stories(turn, report);
                 }
-                if self.wires.ended(&endpoint_subject(&endpoint)) {
+                if self.wires.ended(&ending_endpoint(&endpoint)) {
                     let safe = self.vitals.is_safe();
                     let head = self.ears.durable.borrow().head.seq;
                     let until = if safe { head } else { Seq(u64::MAX) };
@@ -388,12 +390,17 @@ impl Desk {
     }
 }
 
+/// Under what name the end of an endpoint is awaited, whichever kind the next one is.
+fn ending_endpoint(endpoint: &EndpointId) -> String {
+    format!("endpoint.{endpoint}")
+}
+
 /// What kind of trouble it is that a way in or out stays closed.
 pub(super) fn kind_of_way(subject: &str) -> Kind {
     match subject {
         TLS => Kind::Link,
         TLS_FILES => Kind::Config,
-        _ if subject.starts_with("webhook.") => Kind::Endpoint,
+        _ if subject.starts_with(WEBHOOK) || subject.starts_with(PLATFORM) => Kind::Endpoint,
         _ => Kind::Carrier,
     }
 }

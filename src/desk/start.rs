@@ -22,19 +22,20 @@ use super::listing::Programs;
 use super::lookup::{Lookup, Record};
 use super::outbox::Outbox;
 use super::outside::{self, Outside};
+use super::platforms::Platforms;
 use super::ports::Ports;
 use super::reload::{DIRECTORY, Gone, RELOADS_MAX, Reload, TLS_FILES, Wires, kind_of_way};
 use super::supervision::Supervision;
 use super::turn::Turn;
 use super::vitals::{self, Vitals};
-use super::wiring::{LineEnds, Parts, TLS, WaysOut};
+use super::wiring::{LineEnds, OutEars, Parts, TLS, WaysOut};
 use super::{Desk, Ears, INBOX_MAX, NEWS_MAX, socket, wiring};
 use crate::archive::{Archivist, Place, QUESTIONS_MAX};
 use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
 use crate::counter::{ASKS_MAX, Asked, FeedDoor};
-use crate::incident::{Carrier, Entry, IncidentBook, OrderId, Stimulus, TakenOver, Trouble};
+use crate::incident::{Carrier, Entry, IncidentBook, Stimulus, TakenOver, Trouble};
 use crate::journal::{
     Committer, CommitterHandle, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE,
     Scrub,
@@ -43,8 +44,6 @@ use crate::link::LinkError;
 use crate::link::broker::SessionNews;
 use crate::link::mqtt::MqttNews;
 use crate::link::serial::PortNews;
-use crate::notify::post::Ended;
-use crate::notify::webhook::EndpointReport;
 use crate::registry::Registry;
 use crate::terms::{Inbound, Kind, LinkId, Seq, Wait};
 
@@ -241,13 +240,15 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         intake: Intake::new(&settings, book.registry()),
         vitals: Vitals::new(clock.now(), book.last_seq()),
         outbox: ways.outbox,
+        platforms: Platforms::default(),
         book,
         next_seq,
         ears: Ears {
             inbox: ways.heard,
             asks: asked,
-            ends: ways.ends,
-            reports: ways.reports,
+            ends: ways.out_ears.ends,
+            reports: ways.out_ears.reports,
+            said: ways.out_ears.said,
             news: ways.news,
             port_news: ways.port_news,
             outside_news: ways.outside_news,
@@ -286,8 +287,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
 /// The ways in and out, opened, with the desk's ends of their channels.
 struct Ways {
     outbox: Outbox,
-    ends: mpsc::Receiver<(OrderId, Ended)>,
-    reports: mpsc::Receiver<EndpointReport>,
+    out_ears: OutEars,
     ports: Ports,
     port_news: mpsc::Receiver<(LinkId, PortNews)>,
     outside: Outside,
@@ -307,7 +307,7 @@ async fn open_ways(
     registry: &Registry,
 ) -> Result<Ways, DeskError> {
     let parts = Parts::of(settings, secrets);
-    let (ways_out, ends, reports) = WaysOut::new();
+    let (ways_out, out_ears) = WaysOut::new();
     let mut out = BTreeSet::new();
     let outbox = open_ways_out(&ways_out, &parts, wiring::page_key(state_dir), &mut out);
     let (inbox, heard) = mpsc::channel(INBOX_MAX);
@@ -321,8 +321,7 @@ async fn open_ways(
     let (wires, gone) = Wires::new(parts, ways_out, lines, out);
     Ok(Ways {
         outbox,
-        ends,
-        reports,
+        out_ears,
         ports,
         port_news,
         outside,
@@ -353,9 +352,9 @@ fn open_ways_out(
         carriers.push((carrier, handle));
     }
     let mut endpoints = Vec::new();
-    for (endpoint, settings) in &parts.webhooks {
+    for (endpoint, settings) in &parts.endpoints {
         let handle = ways_out.endpoint(settings);
-        let handle = handle.map_err(|why| stays_out(wiring::endpoint_subject(endpoint), why)).ok();
+        let handle = handle.map_err(|why| stays_out(parts.subject(endpoint), why)).ok();
         endpoints.push((endpoint.clone(), handle));
     }
     Outbox::new(carriers, endpoints, Writer { page_key })

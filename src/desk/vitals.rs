@@ -212,6 +212,7 @@ impl Desk {
         self.refuse_dead(turn);
         self.look_at_outside(turn);
         self.look_at_ports(turn);
+        self.say_alive();
         self.retire_old(turn);
         let now = self.clock.now();
         if self.vitals.looked.is_some_and(|at| now - at < LOOK_EVERY) {

@@ -14,11 +14,12 @@ use tracing::{error, warn};
 
 use super::outside::{Link, Outside, OutsideParts};
 use super::ports::Ports;
-use super::{ENDS_MAX, NEWS_MAX};
+use super::{ENDS_MAX, NEWS_MAX, SAID_MAX, platforms};
 use crate::clock::Clock;
 use crate::config::Secrets;
 use crate::config::settings::{self, SerialContract, Settings};
 use crate::contract::{SERIAL_DELIMITER, SERIAL_PIECE_MAX};
+use crate::district::{self, Heard, PlatformSettings};
 use crate::incident::{Carrier, OrderId};
 use crate::link::LinkError;
 use crate::link::accounts::{Account, Reach};
@@ -39,7 +40,7 @@ pub(super) struct Parts {
     screen: Option<String>,
     mail: Option<Result<MailSettings, String>>,
     /// Endpoints with what they are opened with, or why they cannot be.
-    pub(super) webhooks: BTreeMap<EndpointId, Result<WebhookSettings, String>>,
+    pub(super) endpoints: BTreeMap<EndpointId, EndpointParts>,
     /// Brokers that others run.
     pub(super) outside: BTreeMap<LinkId, OutsideParts>,
 }
@@ -48,14 +49,18 @@ impl Parts {
     /// Reads the secrets; what is wrong with one is kept in its place.
     pub(super) fn of(settings: &Settings, secrets: &Secrets) -> Self {
         let notify = &settings.notify;
-        let hooks = notify.webhooks.iter();
+        let hooks = notify.webhooks.iter().map(|(id, hook)| {
+            (id.clone(), EndpointParts::Webhook(webhook_settings(id, hook, secrets)))
+        });
+        let platforms = settings.platforms.iter().map(|(id, platform)| {
+            let opened = platforms::settings(id, platform, &settings.gateway.hub, secrets);
+            (id.clone(), EndpointParts::Platform(opened))
+        });
         Self {
             accounts: accounts(settings, secrets),
             screen: notify.screen.as_ref().map(|screen| screen.path.clone()),
             mail: notify.mail.as_ref().map(|mail| mail_settings(mail, secrets)),
-            webhooks: hooks
-                .map(|(id, hook)| (id.clone(), webhook_settings(id, hook, secrets)))
-                .collect(),
+            endpoints: hooks.chain(platforms).collect(),
             outside: OutsideParts::all(settings, secrets),
         }
     }
@@ -74,9 +79,38 @@ impl Parts {
 
     /// The same of an endpoint.
     pub(super) fn same_endpoint(&self, other: &Self, endpoint: &EndpointId) -> bool {
-        let next = other.webhooks.get(endpoint);
-        let rereads = matches!(next, Some(Ok(hook)) if hook.ca_file.is_some());
-        self.webhooks.get(endpoint) == next && !rereads
+        let next = other.endpoints.get(endpoint);
+        self.endpoints.get(endpoint) == next && !next.is_some_and(EndpointParts::names_files)
+    }
+
+    /// The subject of an endpoint's troubles, in config words.
+    pub(super) fn subject(&self, endpoint: &EndpointId) -> String {
+        match self.endpoints.get(endpoint) {
+            Some(EndpointParts::Platform(_)) => format!("{PLATFORM}{endpoint}"),
+            Some(EndpointParts::Webhook(_)) | None => format!("{WEBHOOK}{endpoint}"),
+        }
+    }
+}
+
+/// What the subjects of webhooks' and platforms' troubles begin with.
+pub(super) const WEBHOOK: &str = "webhook.";
+pub(super) const PLATFORM: &str = "platform.";
+
+/// What one endpoint is opened with, or why it cannot be.
+#[derive(Debug, PartialEq)]
+pub(super) enum EndpointParts {
+    Webhook(Result<WebhookSettings, String>),
+    Platform(Result<PlatformSettings, String>),
+}
+
+impl EndpointParts {
+    /// Whether it is opened with files that may hold something else by now.
+    fn names_files(&self) -> bool {
+        match self {
+            Self::Webhook(Ok(hook)) => hook.ca_file.is_some(),
+            Self::Platform(Ok(platform)) => platform.way.names_files(),
+            Self::Webhook(Err(_)) | Self::Platform(Err(_)) => false,
+        }
     }
 }
 
@@ -229,15 +263,24 @@ fn reach(reach: &settings::Reach) -> Reach {
 pub(super) struct WaysOut {
     pub(super) ends: mpsc::Sender<(OrderId, Ended)>,
     pub(super) reports: mpsc::Sender<EndpointReport>,
+    pub(super) said: mpsc::Sender<Heard>,
+}
+
+/// The desk's ends of the channels on which carriers and endpoints report.
+pub(super) struct OutEars {
+    pub(super) ends: mpsc::Receiver<(OrderId, Ended)>,
+    pub(super) reports: mpsc::Receiver<EndpointReport>,
+    pub(super) said: mpsc::Receiver<Heard>,
 }
 
 impl WaysOut {
-    /// The channels, of [`ENDS_MAX`] places each.
-    pub(super) fn new() -> (Self, mpsc::Receiver<(OrderId, Ended)>, mpsc::Receiver<EndpointReport>)
-    {
-        let ((ends, ended), (reports, reported)) =
-            (mpsc::channel(ENDS_MAX), mpsc::channel(ENDS_MAX));
-        (Self { ends, reports }, ended, reported)
+    /// The channels, of [`ENDS_MAX`] and [`SAID_MAX`] places.
+    pub(super) fn new() -> (Self, OutEars) {
+        let (ends, ended) = mpsc::channel(ENDS_MAX);
+        let (reports, reported) = mpsc::channel(ENDS_MAX);
+        let (said, heard) = mpsc::channel(SAID_MAX);
+        let ears = OutEars { ends: ended, reports: reported, said: heard };
+        (Self { ends, reports, said }, ears)
     }
 
     /// Opens a carrier; `None` where none is set up.
@@ -260,17 +303,18 @@ impl WaysOut {
     }
 
     /// Opens an endpoint.
-    pub(super) fn endpoint(
-        &self,
-        settings: &Result<WebhookSettings, String>,
-    ) -> Result<EndpointHandle, String> {
-        webhook::open(settings.clone()?, self.reports.clone()).map_err(|why| why.to_string())
+    pub(super) fn endpoint(&self, parts: &EndpointParts) -> Result<EndpointHandle, String> {
+        let reports = self.reports.clone();
+        match parts {
+            EndpointParts::Webhook(hook) => {
+                webhook::open(hook.clone()?, reports).map_err(|why| why.to_string())
+            }
+            EndpointParts::Platform(platform) => {
+                let ends = district::Ends { reports, heard: self.said.clone() };
+                district::open(platform.clone()?, ends).map_err(|why| why.to_string())
+            }
+        }
     }
-}
-
-/// The subject of an endpoint's troubles, in config words.
-pub(super) fn endpoint_subject(endpoint: &EndpointId) -> String {
-    format!("webhook.{endpoint}")
 }
 
 fn mail_settings(mail: &settings::Mail, secrets: &Secrets) -> Result<MailSettings, String> {

@@ -287,6 +287,11 @@ impl IncidentBook {
         self.owed.get(endpoint).into_iter().flatten().filter_map(|seq| self.story(*seq))
     }
 
+    /// How many events are owed to an endpoint.
+    pub fn owed_to(&self, endpoint: &EndpointId) -> usize {
+        self.owed.get(endpoint).map_or(0, BTreeSet::len)
+    }
+
     /// How many events are owed to each endpoint.
     pub fn owed_counts(&self) -> impl Iterator<Item = (&EndpointId, usize)> {
         self.owed.iter().map(|(endpoint, owed)| (endpoint, owed.len()))

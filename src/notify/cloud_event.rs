@@ -185,13 +185,13 @@ pub fn cloud_event(story: &Story, names: &Names, hub: &HubId) -> Vec<u8> {
 }
 
 /// The time in RFC 3339, UTC; `None` for a wall clock beyond the year 9999.
-fn rfc3339(wall: Wall) -> Option<String> {
+pub fn rfc3339(wall: Wall) -> Option<String> {
     jiff::Timestamp::from_millisecond(wall.0).ok().map(|time| format!("{time:.3}"))
 }
 
 /// A hub's name as one segment of a URI path (RFC 3986): Chinese characters are legal in an id, not
 /// in a URI.
-fn path_segment(text: &str) -> String {
+pub fn path_segment(text: &str) -> String {
     let mut segment = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

@@ -23,7 +23,7 @@ mod relay;
 pub mod screen;
 pub mod text;
 pub mod webhook;
-mod wire;
+pub mod wire;
 mod wording;
 
 pub use letter::{Addressee, Closing, Letter, Named, Site, Still};

@@ -22,7 +22,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Sleep, sleep, timeout};
 
@@ -30,7 +30,7 @@ use super::contained::contained;
 use super::lanes::Lanes;
 pub use super::lanes::{PROBE_WAITS, RETRY_AFTER_MAX, WINDOW};
 pub use super::wire::WireError;
-use super::wire::{Reply, Wire};
+use super::wire::{Reply, TlsFiles, Wire};
 use crate::terms::{EndpointId, IncidentId, Secret, Seq, Wait};
 
 /// Events waiting in the channel to one endpoint.
@@ -132,13 +132,35 @@ pub struct EndpointHandle {
     /// Takes events; full when the endpoint is behind, and then the desk keeps them.
     pub offer: mpsc::Sender<StoryLetter>,
     /// Takes first events of incidents, to go before the others. An incident's later events are
-    /// offered only after its first is in here.
-    pub alarms: mpsc::Sender<StoryLetter>,
+    /// offered only after its first is in here. `None` where everything keeps one order.
+    pub alarms: Option<mpsc::Sender<StoryLetter>>,
+    /// Takes signs of life, where they are wanted: a newer one replaces one that waits.
+    pub life: Option<watch::Sender<Option<LifeSign>>>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
+/// A sign of the hub's life for one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LifeSign {
+    /// The event's id.
+    pub id: String,
+    /// The CloudEvent.
+    pub body: Bytes,
+}
+
 impl EndpointHandle {
+    /// The end of an endpoint that keeps everything in one order and takes signs of life.
+    pub fn in_order(
+        endpoint: EndpointId,
+        offer: mpsc::Sender<StoryLetter>,
+        life: watch::Sender<Option<LifeSign>>,
+        stop: oneshot::Sender<()>,
+        task: JoinHandle<()>,
+    ) -> Self {
+        Self { endpoint, offer, alarms: None, life: Some(life), stop, task }
+    }
+
     /// Sends nothing more, waits at most `limit` for the answers to what is under way, and ends.
     /// What is not settled by then stays owed.
     pub async fn stop(self, limit: Duration) {
@@ -174,7 +196,7 @@ pub fn open(
         reports,
     };
     let task = tokio::spawn(serving.serve(offers, raised, stopped));
-    Ok(EndpointHandle { endpoint, offer, alarms, stop, task })
+    Ok(EndpointHandle { endpoint, offer, alarms: Some(alarms), life: None, stop, task })
 }
 
 /// What came of one request.
@@ -203,12 +225,13 @@ fn wire(settings: &WebhookSettings) -> Result<Wire, WebhookError> {
         headers.insert(AUTHORIZATION, bearer);
     }
     let limit = settings.time_limit.std();
-    Ok(Wire::new(&settings.url, headers, limit, settings.ca_file.as_deref())?)
+    let files = TlsFiles { ca_file: settings.ca_file.clone(), client: None };
+    Ok(Wire::new(&settings.url, headers, limit, &files)?)
 }
 
 /// Answers that would not change if the same event were sent again. Own choice among the 4xx: those
 /// that speak of the request's content, none that speak of the sender or the address.
-const BLAMES_THE_EVENT: [StatusCode; 7] = [
+pub const BLAMES_THE_EVENT: [StatusCode; 7] = [
     StatusCode::BAD_REQUEST,
     StatusCode::NOT_ACCEPTABLE,
     StatusCode::CONFLICT,
@@ -220,7 +243,7 @@ const BLAMES_THE_EVENT: [StatusCode; 7] = [
 
 fn judge(reply: Reply) -> Answer {
     let (status, after) = match reply {
-        Reply::Answered { status, retry_after } => (status, retry_after),
+        Reply::Answered { status, retry_after, .. } => (status, retry_after),
         Reply::NoConnection => return Answer::Lost { why: "no connection" },
         Reply::Broken => return Answer::Lost { why: "the connection broke" },
         Reply::NoAnswer => return Answer::Lost { why: "no answer in time" },

@@ -14,17 +14,17 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
-use hyper::header::{HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -48,8 +48,8 @@ pub enum WireError {
     /// Not a URL this can send to.
     #[error("the url cannot be used: give an http:// or https:// address with a host and no user")]
     Url,
-    /// The extra CA file cannot be read.
-    #[error("the CA file {path} cannot be read: check its path and mode")]
+    /// A file of certificates or its key cannot be read.
+    #[error("the file {path} cannot be read: check its path and mode")]
     CaFile {
         /// The file.
         path: PathBuf,
@@ -58,16 +58,32 @@ pub enum WireError {
         source: std::io::Error,
     },
     /// TLS or its certificates cannot be set up.
-    #[error("HTTPS cannot be set up: check the CA file and the system's certificates")]
+    #[error("TLS cannot be set up: check the CA file, our certificate and its key")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No TLS provider was installed for the process.
     #[error("no TLS provider is installed: install rustls' ring provider before any endpoint")]
     NoProvider,
 }
 
+/// Whom to trust on a TLS connection, and as whom to come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Certificates to trust beside the system's, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate, with those up to its CA, and its key, both PEM.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+impl TlsFiles {
+    /// Whether any file is named: it may hold something else by the next time it is read.
+    pub fn names_any(&self) -> bool {
+        self.ca_file.is_some() || self.client.is_some()
+    }
+}
+
 /// What came of one POST.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reply {
+pub enum Reply {
     /// The other side answered.
     Answered {
         /// With this.
@@ -75,6 +91,8 @@ pub(super) enum Reply {
         /// And wants to be left alone for so long; the form with a date is not read, since it would
         /// need a clock that both sides agree on.
         retry_after: Option<Duration>,
+        /// What it said, as far as it was read: at most 16 KiB, of which nothing is cut in half.
+        body: Bytes,
     },
     /// Nothing was sent.
     NoConnection,
@@ -104,7 +122,7 @@ enum Setback {
 }
 
 /// The line to one address.
-pub(super) struct Wire {
+pub struct Wire {
     connector: HttpsConnector<HttpConnector>,
     /// Where to connect.
     authority: Uri,
@@ -117,13 +135,15 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// A line to `url`; every request carries `headers` and may take `limit`. `ca_file` names
-    /// certificates to trust beside the system's, PEM.
-    pub(super) fn new(
+    /// A line to `url`; every request carries `headers` and may take `limit`.
+    ///
+    /// # Errors
+    /// See [`WireError`].
+    pub fn new(
         url: &str,
         mut headers: HeaderMap,
         limit: Duration,
-        ca_file: Option<&Path>,
+        files: &TlsFiles,
     ) -> Result<Self, WireError> {
         let url = Url::parse(url).map_err(|_| WireError::Url)?;
         let named = url.username().is_empty() && url.password().is_none();
@@ -144,7 +164,7 @@ impl Wire {
         );
         let authority = format!("{}://{host}/", url.scheme()).parse();
         Ok(Self {
-            connector: connector(url.scheme() == "https", ca_file)?,
+            connector: connector(url.scheme() == "https", files)?,
             authority: authority.map_err(|_| WireError::Url)?,
             target: path.parse().map_err(|_| WireError::Url)?,
             headers,
@@ -154,18 +174,23 @@ impl Wire {
     }
 
     /// Sends one body and waits for what is said to it.
-    pub(super) async fn post(&self, body: Bytes) -> Reply {
-        timeout(self.limit, self.exchange(body)).await.unwrap_or(Reply::NoAnswer)
+    pub async fn post(&self, body: Bytes) -> Reply {
+        self.post_with(body, None).await
+    }
+
+    /// The same with a header of this request alone.
+    pub async fn post_with(&self, body: Bytes, more: Option<(HeaderName, HeaderValue)>) -> Reply {
+        timeout(self.limit, self.exchange(body, more)).await.unwrap_or(Reply::NoAnswer)
     }
 
     /// Closes what is kept between requests.
-    pub(super) fn hang_up(&self) {
+    pub fn hang_up(&self) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Over a kept connection, or over a new one when none is alive; each that is not is thrown
     /// away, so there is an end to them.
-    async fn exchange(&self, body: Bytes) -> Reply {
+    async fn exchange(&self, body: Bytes, more: Option<(HeaderName, HeaderValue)>) -> Reply {
         loop {
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let (mut kept, fresh) = match kept {
@@ -175,7 +200,7 @@ impl Wire {
                     _ => return Reply::NoConnection,
                 },
             };
-            match kept.post(self.request(body.clone())).await {
+            match kept.post(self.request(body.clone(), more.clone())).await {
                 Ok((reply, again)) => {
                     if again {
                         self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
@@ -195,11 +220,16 @@ impl Wire {
         Some(Kept { sender, connection: Some(Box::pin(connection)) })
     }
 
-    fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
+    fn request(
+        &self,
+        body: Bytes,
+        more: Option<(HeaderName, HeaderValue)>,
+    ) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.clone();
         *request.headers_mut() = self.headers.clone();
+        request.headers_mut().extend(more.map(|(name, value)| (Some(name), value)));
         request
     }
 }
@@ -213,9 +243,12 @@ impl Kept {
             let response = sender.send_request(request).await.map_err(|error| {
                 if error.is_canceled() { Setback::Stale } else { Setback::Broken }
             })?;
-            let reply = reply(&response);
-            let whole = timeout(ANSWER_LIMIT, read_through(response.into_body())).await;
-            Ok((reply, whole.unwrap_or(false)))
+            let (status, retry_after) = (response.status(), retry_after(&response));
+            let read = timeout(ANSWER_LIMIT, read_through(response.into_body())).await;
+            let body = read.unwrap_or_default();
+            let whole = body.is_some();
+            let body = body.unwrap_or_default();
+            Ok((Reply::Answered { status, retry_after, body }, whole))
         };
         let mut answer = std::pin::pin!(answer);
         let ended = async {
@@ -235,51 +268,72 @@ impl Kept {
     }
 }
 
-fn reply(response: &Response<Incoming>) -> Reply {
+fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let seconds = seconds.and_then(|text| text.trim().parse().ok());
-    Reply::Answered { status: response.status(), retry_after: seconds.map(Duration::from_secs) }
+    seconds.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs)
 }
 
-/// Reads what is left of an answer, so that its connection serves the next request; whether that
-/// was all of it. A long answer is dropped with its connection.
-async fn read_through(mut body: Incoming) -> bool {
-    let mut read = 0;
+/// Reads an answer to its end, so that its connection serves the next request. A long answer is
+/// dropped with its connection.
+async fn read_through(mut body: Incoming) -> Option<Bytes> {
+    let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return false };
-        read += frame.data_ref().map_or(0, Bytes::len);
-        if read > ANSWER_BYTES_MAX {
-            return false;
+        if let Ok(part) = frame.ok()?.into_data() {
+            if read.len() + part.len() > ANSWER_BYTES_MAX {
+                return None;
+            }
+            read.extend_from_slice(&part);
         }
     }
-    true
+    Some(read.freeze())
 }
 
-fn connector(
-    tls: bool,
-    ca_file: Option<&Path>,
-) -> Result<HttpsConnector<HttpConnector>, WireError> {
+fn connector(tls: bool, files: &TlsFiles) -> Result<HttpsConnector<HttpConnector>, WireError> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         return Err(WireError::NoProvider);
     }
-    let mut roots = RootCertStore::empty();
-    if tls {
-        // What cannot be read of the system's own is left out; a certificate it would have vouched
-        // for is then refused, and the endpoint says so.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
-    if let Some(path) = ca_file.filter(|_| tls) {
-        let unread = |source| WireError::CaFile { path: path.to_owned(), source };
-        let pem = std::fs::read(path).map_err(unread)?;
-        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        let found = found.map_err(|error| WireError::Tls(Box::new(error)))?;
-        if roots.add_parsable_certificates(found).0 == 0 {
-            return Err(WireError::Tls("no certificate in the CA file".into()));
-        }
-    }
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let config = match tls {
+        true => client_tls(files)?,
+        false => ClientConfig::builder()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth(),
+    };
     Ok(HttpsConnector::from((tcp, config)))
+}
+
+/// TLS as these files ask for it.
+///
+/// # Errors
+/// When a file cannot be read, holds nothing of the kind, or does not fit the others.
+pub fn client_tls(files: &TlsFiles) -> Result<ClientConfig, WireError> {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        return Err(WireError::NoProvider);
+    }
+    let mut roots = RootCertStore::empty();
+    // What cannot be read of the system's own is left out; a certificate it would have vouched for is
+    // then refused, and the endpoint says so.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = &files.ca_file
+        && roots.add_parsable_certificates(certificates(path)?).0 == 0
+    {
+        return Err(WireError::Tls("no certificate in the CA file".into()));
+    }
+    let config = ClientConfig::builder().with_root_certificates(roots);
+    let Some((cert, key)) = &files.client else { return Ok(config.with_no_client_auth()) };
+    let chain = certificates(cert)?;
+    let key = PrivateKeyDer::from_pem_slice(&pem(key)?);
+    let key = key.map_err(|error| WireError::Tls(Box::new(error)))?;
+    config.with_client_auth_cert(chain, key).map_err(|error| WireError::Tls(Box::new(error)))
+}
+
+fn pem(path: &Path) -> Result<Vec<u8>, WireError> {
+    std::fs::read(path).map_err(|source| WireError::CaFile { path: path.to_owned(), source })
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, WireError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem(path)?).collect();
+    found.map_err(|error| WireError::Tls(Box::new(error)))
 }

@@ -119,6 +119,11 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// Adds a platform to a furnished house.
+pub fn add_platform(dir: &Path, table: &str) {
+    fs::write(dir.join("config/district.toml"), table).unwrap();
+}
+
 impl House {
     /// Furnishes a folder and starts its hub.
     pub fn start(dir: &Path, devices: usize, webhooks: &[(&str, &str)]) -> Self {
@@ -219,6 +224,13 @@ impl House {
             text.split(' ').next()?.parse::<u64>().ok()
         };
         tasks.filter_map(Result::ok).filter_map(time).sum()
+    }
+
+    /// How many events are owed to the first endpoint.
+    pub fn owed(&self) -> usize {
+        let status: serde_json::Value =
+            serde_json::from_str(&self.says(&["status", "--json"])).unwrap();
+        status["endpoints"][0]["owed"].as_u64().unwrap() as usize
     }
 
     /// Lines on the duty room's screen.

@@ -154,6 +154,26 @@ impl Past {
 
 /// Writes a journal of at least that many records into the house's state; how many there are.
 pub fn write(dir: &Path, records: u64, devices: usize) -> u64 {
+    let snapshots = SNAPSHOTS_BACK.iter().map(|back| records.saturating_sub(*back)).collect();
+    let enough = |book: &IncidentBook| book.last_seq() >= Seq(records);
+    live(dir, records, devices, (snapshots, enough)).last_seq().0
+}
+
+/// Writes a life in which an endpoint was told nothing, until it is owed at least that many events; how
+/// many those are.
+pub fn write_owing(dir: &Path, endpoint: &EndpointId, events: usize, devices: usize) -> usize {
+    let enough = |book: &IncidentBook| book.owed_to(endpoint) >= events;
+    // An incident has more facts than events; a snapshot on the way keeps the start short.
+    let records = events as u64 * 4;
+    live(dir, records, devices, (vec![events as u64 * 2], enough)).owed_to(endpoint)
+}
+
+fn live(
+    dir: &Path,
+    records: u64,
+    devices: usize,
+    (mut snapshots, enough): (Vec<u64>, impl Fn(&IncidentBook) -> bool),
+) -> IncidentBook {
     let (clock, _) = Clock::resume(None, Vouch::Host);
     let span = records / FACTS_OF_ONE * (BETWEEN.0 + Wait::mins(13).0);
     let mut past = Past::begin(dir, Wall(clock.wall().wall.0 - span as i64));
@@ -161,10 +181,8 @@ pub fn write(dir: &Path, records: u64, devices: usize) -> u64 {
     std::fs::create_dir_all(&journal).unwrap();
     let opening = Journal::open(Arc::new(OsDisk), &journal, Limits::default()).unwrap();
     let handle = Committer::spawn(opening.replay(|_| {}).journal).unwrap();
-    let mut snapshots: Vec<u64> =
-        SNAPSHOTS_BACK.iter().map(|back| records.saturating_sub(*back)).collect();
     let mut device = 0;
-    while past.book.last_seq() < Seq(records) {
+    while !enough(&past.book) {
         past.live_through(device % devices);
         device += 1;
         // As the desk does: a turn's facts at a time, not a year's.
@@ -178,7 +196,7 @@ pub fn write(dir: &Path, records: u64, devices: usize) -> u64 {
             handle.write_snapshot(past.book.last_seq(), &bytes).unwrap();
         }
     }
-    past.book.last_seq().0
+    past.book
 }
 
 fn commit(handle: &CommitterHandle, drafts: Vec<Draft>) {

@@ -15,6 +15,7 @@
 )]
 
 mod buttons;
+mod district;
 mod faults;
 mod floor;
 mod house;
@@ -52,7 +53,7 @@ impl Run {
 
 type Section = (&'static str, fn(&Run, &mut Table));
 
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     ("latency", latency::measure),
     ("serial", serial::measure),
     ("storm", storm::measure),
@@ -61,6 +62,7 @@ const SECTIONS: [Section; 9] = [
     ("idle", idle::measure),
     ("cost", open_cost::measure),
     ("faults", faults::measure),
+    ("district", district::measure),
     ("wear", wear::measure),
 ];
 

@@ -72,10 +72,9 @@ fn a_kept_copy_of_the_shipped_directory_can_be_started_on() {
     assert_eq!((settings.policy, settings.roster), (whole.policy, whole.roster));
 }
 
-#[test]
-fn what_is_commented_out_for_the_technician_can_be_turned_on() {
-    let shipped = shipped();
-    let text = shipped.text("notify.toml").unwrap();
+/// A file with everything in it that is commented out for the technician.
+fn turned_on(shipped: &Files, file: &str) -> Files {
+    let text = shipped.text(file).unwrap();
     let on: Vec<String> = text
         .lines()
         .map(|line| {
@@ -86,7 +85,23 @@ fn what_is_commented_out_for_the_technician_can_be_turned_on() {
             key.unwrap_or(line).to_owned()
         })
         .collect();
-    let files = edited(&shipped, &[("notify.toml".into(), "*".into(), on.join("\n"))]);
+    edited(shipped, &[(file.into(), "*".into(), on.join("\n"))])
+}
+
+#[test]
+fn the_platform_that_is_commented_out_can_be_turned_on() {
+    let files = turned_on(&shipped(), "district.toml");
+    let checked = check(&files);
+    assert_eq!(render(&checked.problems, &files, Look::Plain, WIDTH), "");
+    let settings = checked.settings.unwrap();
+    assert_eq!(settings.platforms.len(), 2);
+    assert!(settings.platforms.keys().all(|id| settings.policy.endpoints.contains_key(id)));
+}
+
+#[test]
+fn what_is_commented_out_for_the_technician_can_be_turned_on() {
+    let shipped = shipped();
+    let files = turned_on(&shipped, "notify.toml");
     let checked = check(&files);
     assert_eq!(render(&checked.problems, &files, Look::Plain, WIDTH), "");
     let notify = checked.settings.unwrap().notify;

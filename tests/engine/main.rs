@@ -11,6 +11,7 @@ mod plan;
 mod answers;
 mod arrival;
 mod devices;
+mod district;
 mod endpoints;
 mod fault_and_service;
 mod feedback;

@@ -8,6 +8,7 @@ mod archive;
 mod calls;
 mod client;
 mod devices;
+mod district;
 mod document;
 mod events;
 mod figures;

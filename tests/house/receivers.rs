@@ -64,10 +64,19 @@ impl Receiver {
         *self.asked.lock().unwrap()
     }
 
-    /// The events taken, each once, in the order of their ids.
+    fn all(&self) -> Vec<Value> {
+        self.taken.lock().unwrap().values().map(|(event, _)| event.clone()).collect()
+    }
+
+    /// The signs of life taken.
+    pub fn signs(&self) -> Vec<Value> {
+        self.all().into_iter().filter(|event| event["type"] == "anling.hub.alive").collect()
+    }
+
+    /// The events of the record taken, each once, in the order of their ids.
     pub fn events(&self) -> Vec<Value> {
-        let mut events: Vec<Value> =
-            self.taken.lock().unwrap().values().map(|(event, _)| event.clone()).collect();
+        let mut events = self.all();
+        events.retain(|event| event["type"] != "anling.hub.alive");
         events.sort_by_key(|event| {
             let id = event["id"].as_str().unwrap();
             id.rsplit('/').next().unwrap().parse::<u64>().unwrap()

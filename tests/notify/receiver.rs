@@ -13,6 +13,8 @@ use tokio_rustls::TlsAcceptor;
 pub(crate) enum Reply {
     /// With a status and further header lines (each with its line end).
     Status(u16, String),
+    /// With a status and a body.
+    Said(u16, String),
     /// Never.
     Never,
     /// With 200, after a while.
@@ -161,6 +163,11 @@ impl Talk {
                 Reply::Status(status, headers) => {
                     let line = format!("HTTP/1.1 {status} X\r\n{headers}content-length: 0\r\n\r\n");
                     stream.write_all(line.as_bytes()).await.is_ok()
+                }
+                Reply::Said(status, body) => {
+                    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}", body.len());
+                    let answer = format!("{head}\r\n\r\n{body}");
+                    stream.write_all(answer.as_bytes()).await.is_ok()
                 }
                 Reply::Late(wait) => {
                     tokio::time::sleep(wait).await;

@@ -209,7 +209,7 @@ async fn somebody_who_presses_now_does_not_wait_for_what_an_outage_has_left() {
     receiver.now(|_| Reply::Late(Duration::from_millis(5)));
     told.settles(1).await;
     let before = receiver.heard().len();
-    told.handle.alarms.send(event(5_000, 5_000)).await.unwrap();
+    told.handle.alarms.as_ref().unwrap().send(event(5_000, 5_000)).await.unwrap();
     told.owe([(5_000, 5_001)]).await;
     told.settles(902).await;
     let bodies = receiver.bodies();

@@ -1,4 +1,4 @@
-//! The district's copy: a receiver of webhooks that keeps what it was told.
+//! The district's copy: a platform that keeps what it was told of the record.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,6 +86,9 @@ async fn take(State(kept): State<Kept>, body: String) -> StatusCode {
     let Ok(event) = serde_json::from_str::<serde_json::Value>(&body) else {
         return StatusCode::BAD_REQUEST;
     };
+    if event["type"] == "anling.hub.alive" {
+        return StatusCode::NO_CONTENT;
+    }
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let data = &event["data"];
     let people = data["people"].as_array().into_iter().flatten();

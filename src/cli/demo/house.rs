@@ -52,7 +52,8 @@ impl DemoHouse {
             std::fs::write(config.join(name), house.fitted(name, text))?;
         }
         std::fs::write(config.join("gateway.toml"), house.gateway())?;
-        std::fs::write(config.join("notify.toml"), house.notify(district))?;
+        std::fs::write(config.join("notify.toml"), house.notify())?;
+        std::fs::write(config.join("district.toml"), house.platform(district))?;
         for secret in secrets_named(SHIPPED[0].1) {
             let mut options = std::fs::OpenOptions::new();
             let file = options.write(true).create(true).truncate(true).mode(0o600);
@@ -133,11 +134,14 @@ impl DemoHouse {
         )
     }
 
-    fn notify(&self, district: SocketAddr) -> String {
-        let screen = self.screen();
+    fn notify(&self) -> String {
+        format!("[screen]\npath = {:?}\n", self.screen())
+    }
+
+    fn platform(&self, district: SocketAddr) -> String {
         format!(
-            "[screen]\npath = {screen:?}\n\
-             [webhook.district]\nurl = \"http://{district}/\"\nnames = true\n"
+            "[platform.district]\nnames = true\n\
+             [platform.district.https]\nurl = \"http://{district}/\"\nbatch = false\n"
         )
     }
 }

@@ -1,0 +1,344 @@
+//! A district platform over MQTT, with a real mosquitto as the district's broker: cut lines, a broker
+//! that is killed in the middle of a backlog, and what the district says back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anling::district::{self, Ends, Heard, MqttSettings, PlatformSettings, Way};
+use anling::incident::Move;
+use anling::notify::webhook::{
+    EndpointHandle, EndpointReport, Health, LifeSign, Settled, StoryLetter,
+};
+use anling::terms::{EndpointId, HubId, IncidentId, Seq};
+use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::house::soon;
+
+const UP: &str = "anling/v1/zs-yunjian/up";
+const DOWN: &str = "anling/v1/zs-yunjian/down";
+/// No step takes this long unless something hangs.
+const HANGS: Duration = Duration::from_secs(30);
+
+/// The district's mosquitto, of this test's own.
+struct Mosquitto {
+    dir: TempDir,
+    port: u16,
+    child: Child,
+}
+
+impl Mosquitto {
+    async fn open() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let text = format!(
+            "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\nmax_queued_messages 0\n"
+        );
+        std::fs::write(dir.path().join("mosquitto.conf"), text).unwrap();
+        let child = Self::run(&dir);
+        let broker = Self { dir, port, child };
+        broker.listens().await;
+        broker
+    }
+
+    fn run(dir: &TempDir) -> Child {
+        let mut command = Command::new("/usr/sbin/mosquitto");
+        command.arg("-c").arg(dir.path().join("mosquitto.conf"));
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap_or_else(|why| panic!("install the package mosquitto ({why})"))
+    }
+
+    async fn listens(&self) {
+        while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    async fn again(&mut self) {
+        self.child = Self::run(&self.dir);
+        self.listens().await;
+    }
+
+    async fn says(&self, topic: &str, text: &str) {
+        let port = self.port.to_string();
+        let mut say = Command::new("mosquitto_pub");
+        say.args(["-p", &port, "-q", "1", "-t", topic, "-m", text]);
+        let said = tokio::task::spawn_blocking(move || say.status());
+        assert!(soon("a word of the district", said).await.unwrap().unwrap().success());
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A line that can be cut: whatever is connected, and whether anybody may connect.
+struct Line {
+    port: u16,
+    open: Arc<AtomicBool>,
+    cut: watch::Sender<u32>,
+}
+
+impl Line {
+    async fn to(target: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (open, (cut, cuts)) = (Arc::new(AtomicBool::new(true)), watch::channel(0));
+        let may = Arc::clone(&open);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                if !may.load(Ordering::Acquire) {
+                    continue;
+                }
+                let mut cuts = cuts.clone();
+                cuts.mark_unchanged();
+                tokio::spawn(async move {
+                    let Ok(mut far) = TcpStream::connect(("127.0.0.1", target)).await else {
+                        return;
+                    };
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        _ = cuts.changed() => {}
+                    }
+                });
+            }
+        });
+        Self { port, open, cut }
+    }
+
+    fn cut(&self) {
+        self.cut.send_modify(|cuts| *cuts += 1);
+    }
+}
+
+/// What the district's own software hears on `up`, in order.
+#[derive(Clone, Default)]
+struct Ear(Arc<Mutex<Vec<String>>>);
+
+impl Ear {
+    /// Subscribes, and hears until the broker ends.
+    async fn listen(&self, port: u16, name: &str) {
+        let mut options = MqttOptions::new(name, "127.0.0.1", port);
+        options.set_clean_session(false);
+        let (client, mut line) = AsyncClient::new(options, 10);
+        client.subscribe(UP, QoS::AtLeastOnce).await.unwrap();
+        let heard = Arc::clone(&self.0);
+        let (subscribed, done) = tokio::sync::oneshot::channel();
+        let mut subscribed = Some(subscribed);
+        tokio::spawn(async move {
+            let _client = client;
+            while let Ok(event) = line.poll().await {
+                match event {
+                    Event::Incoming(Packet::SubAck(_)) => {
+                        subscribed.take().map(|tell| tell.send(()));
+                    }
+                    Event::Incoming(Packet::Publish(publish)) => {
+                        let text = String::from_utf8(publish.payload.to_vec()).unwrap();
+                        heard.lock().unwrap().push(text);
+                    }
+                    _ => {}
+                }
+            }
+        });
+        soon("the subscription", done).await.unwrap();
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// The events of the record, each once, in the order of their first coming.
+    fn record(&self) -> Vec<u64> {
+        let mut seen = BTreeSet::new();
+        let numbers = self.all().into_iter().filter_map(|text| text.parse().ok());
+        numbers.filter(|seq: &u64| seen.insert(*seq)).collect()
+    }
+}
+
+struct Platform {
+    handle: EndpointHandle,
+    reports: mpsc::Receiver<EndpointReport>,
+    heard: mpsc::Receiver<Heard>,
+    settled: BTreeMap<u64, u32>,
+    health: Vec<Health>,
+}
+
+impl Platform {
+    fn open(port: u16) -> Self {
+        let (reports, reported) = mpsc::channel(64);
+        let (heard, said) = mpsc::channel(64);
+        let way = MqttSettings { host: "127.0.0.1".into(), port, login: None, tls: None };
+        let settings = PlatformSettings {
+            platform: EndpointId::new("county").unwrap(),
+            hub: HubId::new("zs-yunjian").unwrap(),
+            may_speak: true,
+            way: Way::Mqtt(way),
+        };
+        let handle = district::open(settings, Ends { reports, heard }).unwrap();
+        let (settled, health) = (BTreeMap::new(), Vec::new());
+        Self { handle, reports: reported, heard: said, settled, health }
+    }
+
+    /// Offers events as the desk does: as many as are taken.
+    fn offer(&self, events: std::ops::RangeInclusive<u64>) {
+        let offer = self.handle.offer.clone();
+        tokio::spawn(async move {
+            for n in events {
+                let body = n.to_string().into();
+                let letter = StoryLetter { seq: Seq(n), incident: IncidentId(1), body };
+                offer.send(letter).await.unwrap();
+            }
+        });
+    }
+
+    async fn report(&mut self) {
+        let report = timeout(HANGS, self.reports.recv()).await.unwrap().unwrap();
+        self.health.extend(report.health);
+        for (seq, how) in report.settled {
+            assert_eq!(how, Settled::HandedOver);
+            *self.settled.entry(seq.0).or_default() += 1;
+        }
+    }
+
+    async fn settles(&mut self, count: usize) {
+        while self.settled.len() < count {
+            self.report().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_is_cut_again_and_again_loses_nothing_and_turns_nothing_around() {
+    let (broker, ear) = (Mosquitto::open().await, Ear::default());
+    ear.listen(broker.port, "district").await;
+    let line = Line::to(broker.port).await;
+    let mut platform = Platform::open(line.port);
+    let count = 3_000;
+    platform.offer(1..=count);
+    for part in 1..=5 {
+        platform.settles(part * 400).await;
+        line.cut();
+    }
+    platform.settles(count as usize).await;
+    assert!(platform.settled.values().all(|times| *times == 1), "each is settled once");
+    let all = async {
+        while ear.record().len() < count as usize {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("the last event", all).await;
+    assert_eq!(ear.record(), (1..=count).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_killed_in_the_middle_of_a_backlog_is_told_everything_it_has_not_acknowledged() {
+    let (mut broker, ear) = (Mosquitto::open().await, Ear::default());
+    ear.listen(broker.port, "district").await;
+    let line = Line::to(broker.port).await;
+    let mut platform = Platform::open(line.port);
+    platform.offer(1..=20_000);
+    platform.settles(2_000).await;
+    line.open.store(false, Ordering::Release);
+    broker.kill();
+    line.cut();
+    while !platform.health.iter().any(|health| matches!(health, Health::Down { .. })) {
+        platform.report().await;
+    }
+    let before: BTreeSet<u64> = platform.settled.keys().copied().collect();
+    assert!(before.len() < 20_000, "it was killed in the middle");
+    broker.again().await;
+    let later = Ear::default();
+    later.listen(broker.port, "district").await;
+    line.open.store(true, Ordering::Release);
+    platform.settles(20_000).await;
+    assert_eq!(platform.health.last(), Some(&Health::Up));
+    let owed: Vec<u64> = (1..=20_000).filter(|seq| !before.contains(seq)).collect();
+    let all = async {
+        while later.record().len() < owed.len() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("the last event", all).await;
+    assert_eq!(later.record(), owed, "all that was owed, in order, and nothing that was taken");
+}
+
+#[tokio::test]
+async fn what_the_district_says_is_acknowledged_once_it_is_stored_and_comes_again_until_then() {
+    let broker = Mosquitto::open().await;
+    let line = Line::to(broker.port).await;
+    let mut platform = Platform::open(line.port);
+    platform.offer(1..=1);
+    platform.settles(1).await;
+    let take = r#"{"id":"7f","type":"take-over","incident":"A01"}"#;
+    broker.says(DOWN, take).await;
+    let first = soon("the message", platform.heard.recv()).await.unwrap();
+    let said = first.message.as_ref().unwrap();
+    assert_eq!((said.id.as_str(), said.says), ("7f", Move::TakeOver));
+    // The desk cannot store it: the line is given up, and the message comes again.
+    first.receipt.refused();
+    let second = soon("the same again", platform.heard.recv()).await.unwrap();
+    assert_eq!(second.message.unwrap().id.as_str(), "7f");
+    second.receipt.stored();
+    platform.offer(2..=2);
+    platform.settles(2).await;
+    // Said while the line is away, it is kept for us; what was stored is not said again.
+    line.open.store(false, Ordering::Release);
+    line.cut();
+    sleep(Duration::from_millis(100)).await;
+    broker.says(DOWN, &take.replace("7f", "80")).await;
+    broker.says(DOWN, "你好").await;
+    line.open.store(true, Ordering::Release);
+    let third = soon("what was said meanwhile", platform.heard.recv()).await.unwrap();
+    assert_eq!(third.message.unwrap().id.as_str(), "80");
+    third.receipt.stored();
+    let fourth = soon("rubbish", platform.heard.recv()).await.unwrap();
+    assert!(fourth.message.is_err());
+    fourth.receipt.stored();
+}
+
+#[tokio::test]
+async fn a_sign_of_life_goes_beside_the_record_and_only_the_newest() {
+    let (broker, ear) = (Mosquitto::open().await, Ear::default());
+    ear.listen(broker.port, "district").await;
+    let line = Line::to(broker.port).await;
+    line.open.store(false, Ordering::Release);
+    let mut platform = Platform::open(line.port);
+    platform.offer(1..=500);
+    let life = platform.handle.life.clone().unwrap();
+    for n in 1..=3 {
+        let (id, body) = (format!("zs-yunjian/alive/b-{n}"), format!("alive-{n}").into());
+        life.send_replace(Some(LifeSign { id, body }));
+        sleep(Duration::from_millis(20)).await;
+    }
+    line.open.store(true, Ordering::Release);
+    platform.settles(500).await;
+    let alive = || -> Vec<String> {
+        ear.all().into_iter().filter(|text| text.starts_with("alive")).collect()
+    };
+    let said = async {
+        while alive().is_empty() || ear.record().len() < 500 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("the sign of life", said).await;
+    assert_eq!(alive(), ["alive-3"]);
+    let place = ear.all().iter().position(|text| text == "alive-3").unwrap();
+    assert!(place >= 64, "alarms go first: it was number {place}");
+    assert!(place < 500, "and it did not wait for the whole backlog");
+}
