@@ -26,7 +26,9 @@ pub(super) enum ButtonError {
     )]
     SignIn(SocketAddr, #[source] Box<rumqttc::ConnectionError>),
     /// The line broke.
-    #[error("the broker closed the connection: see the hub's log for the reason")]
+    #[error(
+        "the broker closed the connection before it acknowledged: see `anling status` for the disk and who is called, and the log"
+    )]
     Line(#[source] Box<rumqttc::ConnectionError>),
     /// No answer in time.
     #[error("the hub did not answer in time: see `anling status`")]

@@ -112,7 +112,7 @@ pub(super) fn failed(error: &DeskError) -> Failure {
         | DeskError::Ended
         | DeskError::Thread(_) => exit::BUG,
         DeskError::Journal(_) | DeskError::DiskHangs => exit::STORAGE,
-        DeskError::Link(_) | DeskError::Socket { .. } => exit::CONFIG,
+        DeskError::Link(_) => exit::CONFIG,
     };
     Failure::of(code, error)
 }

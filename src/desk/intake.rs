@@ -22,6 +22,12 @@ const HEARD_MAX: usize = 8_192;
 const REFUSED_MAX: usize = 1_024;
 /// Refusals are counted by the minute.
 const REFUSED_PER: Wait = Wait::mins(1);
+/// Unreadable signals of one registered device that are recorded each in a minute; then every tenth
+/// power. Own choice: somebody may be pressing a broken button; nobody presses it more often.
+const REFUSED_EACH: u32 = 10;
+
+/// What refusals are counted by; the device only where it is registered.
+type Refused = (LinkId, RefusalReason, Option<DeviceId>);
 
 /// The readers and what they have heard.
 pub(super) struct Intake {
@@ -30,7 +36,7 @@ pub(super) struct Intake {
     zigbee: BTreeMap<LinkId, (String, Zigbee2Mqtt)>,
     /// When each registered device was last heard since the start.
     pub(super) heard: BTreeMap<DeviceId, At>,
-    refused: BTreeMap<(LinkId, RefusalReason), (At, u32)>,
+    refused: BTreeMap<Refused, (At, u32)>,
     /// Signals that could not be read since the start.
     pub(super) refused_total: u64,
 }
@@ -98,9 +104,9 @@ impl Intake {
     }
 
     /// How many like it came in this minute, this one included.
-    fn count_refusal(&mut self, link: &LinkId, refusal: &Refusal) -> u32 {
+    fn count_refusal(&mut self, link: &LinkId, refusal: &Refusal, known: Option<DeviceId>) -> u32 {
         self.refused_total += 1;
-        let key = (link.clone(), refusal.reason);
+        let key = (link.clone(), refusal.reason, known);
         if self.refused.len() >= REFUSED_MAX && !self.refused.contains_key(&key) {
             self.refused.clear();
         }
@@ -206,6 +212,7 @@ impl Desk {
     fn hear_report(&mut self, turn: &mut Turn, report: Report) -> bool {
         self.intake.note_heard(&report.device, report.heard_at);
         self.programs.counts.hear(report.what);
+        self.spoke(turn, &report);
         let before = turn.newest();
         let stimulus = Stimulus::Heard(report);
         if !self.decide(turn, &stimulus) {
@@ -244,16 +251,17 @@ impl Desk {
         }
     }
 
-    /// Records a signal that could not be read: each one of a registered device, else the first of
-    /// a minute and then every tenth power, so that noise fills neither disk nor log. A kept copy
-    /// is no news. Whether what came of it is on its way to disk.
+    /// Records a signal that could not be read: the first ones of a registered device in a minute,
+    /// else the first of all, and then every tenth power, so that noise fills neither disk nor log.
+    /// A kept copy is no news. Whether what came of it is on its way to disk.
     fn hear_refusal(&mut self, turn: &mut Turn, inbound: &Inbound, refusal: Refusal) -> bool {
-        let count = self.intake.count_refusal(&inbound.link, &refusal);
+        let device = refusal.device.clone().map(|d| self.registered(d));
+        let registered = device.clone().filter(|d| !d.is_unregistered());
+        let known = registered.is_some();
+        let count = self.intake.count_refusal(&inbound.link, &refusal, registered);
         if inbound.retained {
             return true;
         }
-        let device = refusal.device.clone().map(|d| self.registered(d));
-        let known = device.as_ref().is_some_and(|d| !d.is_unregistered());
         let refusal = Refusal { device, ..refusal };
         if self.ports.is_line(&inbound.link) {
             if refusal.device.is_some() {
@@ -264,7 +272,8 @@ impl Desk {
             }
         }
         let power_of_ten = (0..9).any(|n| count == 10_u32.pow(n));
-        if !known && !power_of_ten {
+        let early = known && count <= REFUSED_EACH;
+        if !early && !power_of_ten {
             return true;
         }
         self.decide(turn, &Stimulus::Unread { link: inbound.link.clone(), refusal, count })

@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::vitals::turned;
 use super::{Desk, Turn};
 use crate::incident::{Retired, Stimulus};
 use crate::journal::{Finding, Keep, Lost, Retirable};
@@ -132,8 +133,7 @@ impl Desk {
         let free = self.journal.free_bytes().ok();
         self.vitals.disk_free = free;
         let low = free.is_some_and(|free| free < self.settings.gateway.min_free_bytes);
-        if low != self.vitals.space_low {
-            self.vitals.space_low = low;
+        if turned(&mut self.vitals.space_low, low).is_some() {
             self.trouble(turn, Kind::DiskSpace, "journal".to_owned(), low);
             if low {
                 let journal = self.journal.clone();

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::answers::{no_incident, refused};
+use super::vitals::turned;
 use super::{Desk, Turn};
 use crate::archive::{
     Answer, Figures, Found, Past, Question, ResponseTimes, Source, State, Trace, TraceEvent,
@@ -70,12 +71,13 @@ pub(super) struct Lookup {
     tell: mpsc::Sender<Sought>,
     heard_told: At,
     damaged: u32,
-    broken: bool,
+    /// What people were last told; none before its standing is known.
+    broken: Option<bool>,
 }
 
 impl Lookup {
     pub(super) fn new(tell: mpsc::Sender<Sought>, now: At) -> Self {
-        Self { tell, heard_told: now, damaged: 0, broken: false }
+        Self { tell, heard_told: now, damaged: 0, broken: None }
     }
 }
 
@@ -264,12 +266,8 @@ impl Desk {
         let off = matches!(figures.state, State::Off { .. });
         let broken = off || figures.damaged > self.lookup.damaged;
         let settled = matches!(figures.state, State::Level);
-        if broken && !self.lookup.broken {
-            self.lookup.broken = true;
-            self.trouble(turn, Kind::Record, "archive".to_owned(), true);
-        } else if self.lookup.broken && settled {
-            self.lookup.broken = false;
-            self.trouble(turn, Kind::Record, "archive".to_owned(), false);
+        if (broken || settled) && turned(&mut self.lookup.broken, broken).is_some() {
+            self.trouble(turn, Kind::Record, "archive".to_owned(), broken);
         }
         self.lookup.damaged = figures.damaged;
     }

@@ -34,6 +34,7 @@ mod ports;
 mod reload;
 mod socket;
 mod start;
+mod supervision;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -72,6 +73,7 @@ use outbox::Outbox;
 use outside::Outside;
 use ports::Ports;
 use reload::{Gone, Reload, Wires};
+use supervision::Supervision;
 use turn::Turn;
 use vitals::Vitals;
 
@@ -133,6 +135,7 @@ struct Desk {
     broker: Option<Broker>,
     broker_address: Option<String>,
     outside: Outside,
+    supervision: Supervision,
     broker_tls: Option<String>,
     ports: Ports,
     wires: Wires,

@@ -14,7 +14,7 @@ use super::{Desk, Turn};
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::incident::{
-    Carrier, Effect, IncidentBook, OrderId, Outcome, Stimulus, StoryKind, Trouble,
+    Carrier, Effect, IncidentBook, OWED_MAX, OrderId, Outcome, Stimulus, StoryKind, Trouble,
 };
 use crate::notify::Still;
 use crate::notify::post::{CarrierHandle, Ended};
@@ -200,6 +200,10 @@ impl Outbox {
         let raised = book.story(seq).is_some_and(|story| story.event == StoryKind::Raised);
         let set = if raised && out.trouble.is_none() { &mut out.alarms } else { &mut out.waiting };
         set.insert(seq);
+        if out.waiting.len() > OWED_MAX {
+            // The book has dropped its oldest as well.
+            out.waiting.pop_first();
+        }
     }
 
     /// Takes an order back wherever it is; what is already on the wire cannot be stopped.
@@ -340,9 +344,10 @@ impl Desk {
         match outcome {
             Outcome::HandedOver | Outcome::Arrived | Outcome::Seen => {
                 out.failed = 0;
-                out.last_handed_over = Some(wall);
-                if out.trouble.take().is_some() {
-                    info!(%carrier, "the carrier works again");
+                // The first one of a run settles what an earlier run has left.
+                let first = out.last_handed_over.replace(wall).is_none();
+                if out.trouble.take().is_some() || first {
+                    info!(%carrier, "the carrier works");
                     self.trouble(turn, Kind::Carrier, subject, false);
                 }
             }

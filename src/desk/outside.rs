@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::{info, warn};
 
+use super::vitals::turned;
 use super::{Desk, Turn};
 use crate::config::Secrets;
 use crate::config::settings::{self, Login, Settings};
@@ -140,8 +141,8 @@ pub(super) struct Link {
 #[derive(Debug, Default)]
 struct Ill {
     since: Option<At>,
-    /// Whether people were told.
-    said: bool,
+    /// Whether people were told; none before the first word about it in this run.
+    said: Option<bool>,
 }
 
 /// Everything that is not in the house.
@@ -162,25 +163,27 @@ impl Ill {
 
     /// What people have to be told now, if anything: broken after `grace`, or well again.
     fn turn(&mut self, now: At, grace: Wait) -> Option<bool> {
-        let broken = self.since.is_some_and(|since| self.said || now - since >= grace);
-        let turned = broken != self.said;
-        self.said = broken;
-        turned.then_some(broken)
+        let broken = match self.since {
+            Some(since) if self.said != Some(true) && now - since < grace => return None,
+            since => since.is_some(),
+        };
+        turned(&mut self.said, broken).map(|_| broken)
     }
 }
 
 impl Outside {
     /// A broker more: not heard yet.
     pub(super) fn put(&mut self, link: LinkId, broker: Link, now: At) {
-        self.lost.insert(link.clone(), Ill { since: Some(now), said: false });
+        self.lost.insert(link.clone(), Ill { since: Some(now), said: None });
         self.links.insert(link, broker);
     }
 
     /// A broker less; its wire, to be stopped, and its troubles, to be settled.
     pub(super) fn take(&mut self, link: &LinkId) -> Option<(Option<OutsideBroker>, Vec<String>)> {
         let gone = self.links.remove(link)?;
-        let was_said =
-            |ills: &mut BTreeMap<LinkId, Ill>| ills.remove(link).is_some_and(|ill| ill.said);
+        let was_said = |ills: &mut BTreeMap<LinkId, Ill>| {
+            ills.remove(link).is_some_and(|ill| ill.said == Some(true))
+        };
         let troubles = [
             was_said(&mut self.lost).then(|| link.to_string()),
             was_said(&mut self.deaf).then(|| format!("{link}.{SUBSCRIPTION}")),
@@ -221,9 +224,6 @@ impl Outside {
 
     /// A device spoke on an MQTT wire.
     pub(super) fn heard(&mut self, device: &DeviceId, link: &LinkId) {
-        if self.links.is_empty() {
-            return;
-        }
         if let Some(known) = self.heard_at.get_mut(device) {
             if known != link {
                 *known = link.clone();
@@ -231,6 +231,17 @@ impl Outside {
         } else if self.heard_at.len() < HEARD_MAX {
             self.heard_at.insert(device.clone(), link.clone());
         }
+    }
+
+    /// Whether the broker where a device was last heard, or the bridge on it, is gone.
+    pub(super) fn is_cut_off(&self, device: &DeviceId) -> bool {
+        let ill = |ills: &BTreeMap<LinkId, Ill>, link: &LinkId| {
+            ills.get(link).is_some_and(|ill| ill.since.is_some())
+        };
+        let link = self.heard_at.get(device);
+        link.is_some_and(|link| {
+            ill(&self.lost, link) || ill(&self.deaf, link) || ill(&self.bridges, link)
+        })
     }
 
     /// A bridge says whether it is there; false when the report is a device's.
@@ -345,7 +356,7 @@ impl Desk {
         for (subject, broken) in turned {
             match broken {
                 true => warn!(subject, "not heard: people are told"),
-                false => info!(subject, "heard again"),
+                false => info!(subject, "heard"),
             }
             self.trouble(turn, Kind::Link, subject, broken);
         }
@@ -375,7 +386,8 @@ mod tests {
     fn people_are_told_once_after_the_grace_and_once_when_it_is_over() {
         let mut ill = Ill::default();
         let grace = Wait::secs(60);
-        assert_eq!(ill.turn(At(0), grace), None);
+        assert_eq!(ill.turn(At(0), grace), Some(false), "the first word of a run");
+        assert_eq!(ill.turn(At(1), grace), None);
         ill.begin(At(1_000));
         ill.begin(At(50_000));
         assert_eq!(ill.turn(At(60_999), grace), None);

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use tracing::{info, warn};
 
+use super::vitals::turned;
 use super::{Desk, Turn};
 use crate::contract::{SERIAL_FAMILY, encode_serial, serial_address};
 use crate::counter::WireView;
@@ -56,8 +57,8 @@ struct Noise {
     untold: u32,
     /// At least [`NOISE_FAULT`] came in this minute or the last.
     is_fault: bool,
-    /// Whether people were told so.
-    said: bool,
+    /// What people were told; none before the first minute is over.
+    said: Option<bool>,
 }
 
 /// One line.
@@ -120,15 +121,17 @@ impl Line {
 
 impl Noise {
     fn new(now: At) -> Self {
-        Self { since: now, count: 0, untold: 0, is_fault: false, said: false }
+        Self { since: now, count: 0, untold: 0, is_fault: false, said: None }
     }
 
-    /// Begins the next minute, if this one is over.
-    fn roll(&mut self, now: At) {
-        if now - self.since >= NOISE_PER {
+    /// Begins the next minute, if this one is over, and says so.
+    fn roll(&mut self, now: At) -> bool {
+        let over = now - self.since >= NOISE_PER;
+        if over {
             self.is_fault &= self.count >= NOISE_FAULT;
             (self.since, self.count) = (now, 0);
         }
+        over
     }
 
     /// Counts one; how many are to be recorded, if it is time.
@@ -142,10 +145,9 @@ impl Noise {
 
     /// Whether it is a fault, when that has changed.
     fn turned(&mut self, now: At) -> Option<bool> {
-        self.roll(now);
-        let turned = self.is_fault != self.said;
-        self.said = self.is_fault;
-        turned.then_some(self.is_fault)
+        let known = self.roll(now) || self.is_fault || self.said.is_some();
+        let is_fault = self.is_fault;
+        (known && turned(&mut self.said, is_fault).is_some()).then_some(is_fault)
     }
 }
 
@@ -171,7 +173,7 @@ impl Ports {
         let line = self.lines.remove(link)?;
         let troubles = [
             (line.lost == Some(true)).then(|| (Kind::Link, link.to_string())),
-            line.noise.said.then(|| (Kind::Garbage, link.to_string())),
+            (line.noise.said == Some(true)).then(|| (Kind::Garbage, link.to_string())),
             line.flooded.then(|| (Kind::Garbage, format!("{link}.flood"))),
         ];
         Some((line.port, troubles.into_iter().flatten().collect()))
@@ -207,6 +209,12 @@ impl Ports {
         } else if self.heard_at.len() < LINES_KEPT {
             self.heard_at.insert(device.clone(), link.clone());
         }
+    }
+
+    /// Whether the line where a device was last heard is lost.
+    pub(super) fn is_cut_off(&self, device: &DeviceId) -> bool {
+        let line = self.heard_at.get(device).and_then(|link| self.lines.get(link));
+        line.is_some_and(|line| line.lost == Some(true))
     }
 
     /// A piece that names nobody came: how many are to be recorded, if it is time.
@@ -296,7 +304,7 @@ impl Desk {
     /// Looks which lines are lost, back, or noisy.
     pub(super) fn look_at_ports(&mut self, turn: &mut Turn) {
         let now = self.clock.now();
-        let mut turned = Vec::new();
+        let mut news = Vec::new();
         for (link, line) in &mut self.ports.lines {
             if let Some(lost) = line.is_lost(now).filter(|lost| line.lost != Some(*lost)) {
                 match lost {
@@ -306,17 +314,21 @@ impl Desk {
                     false => info!(%link, "the line hears"),
                 }
                 line.lost = Some(lost);
-                turned.push((Kind::Link, link.to_string(), lost));
+                news.push((Kind::Link, link.to_string(), lost));
+                if !lost && !line.flooded {
+                    // A flood that an earlier run told of.
+                    news.push((Kind::Garbage, format!("{link}.flood"), false));
+                }
             }
             if let Some(noisy) = line.noise.turned(now) {
                 match noisy {
                     true => warn!(%link, "the line brings noise: see its cable, ground and speed"),
-                    false => info!(%link, "the line is no longer noisy"),
+                    false => info!(%link, "the line brings no noise"),
                 }
-                turned.push((Kind::Garbage, link.to_string(), noisy));
+                news.push((Kind::Garbage, link.to_string(), noisy));
             }
         }
-        for (kind, subject, broken) in turned {
+        for (kind, subject, broken) in news {
             self.trouble(turn, kind, subject, broken);
         }
     }

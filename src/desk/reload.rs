@@ -31,7 +31,7 @@ const GONE_MAX: usize = 64;
 pub(super) const DIRECTORY: &str = "directory";
 
 /// The subject of the fault while new files of the broker's TLS cannot be used.
-const TLS_FILES: &str = "link.broker.tls.files";
+pub(super) const TLS_FILES: &str = "link.broker.tls.files";
 
 /// What a reload brings.
 pub(super) enum Reload {

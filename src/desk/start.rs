@@ -1,7 +1,7 @@
 //! The start, as a checklist: record, state, time, facts of the start, ways out, ways in, people.
 //!
-//! A start succeeds on an unwritable, full or damaged disk, with missing secrets and with a taken
-//! HTTP port; it fails only where going on would be worse: another hub on the same record, a restore
+//! A start succeeds on an unwritable, full or damaged disk, with missing secrets, with a taken HTTP
+//! port and without its command socket; it fails only where going on would be worse: another hub on the same record, a restore
 //! that was cut, or a broker that cannot listen.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -23,10 +23,11 @@ use super::lookup::{Lookup, Record};
 use super::outbox::Outbox;
 use super::outside::{self, Outside};
 use super::ports::Ports;
-use super::reload::{DIRECTORY, Gone, RELOADS_MAX, Reload, Wires, kind_of_way};
+use super::reload::{DIRECTORY, Gone, RELOADS_MAX, Reload, TLS_FILES, Wires, kind_of_way};
+use super::supervision::Supervision;
 use super::turn::Turn;
 use super::vitals::{self, Vitals};
-use super::wiring::{LineEnds, Parts, WaysOut};
+use super::wiring::{LineEnds, Parts, TLS, WaysOut};
 use super::{Desk, Ears, INBOX_MAX, NEWS_MAX, socket, wiring};
 use crate::archive::{Archivist, Place, QUESTIONS_MAX};
 use crate::clock::{Clock, Last, Resumption, Vouch};
@@ -51,6 +52,9 @@ use crate::terms::{Inbound, Kind, LinkId, Seq, Wait};
 const FINDINGS_MAX: usize = 64;
 /// How long a reload may wait for the desk, which waits 2 s for a disk at most.
 pub const RELOAD_WITHIN: Wait = Wait::secs(10);
+/// The subjects of the faults while commands, or pages, cannot come in.
+const SOCKET: &str = "storage.socket";
+const PAGES: &str = "console.listen";
 /// The folder of the record in the state directory.
 pub const JOURNAL_DIR: &str = "journal";
 /// The folder of the archive beside it.
@@ -65,15 +69,6 @@ pub enum DeskError {
     /// A wire cannot be opened.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// The command socket cannot be made.
-    #[error("the command socket {} cannot be made: choose another in gateway.toml", .path.display())]
-    Socket {
-        /// The socket.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
     /// The disk hangs and memory is full of what it should have taken.
     #[error("the disk has not answered for too long: look at it, then start the hub again")]
     DiskHangs,
@@ -183,11 +178,17 @@ impl House {
 struct Read {
     book: IncidentBook,
     journal: Journal,
-    findings: Vec<Finding>,
     unread: crate::journal::Unread,
+    found: Found,
+}
+
+/// What the reading of the record has to tell the desk.
+struct Found {
     clean: bool,
     unreadable: u64,
+    findings: Vec<Finding>,
     note: Option<Vec<u8>>,
+    /// The entry before the oldest one in the record.
     begins: Seq,
 }
 
@@ -229,7 +230,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (stop, stopped) = oneshot::channel();
     let (tell_finding, findings) = mpsc::channel(FINDINGS_MAX);
-    let Read { book, journal, findings: found, unread, clean, unreadable, note, begins } = read;
+    let Read { book, journal, unread, found } = read;
     let next_seq = journal.next();
     let journal = Committer::spawn(journal)?;
     let programs = Programs::new(also, journal.durable().borrow().head.seq);
@@ -268,6 +269,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         broker_address: broker_address.map(|a| a.to_string()),
         ports: ways.ports,
         outside: ways.outside,
+        supervision: Supervision::new(clock.now(), resumption.gap),
         wires: ways.wires,
         old_config,
         importing: None,
@@ -276,7 +278,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         settings,
         clock,
     };
-    desk.begin(Told { resumption, clean, unreadable, findings: found, note, begins }).await?;
+    desk.begin(resumption, found).await?;
     let broker = broker_address;
     open_doors(desk, Doors { unread, tell_finding, asks, reloads, stop, page_key, broker }).await
 }
@@ -371,7 +373,7 @@ struct Doors {
 }
 
 /// Reads the old record in the background, lets people in, and sets the desk to work.
-async fn open_doors(desk: Desk, doors: Doors) -> Result<House, DeskError> {
+async fn open_doors(mut desk: Desk, doors: Doors) -> Result<House, DeskError> {
     let Doors { unread, tell_finding, asks, reloads, stop, page_key, broker } = doors;
     let (settings, clock) = (Arc::clone(&desk.settings), desk.clock.clone());
     let scrub = Scrub::spawn(unread, SCRUB_PACE, move |finding| {
@@ -380,9 +382,14 @@ async fn open_doors(desk: Desk, doors: Doors) -> Result<House, DeskError> {
     })?;
     vitals::watch(Arc::clone(&desk.beat)).map_err(DeskError::Thread)?;
     let path = settings.gateway.socket.clone();
-    let listening =
-        socket::listen(&path, asks.clone()).map_err(|source| DeskError::Socket { path, source })?;
+    let listening = socket::listen(&path, asks.clone()).map_err(|why| {
+        error!(socket = %path.display(), %why, "no commands: choose another socket in gateway.toml");
+    });
     let pages = open_console(&settings, &asks, &clock, page_key, desk.programs.feed.door()).await;
+    for (subject, broken) in [(SOCKET, listening.is_err()), (PAGES, pages.is_none())] {
+        let trouble = Trouble { kind: Kind::Config, subject: subject.to_owned(), broken };
+        desk.own.push_back(Stimulus::Trouble(trouble));
+    }
     let console = pages.as_ref().map(Console::address);
     info!(?broker, ?console, "ready");
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
@@ -473,24 +480,15 @@ fn read_record(disk: Arc<dyn Disk>, dir: &Path, limits: Limits) -> Result<Read, 
     Ok(Read {
         book,
         journal: opened.journal,
-        findings: opened.findings,
         unread: opened.unread,
-        clean: opened.clean_stop,
-        unreadable,
-        note: opened.note,
-        begins: opened.begins.seq,
+        found: Found {
+            clean: opened.clean_stop,
+            unreadable,
+            findings: opened.findings,
+            note: opened.note,
+            begins: opened.begins.seq,
+        },
     })
-}
-
-/// What the desk has to be told at its start.
-struct Told {
-    resumption: Resumption,
-    clean: bool,
-    unreadable: u64,
-    findings: Vec<Finding>,
-    note: Option<Vec<u8>>,
-    /// The entry before the oldest one in the record.
-    begins: Seq,
 }
 
 impl Desk {
@@ -512,12 +510,12 @@ impl Desk {
     }
 
     /// Writes down the start, takes the config into use and offers what is outstanding.
-    async fn begin(&mut self, told: Told) -> Result<(), DeskError> {
+    async fn begin(&mut self, resumption: Resumption, told: Found) -> Result<(), DeskError> {
         self.look_at_disk(Seq(self.next_seq.0.saturating_sub(1)));
         // Before anything new is ordered: only what an earlier run left is sent as a repeat.
         self.outbox.resume(&self.book);
         let mut turn = Turn::new(self.next_seq);
-        let Resumption { gap, how, boot } = told.resumption;
+        let Resumption { gap, how, boot } = resumption;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         self.decide(&mut turn, &Stimulus::Started { version, clean: told.clean, gap, how, boot });
         let replaced = told.note.as_deref().is_some_and(|note| self.go_on_for(&mut turn, note));
@@ -525,17 +523,27 @@ impl Desk {
             turn = self.take_in_files(turn).await?;
         }
         self.compare_registry();
-        self.decide(&mut turn, &Stimulus::Policy(Box::new(self.settings.policy.clone())));
-        self.decide(&mut turn, &Stimulus::Roster(Box::new(self.settings.roster.clone())));
+        let policy = Stimulus::Policy(Box::new(self.settings.policy.clone()));
+        let roster = Stimulus::Roster(Box::new(self.settings.roster.clone()));
+        for plan in [policy, roster] {
+            if !self.decide(&mut turn, &plan) {
+                // `check` refuses such a config; one that was accepted by an older hub may get here.
+                error!("the ladders or the roster are too long for the record: shorten them");
+            }
+        }
         for finding in &told.findings {
             self.own_finding(finding);
         }
         self.look_at_beginning(told.begins);
-        if told.unreadable > 0 {
-            self.trouble(&mut turn, Kind::Record, "unreadable".to_owned(), true);
-        }
-        for subject in self.wires.out.clone() {
-            self.trouble(&mut turn, kind_of_way(&subject), subject, true);
+        self.trouble(&mut turn, Kind::Record, "unreadable".to_owned(), told.unreadable > 0);
+        // What opens now settles what an earlier run left; carriers and endpoints say so themselves
+        // with the first message that gets through.
+        let out = self.wires.out.clone();
+        let wires = [TLS, TLS_FILES].map(str::to_owned);
+        let all: BTreeSet<String> = out.iter().cloned().chain(wires).collect();
+        for subject in all {
+            let broken = out.contains(&subject);
+            self.trouble(&mut turn, kind_of_way(&subject), subject, broken);
         }
         // A good directory settles what a broken one left open.
         let (kind, subject, broken) = (Kind::Config, DIRECTORY.to_owned(), self.old_config);

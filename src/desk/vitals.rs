@@ -5,7 +5,7 @@
 //! timer of its own, and ends the process when none completes, because the service manager's
 //! restart is a replay.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -56,24 +56,25 @@ pub(super) struct Vitals {
     volatile: bool,
     /// The newest fact when the disk stopped answering.
     hangs: Option<Seq>,
-    /// Whether people were last told that the record is safe.
-    said_safe: bool,
+    // What people were last told; none before the first look, since a trouble that was mended while
+    // the hub was down is over by then, and the record still says otherwise.
+    said_safe: Option<bool>,
     /// Why the disk fails, in one sentence.
     pub(super) disk_trouble: Option<String>,
     pub(super) disk_free: Option<u64>,
-    pub(super) space_low: bool,
+    pub(super) space_low: Option<bool>,
     /// Whether the ballast lies, as far as is known.
     pub(super) ballast_lies: Arc<AtomicBool>,
     pub(super) retiring: Retiring,
-    clock_bad: bool,
+    clock_bad: Option<bool>,
     untrusted_since: Option<At>,
-    lines_empty: BTreeSet<LineId>,
+    lines_empty: BTreeMap<LineId, bool>,
     snapshot_at: Seq,
     snapshot_running: Arc<AtomicBool>,
     last_entry: (Seq, At),
     gap_tried: Option<At>,
     feed: Feed,
-    certificate_ends: bool,
+    certificate_ends: Option<bool>,
 }
 
 /// The service manager's watchdog: told that the desk lives, by nobody but the desk.
@@ -108,13 +109,13 @@ impl Vitals {
             looked: None,
             volatile: false,
             hangs: None,
-            said_safe: true,
+            said_safe: None,
             disk_trouble: None,
             disk_free: None,
-            space_low: false,
+            space_low: None,
             ballast_lies: Arc::default(),
             retiring: Retiring::Resting { since: None },
-            clock_bad: false,
+            clock_bad: None,
             untrusted_since: None,
             lines_empty: Default::default(),
             snapshot_at,
@@ -122,7 +123,7 @@ impl Vitals {
             last_entry: (snapshot_at, now),
             gap_tried: None,
             feed: Feed::new(),
-            certificate_ends: false,
+            certificate_ends: None,
         }
     }
 
@@ -159,6 +160,12 @@ impl Vitals {
     }
 }
 
+/// Keeps what is so now; what was said before, if that was something else.
+pub(super) fn turned(said: &mut Option<bool>, now: bool) -> Option<Option<bool>> {
+    let before = said.replace(now);
+    (before != Some(now)).then_some(before)
+}
+
 /// Whether something that holds `until` then ends soon.
 fn ends_soon(until: Wall, now: Wall) -> bool {
     until.0.saturating_sub(now.0) < CERTIFICATE_WARNS_MS
@@ -182,13 +189,13 @@ impl Desk {
             Standing::Safe => None,
         };
         let safe = self.vitals.is_safe();
-        if safe != self.vitals.said_safe {
-            self.vitals.said_safe = safe;
+        if let Some(said) = turned(&mut self.vitals.said_safe, safe) {
             let trouble =
                 Trouble { kind: Kind::Memory, subject: "journal".to_owned(), broken: !safe };
             self.own.push_back(Stimulus::Trouble(trouble));
             match &self.vitals.disk_trouble {
                 Some(why) => error!(%why, "the disk fails: calls are held in memory only"),
+                None if said.is_none() => {}
                 None => info!("the disk works again: everything is written down"),
             }
         }
@@ -215,6 +222,7 @@ impl Desk {
         self.look_at_roster(turn);
         self.look_at_clock(turn, now);
         self.look_at_archive(turn, now);
+        self.look_at_devices(turn);
         self.look_at_certificate(turn);
     }
 
@@ -225,14 +233,10 @@ impl Desk {
         for line in lines {
             let duty = self.settings.roster.on_duty(self.book.registry(), &line, wall);
             let empty = duty.by == DutyBy::Everybody;
-            if empty == self.vitals.lines_empty.contains(&line) {
+            let subject = line.to_string();
+            if self.vitals.lines_empty.insert(line, empty) == Some(empty) {
                 continue;
             }
-            let subject = line.to_string();
-            match empty {
-                true => self.vitals.lines_empty.insert(line),
-                false => self.vitals.lines_empty.remove(&line),
-            };
             self.trouble(turn, Kind::NobodyOnDuty, subject, empty);
         }
     }
@@ -242,10 +246,10 @@ impl Desk {
         let roster = Arc::clone(&self.settings);
         let roster = &roster.roster;
         let empty = std::mem::take(&mut self.vitals.lines_empty).into_iter();
-        let (stay, gone): (BTreeSet<LineId>, BTreeSet<LineId>) =
-            empty.partition(|line| roster.lines.contains_key(line));
+        let (stay, gone): (BTreeMap<LineId, bool>, BTreeMap<LineId, bool>) =
+            empty.partition(|(line, _)| roster.lines.contains_key(line));
         self.vitals.lines_empty = stay;
-        for line in gone {
+        for line in gone.into_keys() {
             self.trouble(turn, Kind::NobodyOnDuty, line.to_string(), false);
         }
         // Who is missing on the new plan is known before the next look.
@@ -258,8 +262,7 @@ impl Desk {
         let until = self.broker.as_ref().and_then(crate::link::broker::Broker::tls_until);
         let Some(until) = until.filter(|_| wall.trusted) else { return };
         let ends = ends_soon(until, wall.wall);
-        if ends != self.vitals.certificate_ends {
-            self.vitals.certificate_ends = ends;
+        if turned(&mut self.vitals.certificate_ends, ends).is_some() {
             if ends {
                 warn!(
                     "the certificate of the broker's TLS ends in less than 30 days: replace it, then reload"
@@ -276,8 +279,8 @@ impl Desk {
             (false, since) => since.or(Some(now)),
         };
         let bad = self.vitals.untrusted_since.is_some_and(|since| now - since >= CLOCK_GRACE);
-        if bad != self.vitals.clock_bad {
-            self.vitals.clock_bad = bad;
+        // Untrusted for a short while is neither.
+        if (bad || trusted) && turned(&mut self.vitals.clock_bad, bad).is_some() {
             self.trouble(turn, Kind::Clock, "wall".to_owned(), bad);
         }
     }

@@ -118,8 +118,11 @@ impl IncidentBook {
                 }
                 self.give_orders(entry, *incident, notice, to, effects);
             }
-            Fact::PressedAgain { incident, mark, moved } => {
+            Fact::PressedAgain { incident, mark, moved, kind } => {
                 self.press_again(entry.at, *incident, *mark, *moved);
+                if let Some(kind) = *kind {
+                    self.change(*incident, |i| i.kind = kind);
+                }
                 self.tell_device(*incident, effects);
             }
             Fact::ClassChanged { incident, to } => self.change_class(*incident, *to),

@@ -288,6 +288,9 @@ pub enum Fact {
         /// Whether the ladder moved because of it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         moved: bool,
+        /// The danger it tells of, where that is another than before: gas, on a smoke alarm.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<Kind>,
     },
     /// The end of the ladder was reached for the first time in this epoch.
     Exhausted {

@@ -115,7 +115,12 @@ impl IncidentBook {
         let was_on = known.is_some_and(|level| level.on);
         let open = self.open_on(&report.device, class);
         if !on {
-            let normal = open.filter(|i| i.kind == kind && !i.back_to_normal);
+            let others = self.devices.get(&report.device).into_iter().flat_map(|m| &m.levels);
+            let others_on = others
+                .filter(|(other, _)| **other != kind && other.class() == class)
+                .any(|(_, level)| level.on);
+            let is_its = |i: &Incident| i.kind == kind || class == Class::Hazard;
+            let normal = open.filter(|i| is_its(i) && !others_on && !i.back_to_normal);
             let facts = normal.map(|i| Fact::BackToNormal { incident: i.id }).into_iter().collect();
             return was_on.then_some(facts);
         }
@@ -127,17 +132,34 @@ impl IncidentBook {
             return None;
         }
         if let Some(open) = open {
-            return Some(vec![Fact::PressedAgain {
-                incident: open.id,
-                mark: report.mark,
-                moved: false,
-            }]);
+            let other = (kind != open.kind).then_some(kind);
+            let (incident, mark, moved) = (open.id, report.mark, false);
+            let again = Fact::PressedAgain { incident, mark, moved, kind: other };
+            let told = other.and_then(|_| self.told_of_another_danger(at, standing, open));
+            return Some([again].into_iter().chain(told).collect());
         }
         // A stranger's alarm calls people; its empty battery is written down and sends nobody.
         if class == Class::Fault && report.device.is_unregistered() {
             return Some(Vec::new());
         }
         Some(self.on_press(at, standing, report, kind))
+    }
+
+    /// The same device tells of another danger: whoever was called or is there learns which, at once,
+    /// because gas asks for something else than smoke.
+    fn told_of_another_danger(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        open: &Incident,
+    ) -> Option<Fact> {
+        if open.class != Class::Hazard {
+            return None;
+        }
+        let concerned = open.responders.iter().filter(|(_, is)| *is != Responder::Declined);
+        let to = self.step(at, standing, open).tell(concerned.map(|(who, _)| who.clone()));
+        let (incident, notice) = (open.id, Notice::PressedMeanwhile);
+        (!to.is_empty()).then_some(Fact::Told { incident, notice, to })
     }
 
     /// `None` when the device is where it was.
@@ -159,7 +181,8 @@ impl IncidentBook {
                 vec![Fact::BackToNormal { incident: open.id }]
             }
             (false, Some(open)) if open.back_to_normal => {
-                vec![Fact::PressedAgain { incident: open.id, mark: None, moved: false }]
+                let (incident, mark, moved) = (open.id, None, false);
+                vec![Fact::PressedAgain { incident, mark, moved, kind: None }]
             }
             (false, None) if self.open_on(&report.device, Class::Fault).is_none() => {
                 let cause = Cause {
@@ -207,7 +230,7 @@ impl IncidentBook {
         mark: Option<Mark>,
     ) -> Vec<Fact> {
         let id = open.id;
-        let again = |moved| Fact::PressedAgain { incident: id, mark, moved };
+        let again = |moved| Fact::PressedAgain { incident: id, mark, moved, kind: None };
         let step = self.step(at, standing, open);
         match open.stage {
             Stage::Queued { .. } => vec![again(false)],
@@ -377,7 +400,11 @@ impl IncidentBook {
         trouble: &Trouble,
     ) -> Vec<Fact> {
         let device = trouble.device();
-        let class = trouble.kind.class();
+        let class = match trouble.kind {
+            // Of the hub, it is many devices at once: nobody behind them may be able to call.
+            Kind::Silent => Class::Coverage,
+            kind => kind.class(),
+        };
         let open = self.open_on(&device, class);
         let mut facts = vec![Fact::HubTrouble { trouble: trouble.clone() }];
         match (trouble.broken, open) {
@@ -395,7 +422,8 @@ impl IncidentBook {
                 facts.push(Fact::BackToNormal { incident: open.id });
             }
             (true, Some(open)) if open.back_to_normal => {
-                facts.push(Fact::PressedAgain { incident: open.id, mark: None, moved: false });
+                let (incident, mark, moved) = (open.id, None, false);
+                facts.push(Fact::PressedAgain { incident, mark, moved, kind: None });
             }
             (true, Some(_)) | (false, _) => return Vec::new(),
         }

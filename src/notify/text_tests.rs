@@ -79,6 +79,7 @@ fn a_hazard_is_told_in_its_own_words() {
     for notice in [
         Notice::HazardGoesOn,
         Notice::AllHands,
+        Notice::PressedMeanwhile,
         Notice::Taken { by: PersonId::new("P002").unwrap() },
     ] {
         for kind in [Kind::Smoke, Kind::Gas, Kind::Co] {

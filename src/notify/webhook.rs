@@ -169,7 +169,7 @@ pub fn open(
         probe: None,
         settled: Vec::new(),
         health: None,
-        said_down: false,
+        said_down: None,
         refusing: None,
         reports,
     };
@@ -245,7 +245,8 @@ struct Endpoint {
     probe: Option<Pin<Box<Sleep>>>,
     settled: Vec<(Seq, Settled)>,
     health: Option<Health>,
-    said_down: bool,
+    /// Whether it was last said to be down; none before the first word.
+    said_down: Option<bool>,
     refusing: Option<String>,
     reports: mpsc::Sender<EndpointReport>,
 }
@@ -347,8 +348,8 @@ impl Endpoint {
                 self.lanes.settled(incident);
                 self.settled.push((seq, settled));
                 self.probe = None;
-                if std::mem::take(&mut self.said_down) {
-                    tracing::info!(endpoint = %self.endpoint, "endpoint is back");
+                if self.said_down.replace(false) != Some(false) {
+                    // The first word too: an earlier run may have left it as down.
                     self.health = Some(Health::Up);
                 }
                 return;
@@ -367,9 +368,9 @@ impl Endpoint {
                 incident
             });
         }
-        if self.lanes.failures() >= DOWN_AFTER && !self.said_down {
+        if self.lanes.failures() >= DOWN_AFTER && self.said_down != Some(true) {
             tracing::warn!(endpoint = %self.endpoint, why, "endpoint is down");
-            self.said_down = true;
+            self.said_down = Some(true);
             self.health = Some(Health::Down { why });
         }
     }

@@ -194,3 +194,22 @@ fn a_house_of_hundreds_is_called_though_no_entry_of_the_record_can_name_them_all
         assert!(length < 15 * 1024, "{} has {length} bytes", fact.name());
     }
 }
+
+#[test]
+fn gas_on_an_alarm_that_told_of_smoke_is_told_to_those_who_came_for_smoke() {
+    let mut house = smoke();
+    house.says("lina", Move::Arrive);
+    house.says("zhangmin", Move::Accept);
+    house.says("sunwei", Move::Decline);
+    house.passes(5);
+    house.level("smoke-1", Kind::Gas, true);
+    for who in ["lina", "zhangmin", "chenjie"] {
+        house.called(who, &Notice::PressedMeanwhile);
+    }
+    house.not_told("sunwei");
+    assert_eq!((house.it().kind, house.it().presses), (Kind::Gas, 2));
+    house.level("smoke-1", Kind::Gas, false);
+    assert!(!house.it().back_to_normal, "the gas has gone, the smoke has not");
+    house.level("smoke-1", Kind::Smoke, false);
+    assert!(house.it().back_to_normal);
+}

@@ -84,6 +84,8 @@ fn years(house: &mut House) {
         older_than: Wait::hours(24 * 1_096),
         newest: 100_000,
     }));
+    house.level("smoke-1", Kind::Smoke, true);
+    house.level("smoke-1", Kind::Gas, true);
     house.press("B-16");
     house.says_named("quzhi", "district-1", Move::Note, Some("已通知社区医院"));
     house.says_named("lina", "5f0c", Move::Accept, None);

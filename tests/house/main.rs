@@ -27,6 +27,7 @@ mod rough;
 mod serial;
 mod service;
 mod stopping;
+mod supervision;
 mod times;
 mod tls;
 mod transcripts;

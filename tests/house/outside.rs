@@ -80,6 +80,53 @@ fn a_broker_that_is_gone_calls_people_and_its_return_settles_it() {
     assert!(hub.log().contains("has forgotten this hub"), "{}", hub.log());
 }
 
+/// Reloads and waits until `status` says this of the brokers that others run.
+fn status_says(hub: &Hub, words: &str) {
+    soon(words, || hub.does(&["status"]).contains(words).then_some(()));
+}
+
+#[test]
+fn a_broker_comes_moves_and_goes_while_the_hub_runs() {
+    let (first, second) = (Mosquitto::open(""), Mosquitto::open(""));
+    let hub = Hub::open();
+    assert!(!hub.does(&["status"]).contains("brokers"));
+    first.heard_by(&hub, "");
+    hub.signal("HUP");
+    status_says(&hub, "mqtt.home hears");
+    let button = Device::connect(first.port, "B-02", "B-02").unwrap();
+    button.listen(&topic("B-02", "cmd"));
+    button.send(&topic("B-02", "event"), press(3, 1, "sos"));
+    answered(&button, 1, "stored");
+
+    // Its Zigbee2MQTT is read from now on, and it is another broker.
+    let (old, new) =
+        (format!("port = {}", first.port), format!("port = {}\n{ZIGBEE}", second.port));
+    hub.edit("links.toml", &old, &new);
+    hub.signal("HUP");
+    heard(&hub, 2);
+    status_says(&hub, "mqtt.home hears");
+    let moved = Device::connect(second.port, "B-02", "B-02").unwrap();
+    moved.listen(&topic("B-02", "cmd"));
+    moved.send(&topic("B-02", "event"), press(3, 2, "sos"));
+    answered(&moved, 2, "stored");
+    second.says("z2m/bridge/state", r#"{"state":"offline"}"#, &["-r"]);
+    status_says(&hub, "mqtt.home FAILS (its Zigbee2MQTT is offline)");
+    second.says("z2m/bridge/state", r#"{"state":"online"}"#, &["-r"]);
+    status_says(&hub, "mqtt.home hears");
+    // Nobody hears the first one any more.
+    button.send(&topic("B-02", "event"), press(3, 9, "sos"));
+    moved.send(&topic("B-02", "event"), press(3, 3, "sos"));
+    answered(&moved, 3, "stored");
+    let reported = hub.facts("reported");
+    assert!(reported.iter().all(|fact| fact["report"]["mark"]["seq"] != 9), "{reported:?}");
+
+    let table = format!("[link.mqtt.home]\nhost = \"127.0.0.1\"\n{new}\n");
+    hub.edit("links.toml", &table, "");
+    hub.signal("HUP");
+    soon("no broker left", || (!hub.does(&["status"]).contains("mqtt.home")).then_some(()));
+    assert!(hub.open_on("hub:link.mqtt.home").is_empty(), "given up by people is no trouble");
+}
+
 #[test]
 fn the_settings_of_a_mosquitto_are_checked_where_they_are_named() {
     let broker = Mosquitto::open("");

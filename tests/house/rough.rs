@@ -77,6 +77,25 @@ fn a_flood_of_rubbish_from_one_device_neither_fills_the_record_nor_delays_a_pres
 }
 
 #[test]
+fn a_registered_button_that_sends_rubbish_is_a_call_and_does_not_fill_the_record() {
+    let hub = Hub::open();
+    let broken = Device::connect(hub.broker_port(), "B-01", "b01").unwrap();
+    let before = hub.status()["last_seq"].as_u64().unwrap();
+    let event = topic("B-01", "event");
+    for _ in 0..200 {
+        assert!(broken.acknowledged(&event, "{\"v\":1,", Duration::from_secs(10)));
+    }
+    let call = soon("the call", || hub.open_on("B-01").pop());
+    assert_eq!(call["class"], "emergency", "a button nobody understands may be somebody's");
+    soon("the count", || (hub.status()["refused"].as_u64() >= Some(200)).then_some(()));
+    let after = hub.status()["last_seq"].as_u64().unwrap();
+    assert!(after - before < 60, "{} entries", after - before);
+    let refused = hub.facts("signal_refused");
+    assert!(refused.iter().any(|fact| fact["count"] == 100), "its hundredth is told: {refused:?}");
+    still_hears(&hub, 3);
+}
+
+#[test]
 fn a_log_that_nobody_reads_keeps_nobody_from_being_called() {
     let mut hub = Hub::prepared();
     // Standard error is a pipe that is full after 64 KiB: a terminal stopped by Ctrl-S, a log service

@@ -131,3 +131,50 @@ fn a_carrier_without_its_secret_stays_out_loudly_and_the_rest_works() {
         hub.incidents().into_iter().find(|incident| incident["kind"] == "carrier")
     });
 }
+
+#[test]
+fn what_was_mended_while_the_hub_was_down_is_back_to_normal_after_the_start() {
+    let webhook = Receiver::open(Mood::Fails);
+    let mail = MailServer::open();
+    let mut hub = Hub::prepared();
+    hub.with_webhook("platform", &webhook.url());
+    hub.with_mail(mail.port);
+    mail.trouble("{\"MAIL\": \"451 4.3.0 not now\"}");
+    hub.start();
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    let trouble = |hub: &Hub, kind: &str| {
+        hub.incidents().into_iter().find(|incident| incident["kind"] == kind)
+    };
+    for kind in ["endpoint", "carrier"] {
+        let begun = soon(kind, || trouble(&hub, kind));
+        assert_ne!(begun["back_to_normal"], true, "{begun}");
+    }
+    hub.kill();
+    webhook.becomes(Mood::Takes);
+    mail.trouble("");
+    hub.start();
+    for kind in ["endpoint", "carrier"] {
+        soon(kind, || trouble(&hub, kind).filter(|told| told["back_to_normal"] == true));
+    }
+}
+
+#[test]
+fn without_its_socket_and_its_pages_a_hub_calls_people_and_says_what_it_lacks() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut hub = Hub::prepared();
+    let pages = format!("listen = \"{}\"", taken.local_addr().unwrap());
+    hub.edit("gateway.toml", "listen = \"127.0.0.1:0\"", &pages);
+    std::fs::create_dir_all(hub.path("sock/kept")).unwrap();
+    hub.spawn();
+    soon("a hub that is ready", || hub.log().contains("ready").then_some(()));
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    hub.screen_says(&["紧急求助", "3号楼2单元302"]);
+    let troubles = soon("both faults", || {
+        let told = hub.facts("hub_trouble");
+        (told.len() >= 2).then_some(told)
+    });
+    for subject in ["storage.socket", "console.listen"] {
+        assert!(troubles.iter().any(|fact| fact["trouble"]["subject"] == subject), "{troubles:?}");
+    }
+    assert_eq!(hub.stop(), 0);
+}
