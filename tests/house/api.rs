@@ -334,5 +334,7 @@ fn a_board_says_that_it_is_there_and_is_told_how_the_house_stands() {
         (&boards["boards"][0]["id"], &boards["boards"][0]["sound"]),
         (&"走廊".into(), &"audible".into())
     );
+    let status = hub.does(&["status"]);
+    assert!(status.contains("boards    走廊 can be heard\n"), "{status}");
     assert_eq!(told("loudest").problem(), "cannot-be");
 }
