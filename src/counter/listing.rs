@@ -46,6 +46,9 @@ pub struct DeviceView {
     /// When it was last heard, where anybody remembers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Wall>,
+    /// What is left in its battery in percent, as last said since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub battery: Option<u8>,
     /// Whether its wire says that it is there, where it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub online: Option<bool>,

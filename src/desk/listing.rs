@@ -82,6 +82,7 @@ impl Desk {
                     Some(ago) => Some(self.wall_before(ago)),
                     None => figures.heard.get(&row.id).copied(),
                 },
+                battery: self.intake.batteries.get(&row.id).copied(),
                 online: memory.and_then(|memory| memory.online),
                 open: memory
                     .map(|memory| memory.open.values().copied().collect())

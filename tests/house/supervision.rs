@@ -11,13 +11,22 @@ fn silent(hub: &Hub) -> Vec<Value> {
     hub.incidents().into_iter().filter(|incident| incident["kind"] == "silent").collect()
 }
 
+/// The line of a device in `anling devices`.
+fn listed(hub: &Hub, device: &str) -> String {
+    let all = hub.does(&["devices"]);
+    all.lines().find(|line| line.starts_with(device)).unwrap_or_default().to_owned()
+}
+
 #[test]
 fn a_cord_that_falls_silent_is_a_fault_until_it_speaks_also_over_a_restart() {
     let mut hub = Hub::prepared();
     hub.edit("devices.toml", "label = \"紧急拉绳\"", &format!("label = \"紧急拉绳\"\n{SHORT}"));
     hub.start();
     publish(&hub, "C-01", &topic("C-01", "event"), &press(1, 1, "sos"));
+    assert!(listed(&hub, "C-01").contains(" s ago, battery 84 %"), "{}", listed(&hub, "C-01"));
     let found = soon("the silent cord", || silent(&hub).pop());
+    assert!(hub.does(&["devices"]).starts_with("C-01"), "what needs a technician stands first");
+    assert!(listed(&hub, "C-01").contains("SILENT"), "{}", listed(&hub, "C-01"));
     assert_eq!((&found["class"], &found["device"]), (&"fault".into(), &"C-01".into()), "{found}");
     hub.kill();
     hub.start();
