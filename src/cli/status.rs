@@ -7,8 +7,8 @@ use super::incident::ago;
 use super::loading::{ask, odd_answer};
 use super::{Outcome, print_json, print_text};
 use crate::counter::{
-    ArchiveView, Ask, CarrierView, DeviceCount, EndpointView, LineView, OpenCount, RecordView,
-    Reply, ResponseView, SilentView, Status, WireView,
+    ArchiveView, Ask, BoardView, CarrierView, DeviceCount, EndpointView, LineView, OpenCount,
+    RecordView, Reply, ResponseView, SilentView, Sound, Status, WireView,
 };
 use crate::roster::DutyBy;
 use crate::terms::Wall;
@@ -39,6 +39,9 @@ pub(super) fn ten_lines(status: &Status) -> String {
         if !those.is_empty() {
             let _ = writeln!(out, "{label}  {}", endpoints(&those));
         }
+    }
+    if !status.boards.is_empty() {
+        let _ = writeln!(out, "boards    {}", boards(status));
     }
     let refused = match status.refused {
         0 => String::new(),
@@ -157,6 +160,19 @@ fn carriers(status: &Status) -> String {
         (None, waiting) => format!("{} works, {waiting} waiting", c.carrier),
     };
     status.carriers.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// A board that has said nothing for this long is silent, in ms: as the desk counts those that are
+/// there.
+const BOARD_SILENT_MS: u64 = 60_000;
+
+fn boards(status: &Status) -> String {
+    let one = |board: &BoardView| match (board.heard_ms_ago > BOARD_SILENT_MS, board.sound) {
+        (true, _) => format!("{} SILENT for {}", board.id, ago(board.heard_ms_ago)),
+        (false, Sound::Audible) => format!("{} can be heard", board.id),
+        (false, Sound::Mute) => format!("{} is MUTE", board.id),
+    };
+    status.boards.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn wires(wires: &[WireView]) -> String {

@@ -31,15 +31,16 @@ use super::problem::{Problem, Wrong};
 use crate::counter::{Ask, Beat, EntryView, Follower, Reply, Step};
 use crate::terms::Seq;
 
-/// Facts taken at a time.
-const CHUNK: usize = 256;
+/// Facts taken and sent at a time.
+const CHUNK: usize = 128;
 /// Facts read from the record for one connection. Own choice: a month of a busy centre, a few seconds
 /// of reading.
 const REPLAY_MAX: usize = 20_000;
 /// How long a reader may take nothing. Own choice: what a phone needs to change its network.
 const STALLED: std::time::Duration = std::time::Duration::from_secs(20);
-/// Pieces that wait for a reader beside what the system holds.
-const WAITING_MAX: usize = 16;
+/// Pieces that wait for a reader beside what the system holds: with [`CHUNK`], below 1 MB each, however
+/// slow.
+const WAITING_MAX: usize = 4;
 /// How soon to come again, in ms.
 const RETRY_MS: u32 = 2_000;
 
@@ -164,12 +165,13 @@ impl Teller {
         };
         self.replayed += read.entries.len();
         let mut last = after;
-        for one in &read.entries {
-            if one.seq > last.next() {
-                self.gap(last, one.seq).await?;
+        for run in read.entries.chunk_by(|one, other| one.seq.next() == other.seq) {
+            let [first, ..] = run else { continue };
+            if first.seq > last.next() {
+                self.gap(last, first.seq).await?;
             }
-            self.facts(std::iter::once(one)).await?;
-            last = one.seq;
+            self.facts(run.iter()).await?;
+            last = run.last().map_or(last, |one| one.seq);
         }
         if read.upto > last {
             self.gap(last, read.upto.next()).await?;
@@ -297,7 +299,7 @@ mod tests {
             ends.push(end);
         }
         assert_eq!(seen, (1..=1_500).collect::<Vec<_>>());
-        assert_eq!(ends, [Err(End::Again), Ok(())]);
+        assert_eq!(ends, [Err(End::Again), Err(End::Again), Ok(())]);
     }
 
     #[tokio::test]
@@ -313,8 +315,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_that_takes_nothing_is_closed() {
-        let (_feed, counter) = desk((1..=100).collect());
-        let limits = Limits { replay: 600, stalled: Duration::from_millis(20) };
+        let (_feed, counter) = desk((1..=2_000).collect());
+        let limits = Limits { replay: 2_000, stalled: Duration::from_millis(20) };
         let (mut teller, _waiting) = teller(&counter, 0, limits);
         assert_eq!(teller.tell(None).await, Err(End::Unread));
     }

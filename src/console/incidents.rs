@@ -60,7 +60,7 @@ pub(super) async fn list(
         }
     }
     let after = params.number("after", 0..=u64::MAX)?.map(IncidentId);
-    let ask = Ask::List { all: false, after, most };
+    let ask = Ask::List { after, most };
     let Reply::List(list) = counter.told(ask).await? else { return Err(Problem::busy()) };
     let last = list.incidents.last().filter(|_| list.more);
     let page = Page {

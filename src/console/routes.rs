@@ -69,8 +69,8 @@ fn router(routes: Vec<Route>) -> Router<Counter> {
 pub(super) fn here(counter: Counter) -> Router {
     let api = router(api())
         .method_not_allowed_fallback(problem::no_method)
-        .fallback(problem::no_page)
-        .layer(from_fn(guard));
+        .route_layer(from_fn(guard))
+        .fallback(problem::no_page);
     finished(router(open()).merge(api), counter)
 }
 

@@ -26,10 +26,8 @@ pub enum Ask {
         /// Those that are over as well.
         all: bool,
     },
-    /// Those in memory, a page of them by number.
+    /// The open ones, a page of them by number.
     List {
-        /// Those that are over as well.
-        all: bool,
         /// Only those behind this one.
         #[serde(default)]
         after: Option<IncidentId>,

@@ -15,7 +15,7 @@ pub const LIST_MAX: usize = 500;
 /// Most entries of the record in one answer. Own choice: below 1 MB of a storm's facts.
 pub const ENTRIES_MAX: usize = 1_000;
 
-/// Incidents in memory, a page of them.
+/// Open incidents, a page of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListView {
     /// They, by number.

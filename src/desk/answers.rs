@@ -39,7 +39,7 @@ impl Desk {
                 }
                 None => return self.seek(turn, Ask::IncidentById { id, reader }, reply),
             },
-            Ask::List { all, after, most } => Reply::List(Box::new(self.list(all, after, most))),
+            Ask::List { after, most } => Reply::List(Box::new(self.list(after, most))),
             Ask::Devices { after, most } => {
                 Reply::Devices(Box::new(self.devices(after.as_ref(), most)))
             }

@@ -58,9 +58,9 @@ impl Counts {
 }
 
 impl Desk {
-    pub(super) fn list(&self, all: bool, after: Option<IncidentId>, most: usize) -> ListView {
-        let shown = self.book.incidents().filter(|incident| all || incident.stage.is_open());
-        let (page, more) = page_of(shown, after.as_ref(), most.min(LIST_MAX), |one| &one.id);
+    pub(super) fn list(&self, after: Option<IncidentId>, most: usize) -> ListView {
+        let (page, more) =
+            page_of(self.book.open(), after.as_ref(), most.min(LIST_MAX), |one| &one.id);
         ListView {
             incidents: page.into_iter().map(|incident| self.view(incident)).collect(),
             more,

@@ -208,7 +208,7 @@ fn pages_from_elsewhere_reach_nothing_and_the_network_sees_three_addresses() {
     let accept = "POST /api/v1/incidents/A01/accept";
     assert_eq!(asked(list, &[("host", "evil.example:7580")]), (421, "foreign-host".into()));
     assert_eq!(asked("GET /metrics", &[("host", "evil.example")]), (421, "foreign-host".into()));
-    assert_eq!(asked("GET /nothing", &[("host", "evil.example")]), (421, "foreign-host".into()));
+    assert_eq!(asked("GET /nothing", &[("host", "evil.example")]), (404, "no-page".into()));
     let cross = [("host", "localhost"), ("origin", "http://evil.example")];
     assert_eq!(asked(list, &cross), (403, "cross-site".into()));
     let form = [("host", "localhost"), ("content-type", "text/plain"), ("idempotency-key", "k")];
@@ -334,5 +334,7 @@ fn a_board_says_that_it_is_there_and_is_told_how_the_house_stands() {
         (&boards["boards"][0]["id"], &boards["boards"][0]["sound"]),
         (&"走廊".into(), &"audible".into())
     );
+    let status = hub.does(&["status"]);
+    assert!(status.contains("boards    走廊 can be heard\n"), "{status}");
     assert_eq!(told("loudest").problem(), "cannot-be");
 }
