@@ -61,8 +61,12 @@ fn drain(
     let mut house = House::furnished(dir, port);
     house.run();
     let buttons = Buttons::connect(house.port, DEVICES);
-    std::thread::sleep(SETTLE);
+    // A hub that finds another's record makes its archive and a snapshot first.
+    while !house.is_archived() {
+        std::thread::sleep(ASK_EVERY);
+    }
     buttons.press(0..WARM_UP, RATE, |_| {});
+    std::thread::sleep(SETTLE);
 
     district.returns();
     let (began, left) = wait(|| house.owed(), owed - 1);

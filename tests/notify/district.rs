@@ -286,7 +286,11 @@ async fn signs_of_life_that_are_taken_do_not_hide_that_events_are_not() {
     receiver.now(|_| Reply::ok());
     platform.settles(150).await;
     let down = Health::Down { why: "answered 500".into() };
-    assert_eq!(platform.health, [down, Health::Up], "down until events are taken, and not in turns");
+    assert_eq!(
+        platform.health,
+        [down, Health::Up],
+        "down until events are taken, and not in turns"
+    );
 }
 
 /// A CA in a folder, with what it has signed.
