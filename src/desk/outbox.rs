@@ -324,7 +324,8 @@ impl EndpointOut {
         let names = settings.names_for(endpoint);
         let mut anew = 0;
         if handle.alarms.is_none() {
-            self.waiting.append(&mut self.alarms);
+            // One by one: `append` would build the whole backlog anew.
+            self.waiting.extend(std::mem::take(&mut self.alarms));
         }
         // Alarms first and to the last one: an incident's later events stand among the others.
         let alarms = handle.alarms.as_ref().map(|way| (&mut self.alarms, way));
