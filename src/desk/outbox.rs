@@ -32,8 +32,8 @@ pub(super) const STOP_WITHIN: Wait = Wait::secs(3);
 /// it is their turn. Own choice: two full turns, about 1 MB.
 const WRITTEN_MAX: usize = 1_024;
 /// Events of a backlog that one turn writes for one endpoint; the next turn follows at once. Own choice:
-/// a press that comes meanwhile waits a millisecond for them.
-const ANEW_PER_TURN: usize = 64;
+/// a press that comes meanwhile waits half a millisecond for them.
+const ANEW_PER_TURN: usize = 32;
 /// Tries in a row that must fail before a carrier is in trouble: one relay's hiccup is none.
 const TROUBLE_AFTER: u32 = 3;
 
@@ -324,7 +324,8 @@ impl EndpointOut {
         let names = settings.names_for(endpoint);
         let mut anew = 0;
         if handle.alarms.is_none() {
-            self.waiting.append(&mut self.alarms);
+            // One by one: `append` would build the whole backlog anew.
+            self.waiting.extend(std::mem::take(&mut self.alarms));
         }
         // Alarms first and to the last one: an incident's later events stand among the others.
         let alarms = handle.alarms.as_ref().map(|way| (&mut self.alarms, way));

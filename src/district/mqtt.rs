@@ -85,6 +85,19 @@ enum Sent {
     Life,
 }
 
+/// A connection that is over.
+struct Over {
+    why: String,
+    /// Whether the broker is to blame; else we began the session anew.
+    failed: bool,
+}
+
+impl Over {
+    fn failed(why: impl Into<String>) -> Self {
+        Self { why: why.into(), failed: true }
+    }
+}
+
 /// A polling task that ends with whoever waits for it.
 struct Polling(JoinHandle<()>);
 
@@ -318,17 +331,17 @@ impl Mqtt {
             Turn::Look => {
                 open.look = Box::pin(sleep(LOOK));
                 open.looks = if self.is_busy(&open) { open.looks + 1 } else { 0 };
-                (open.looks >= STUCK).then(|| "it acknowledges nothing".to_owned())
+                (open.looks >= STUCK).then(|| Over::failed("it acknowledges nothing"))
             }
         };
         // What has come meanwhile is heard before anything else is done.
-        for _ in 0..PACKETS {
+        for _ in 0..WINDOW {
             let Some(Ok(polled)) = broken.is_none().then(|| open.polled.try_recv()) else { break };
             broken = self.hear(&mut open, Some(polled));
         }
         match broken {
             None => Line::Open(open),
-            Some(why) => self.give_up(&why),
+            Some(over) => self.give_up(&over),
         }
     }
 
@@ -337,31 +350,38 @@ impl Mqtt {
     }
 
     /// The connection is over: what is unsettled leaves again on the next.
-    fn give_up(&mut self, why: &str) -> Line {
+    fn give_up(&mut self, over: &Over) -> Line {
+        let why = &over.why;
         self.window.rewind();
-        self.ledger.fails(why);
+        if over.failed {
+            self.ledger.fails(why);
+        }
         let pause = self.pace.failed(None);
         tracing::debug!(platform = %self.platform, why, ?pause, "the line to the platform is over");
         Line::Resting(Box::pin(sleep(pause)))
     }
 
-    /// One thing that polling told; why the connection is over, if it is.
-    fn hear(&mut self, open: &mut Connection, polled: Option<Polled>) -> Option<String> {
+    /// One thing that polling told; how the connection is over, if it is.
+    fn hear(&mut self, open: &mut Connection, polled: Option<Polled>) -> Option<Over> {
         let event = match polled {
             Some(Ok(event)) => event,
             Some(Err(why)) => {
                 if is_too_big(&why) {
+                    // The broker would send it with each connection for ever.
                     self.anew = true;
                     self.heed(Err(Misfit::TooLong), Receipt::unasked());
                 }
-                return Some(said(&why));
+                return Some(Over { why: said(&why), failed: !self.anew });
             }
-            None => return Some("the hub was too busy to read it".to_owned()),
+            None => return Some(Over::failed("the hub was too busy to read it")),
         };
         match event {
             Event::Incoming(Packet::ConnAck(_)) => {
+                if std::mem::take(&mut self.anew) {
+                    let why = "the session is begun anew".to_owned();
+                    return Some(Over { why, failed: false });
+                }
                 open.stands = true;
-                self.anew = false;
                 if self.may_speak {
                     // A full queue is impossible here, and would show as silence.
                     let _asked = open.client.try_subscribe(&self.down, QoS::AtLeastOnce);
@@ -433,10 +453,10 @@ impl Mqtt {
         }
     }
 
-    fn acknowledge(open: &mut Connection, publish: &Publish, verdict: Verdict) -> Option<String> {
+    fn acknowledge(open: &mut Connection, publish: &Publish, verdict: Verdict) -> Option<Over> {
         open.unstored = open.unstored.saturating_sub(1);
         let left = verdict == Verdict::Stored && open.client.try_ack(publish).is_ok();
-        (!left).then(|| "a message could not be stored".to_owned())
+        (!left).then(|| Over::failed("a message could not be stored"))
     }
 
     /// Hears what is still acknowledged, says goodbye and reports; whoever stops this sets the limit.

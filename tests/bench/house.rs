@@ -226,11 +226,18 @@ impl House {
         tasks.filter_map(Result::ok).filter_map(time).sum()
     }
 
+    fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&self.says(&["status", "--json"])).unwrap()
+    }
+
     /// How many events are owed to the first endpoint.
     pub fn owed(&self) -> usize {
-        let status: serde_json::Value =
-            serde_json::from_str(&self.says(&["status", "--json"])).unwrap();
-        status["endpoints"][0]["owed"].as_u64().unwrap() as usize
+        self.status()["endpoints"][0]["owed"].as_u64().unwrap() as usize
+    }
+
+    /// Whether the archive has read all there is.
+    pub fn is_archived(&self) -> bool {
+        self.status()["archive"]["state"] == "level"
     }
 
     /// Lines on the duty room's screen.

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anling::district::{self, Ends, Heard, MqttSettings, PlatformSettings, Way};
+use anling::district::{self, Ends, Heard, Misfit, MqttSettings, PlatformSettings, Way};
 use anling::incident::Move;
 use anling::notify::webhook::{
     EndpointHandle, EndpointReport, Health, LifeSign, Settled, StoryLetter,
 };
+use anling::notify::wire::TlsFiles;
 use anling::terms::{EndpointId, HubId, IncidentId, Seq};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use tempfile::TempDir;
@@ -20,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::house::soon;
+use crate::tls::Authority;
 
 const UP: &str = "anling/v1/zs-yunjian/up";
 const DOWN: &str = "anling/v1/zs-yunjian/down";
@@ -35,12 +37,17 @@ struct Mosquitto {
 
 impl Mosquitto {
     async fn open() -> Self {
+        Self::open_with("").await
+    }
+
+    /// With further lines for its listener.
+    async fn open_with(more: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
         let text = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\nmax_queued_messages 0\n"
+            "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\nmax_queued_messages 0\n{more}\n"
         );
         std::fs::write(dir.path().join("mosquitto.conf"), text).unwrap();
         let child = Self::run(&dir);
@@ -181,9 +188,14 @@ struct Platform {
 
 impl Platform {
     fn open(port: u16) -> Self {
+        Self::over("127.0.0.1", port, None)
+    }
+
+    fn over(host: &str, port: u16, tls: Option<TlsFiles>) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let (reports, reported) = mpsc::channel(64);
         let (heard, said) = mpsc::channel(64);
-        let way = MqttSettings { host: "127.0.0.1".into(), port, login: None, tls: None };
+        let way = MqttSettings { host: host.into(), port, login: None, tls };
         let settings = PlatformSettings {
             platform: EndpointId::new("county").unwrap(),
             hub: HubId::new("zs-yunjian").unwrap(),
@@ -310,6 +322,55 @@ async fn what_the_district_says_is_acknowledged_once_it_is_stored_and_comes_agai
     let fourth = soon("rubbish", platform.heard.recv()).await.unwrap();
     assert!(fourth.message.is_err());
     fourth.receipt.stored();
+}
+
+#[tokio::test]
+async fn a_broker_behind_tls_lets_in_who_shows_its_certificate_and_no_other() {
+    let authority = Authority::new();
+    authority.sign("broker", "localhost");
+    authority.sign("hub", "zs-yunjian");
+    let path = |name: &str| authority.file(name).display().to_string();
+    let tls = format!(
+        "cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true",
+        path("ca.crt"),
+        path("broker.crt"),
+        path("broker.key")
+    );
+    let broker = Mosquitto::open_with(&tls).await;
+    let ca_file = Some(authority.file("ca.crt"));
+    let without = TlsFiles { ca_file: ca_file.clone(), client: None };
+    let mut outside = Platform::over("localhost", broker.port, Some(without));
+    outside.offer(1..=1);
+    while outside.health.is_empty() {
+        outside.report().await;
+    }
+    assert!(matches!(outside.health[0], Health::Down { .. }) && outside.settled.is_empty());
+    let client = Some((authority.file("hub.crt"), authority.file("hub.key")));
+    let mut inside = Platform::over("localhost", broker.port, Some(TlsFiles { ca_file, client }));
+    inside.offer(1..=100);
+    inside.settles(100).await;
+}
+
+#[tokio::test]
+async fn a_message_too_large_for_any_packet_does_not_come_for_ever() {
+    let broker = Mosquitto::open().await;
+    let mut platform = Platform::open(broker.port);
+    platform.offer(1..=1);
+    platform.settles(1).await;
+    let film = broker.dir.path().join("film");
+    std::fs::write(&film, vec![b'x'; 300_000]).unwrap();
+    let mut say = Command::new("mosquitto_pub");
+    say.args(["-p", &broker.port.to_string(), "-q", "1", "-t", DOWN, "-f"]).arg(&film);
+    assert!(say.status().unwrap().success());
+    let large = soon("the word of it", platform.heard.recv()).await.unwrap();
+    assert_eq!(large.message, Err(Misfit::TooLong));
+    platform.offer(2..=2);
+    platform.settles(2).await;
+    broker.says(DOWN, r#"{"id":"7f","type":"take-over","incident":"A01"}"#).await;
+    let said = soon("the message", platform.heard.recv()).await.unwrap();
+    assert_eq!(said.message.unwrap().id.as_str(), "7f");
+    said.receipt.stored();
+    assert!(!platform.health.iter().any(|health| matches!(health, Health::Down { .. })));
 }
 
 #[tokio::test]

@@ -9,13 +9,13 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use crate::house::{B14_EVENT, House};
 
 /// A CA in a folder, with what it has signed.
-struct Authority {
+pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     folder: tempfile::TempDir,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "a CA of this test");
@@ -27,7 +27,7 @@ impl Authority {
     }
 
     /// Signs a certificate; `NAME.crt` and `NAME.key` are in the folder.
-    fn sign(&self, file: &str, name: &str) {
+    pub fn sign(&self, file: &str, name: &str) {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -37,7 +37,7 @@ impl Authority {
         std::fs::write(self.file(&format!("{file}.key")), key.serialize_pem()).unwrap();
     }
 
-    fn file(&self, name: &str) -> std::path::PathBuf {
+    pub fn file(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
