@@ -10,6 +10,8 @@
 //! directory runs on it. Secrets stand elsewhere and are looked up by name ([`Secrets`]).
 
 pub mod accepted;
+mod bridged;
+mod bridged_types;
 pub mod codes;
 mod cross;
 mod devices;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::incident::{Carrier, Policy};
-use crate::registry::{DeviceTypes, Row};
+use crate::registry::{DeviceTypes, Family, Row};
 use crate::roster::Roster;
 use crate::terms::{DeviceId, EndpointId, HubId, LinkId, Wait};
 
@@ -87,6 +87,8 @@ pub struct Broker {
     pub tls: Option<BrokerTls>,
     /// First levels of the topics of Zigbee2MQTT; `None` where there is none.
     pub zigbee_base_topic: Option<String>,
+    /// The other bridged families that are heard there, with the topic part that their own begin with.
+    pub families: BTreeMap<Family, String>,
     /// Who may sign in, in the order of the file.
     pub accounts: Vec<Account>,
 }
@@ -150,6 +152,8 @@ pub struct Outside {
     pub native: bool,
     /// First levels of the topics of Zigbee2MQTT; `None` where there is none.
     pub zigbee_base_topic: Option<String>,
+    /// The other bridged families that are heard there, with the topic part that their own begin with.
+    pub families: BTreeMap<Family, String>,
     /// How long it may not be heard before it is a trouble: 10 s to 10 min, default 60 s.
     pub lost_after: Wait,
 }

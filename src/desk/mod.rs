@@ -28,6 +28,7 @@ mod lookup;
 mod outbox;
 mod outside;
 mod ports;
+mod readers;
 mod reload;
 mod socket;
 mod start;

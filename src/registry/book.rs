@@ -234,6 +234,7 @@ mod tests {
             life_safety: true,
             actions: BTreeMap::new(),
             zigbee: Default::default(),
+            bridged: Default::default(),
         };
         DeviceTypes::from([
             ("button".to_owned(), kind(Family::NativeMqtt)),

@@ -170,6 +170,7 @@ mod tests {
             life_safety: true,
             actions: BTreeMap::new(),
             zigbee: ZigbeeType::default(),
+            bridged: Default::default(),
         };
         DeviceTypes::from([("button".to_owned(), button)])
     }

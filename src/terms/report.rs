@@ -51,6 +51,11 @@ pub enum Sign {
 }
 
 impl What {
+    /// What a device says at whose place this begins.
+    pub fn begins(kind: Kind) -> Self {
+        if kind.lasts() { Self::Level { kind, on: true } } else { Self::Pulse(kind) }
+    }
+
     /// Whether this must be on disk before it is acknowledged. Signs of life need not.
     pub fn must_survive(self) -> bool {
         !matches!(self, Self::Sign(_) | Self::Telemetry)

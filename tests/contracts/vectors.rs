@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anling::contract::{
-    Meaning, NativeMqtt, NativeSerial, SerialEvent, SerialFrame, Z2mDevice, Z2mSettings,
-    Zigbee2Mqtt,
+    ChirpStack, FieldDevice, FieldReader, FieldSettings, Meaning, NativeMqtt, NativeSerial, Rtl433,
+    SerialEvent, SerialFrame, Shelly, Tasmota, Words, Z2mDevice, Z2mSettings, Zigbee2Mqtt,
 };
+use anling::registry::{Family, FieldModel};
 use anling::terms::{
-    At, Decoded, Decoder, DeviceId, FeedbackStage, HubId, Inbound, Kind, LinkId, Mark, Receipt,
-    Refusal, RefusalReason, Report, What,
+    At, Decoded, Decoder, DeviceId, FeedbackStage, HubId, Inbound, Kind, LinkId, Mark, Means,
+    Receipt, Refusal, RefusalReason, Report, What,
 };
 use serde::Deserialize;
 
@@ -26,6 +27,9 @@ pub struct VectorFile {
     pub base_topic: Option<String>,
     #[serde(default)]
     pub registered: Vec<Registered>,
+    /// What the reader took before it is asked for commands.
+    #[serde(default)]
+    pub heard: Vec<Earlier>,
     #[serde(default)]
     pub vector: Vec<Vector>,
     #[serde(default)]
@@ -39,6 +43,11 @@ pub struct Registered {
     pub id: String,
     #[serde(default)]
     pub meaning: Meaning,
+    /// Of a bridged family other than Zigbee.
+    #[serde(default)]
+    pub words: Words,
+    /// The model whose words stand in the table of models.
+    pub model: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -199,7 +208,56 @@ pub fn decoder(name: &str, file: &VectorFile) -> Box<dyn Decoder> {
         }
         Some("native-serial") => Box::new(NativeSerial),
         Some("zigbee2mqtt") => Box::new(Zigbee2Mqtt::new(z2m_settings(file))),
-        family => panic!("no decoder for the family {family:?}: name it here"),
+        _ => field_reader(name, file)
+            .unwrap_or_else(|| panic!("no decoder for the family of {name}: name it here")),
+    }
+}
+
+/// The reader of a bridged family, after what it heard before.
+pub fn field_reader(name: &str, file: &VectorFile) -> Option<Box<dyn FieldReader>> {
+    let family = name.split('/').next()?;
+    let family = Family::BRIDGED.into_iter().find(|known| known.word() == family)?;
+    let settings = field_settings(family, file);
+    let mut reader: Box<dyn FieldReader> = match family {
+        Family::Chirpstack => Box::new(ChirpStack::new(settings)),
+        Family::Tasmota => Box::new(Tasmota::new(settings)),
+        Family::Shelly => Box::new(Shelly::new(settings)),
+        Family::Rtl433 => Box::new(Rtl433::new(settings)),
+        _ => return None,
+    };
+    for earlier in &file.heard {
+        let at = At(NOW.0 - earlier.ms_earlier);
+        let bytes = earlier.payload.clone().into_bytes();
+        reader.take(at, &inbound(&earlier.topic, bytes, earlier.retained, at));
+    }
+    Some(reader)
+}
+
+fn field_settings(family: Family, file: &VectorFile) -> FieldSettings {
+    let add = |words: &mut Words, model: &FieldModel| {
+        words.life_safety |= model.life_safety;
+        words.codec = model.codec.map(str::to_owned);
+        words.strangers = model.strangers;
+        for (word, means) in model.words {
+            words.add_of_model(word, Means::from_word(means).unwrap());
+        }
+    };
+    let device = |row: &Registered| {
+        let mut words = row.words.clone();
+        if let Some(model) = &row.model {
+            add(&mut words, FieldModel::find(family, model).unwrap());
+        }
+        (row.name.clone(), FieldDevice { id: DeviceId::new(&row.id).unwrap(), words })
+    };
+    let model = |model: &FieldModel| {
+        let mut words = Words::default();
+        add(&mut words, model);
+        (model.name.to_owned(), words)
+    };
+    FieldSettings {
+        base_topic: file.base_topic.clone().unwrap_or_default(),
+        names: file.registered.iter().map(device).collect(),
+        models: FieldModel::of(family).map(model).collect(),
     }
 }
 

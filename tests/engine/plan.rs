@@ -103,6 +103,7 @@ pub fn types() -> DeviceTypes {
             life_safety,
             actions: BTreeMap::new(),
             zigbee: Default::default(),
+            bridged: Default::default(),
         };
         (name.to_owned(), made)
     };

@@ -263,6 +263,7 @@ fn types() -> DeviceTypes {
         life_safety: true,
         actions: BTreeMap::new(),
         zigbee: Default::default(),
+        bridged: Default::default(),
     };
     DeviceTypes::from([("button".to_owned(), button)])
 }
