@@ -200,6 +200,18 @@ fn every_word_of_the_native_table_and_every_reason_has_a_vector() {
             ],
         ),
         (
+            "json",
+            &[
+                "foreign_topic",
+                "truncated",
+                "malformed",
+                "unknown_kind",
+                "trailing_bytes",
+                "too_long",
+                "empty_signal",
+            ],
+        ),
+        (
             "rtl_433",
             &[
                 "foreign_topic",

@@ -76,6 +76,7 @@ codes! {
     ZIGBEE_NOT_LINKED Warning "zigbee-not-linked": "Zigbee devices are registered and cannot be heard", "no [link.broker.zigbee2mqtt]";
     FAMILY_TOPICS Problem "family-topics": "two families on one broker claim the same topics", "[link.broker.chirpstack] with base_topic = \"zigbee2mqtt\"";
     FAMILY_NOT_LINKED Warning "family-not-linked": "devices of a bridged family are registered and cannot be heard", "no [link.broker.chirpstack]";
+    SOURCE_NAMELESS Problem "source-nameless": "a JSON source that does not say which device a message is from", "no device and no + in topic";
     BAD_FEEDBACK Problem "bad-feedback": "not the bytes that show how far a call has come", "feedback = { stored = \"FF2\" }";
     BROKER_UNHEARD Problem "broker-unheard": "a broker elsewhere from which nothing would be heard", "native = false without zigbee2mqtt";
     BROKER_TWICE Warning "broker-twice": "two links are the same broker", "two tables with one host and port";

@@ -139,10 +139,11 @@ fn zigbee(read: &Read<'_>, out: &mut Findings<'_>) {
 
 /// Devices of a bridged family that no link listens for.
 fn bridged(read: &Read<'_>, out: &mut Findings<'_>) {
-    let here = read.links.broker.iter().flat_map(|broker| broker.families.keys());
-    let elsewhere = read.links.outside.iter().flat_map(|(_, said)| said.value.families.keys());
-    let heard: BTreeSet<Family> = here.chain(elsewhere).copied().collect();
-    for family in Family::BRIDGED.into_iter().filter(|family| !heard.contains(family)) {
+    let here = read.links.broker.iter().flat_map(|broker| broker.bridged.heard());
+    let elsewhere = read.links.outside.iter().flat_map(|(_, said)| said.value.bridged.heard());
+    let heard: BTreeSet<Family> = here.chain(elsewhere).collect();
+    let all = Family::BRIDGED.into_iter().chain([Family::Json]);
+    for family in all.filter(|family| !heard.contains(family)) {
         let mut its = read.devices().filter(|(device, _)| read.family(device) == Some(family));
         let Some((device, at)) = its.next().filter(|_| out.is_whole("links.toml")) else {
             continue;

@@ -12,7 +12,7 @@ use crate::registry::{DeviceType, DeviceTypes, Family, ZIGBEE_MODELS, ZigbeeMode
 use crate::terms::{Class, Kind};
 
 /// Families by their words.
-const FAMILIES: [Family; 7] = [
+const FAMILIES: [Family; 8] = [
     Family::NativeMqtt,
     Family::NativeSerial,
     Family::Zigbee2mqtt,
@@ -20,6 +20,7 @@ const FAMILIES: [Family; 7] = [
     Family::Tasmota,
     Family::Shelly,
     Family::Rtl433,
+    Family::Json,
 ];
 
 /// Words an action may mean beside the kinds'.

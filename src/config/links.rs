@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::bridged::read_families;
+use super::bridged::read_bridged;
 use super::codes;
 use super::gateway::address;
 use super::mqtt::{BrokerConf, check_twice, read_outside};
@@ -86,7 +86,7 @@ fn read_broker(
     let tls = section.section(out, "tls").and_then(|part| read_tls(part, out));
     let zigbee =
         section.section(out, "zigbee2mqtt").map(|part| base_topic(part, out, "zigbee2mqtt"));
-    let families = read_families(&mut section, zigbee.as_deref(), out);
+    let bridged = read_bridged(&mut section, zigbee.as_deref(), out);
     let mut accounts = Vec::new();
     for (name, account) in section.named(out, "account") {
         accounts.extend(read_account(&name, account, out, secrets, &mut links.devices));
@@ -99,7 +99,7 @@ fn read_broker(
         max_connections: usize::try_from(max).unwrap_or(usize::MAX),
         tls,
         zigbee_base_topic: zigbee,
-        families,
+        bridged,
         accounts,
     });
 }
@@ -231,7 +231,7 @@ fn filters<'a>(list: Vec<Said<&'a str>>, out: &mut Findings<'_>) -> Vec<Said<&'a
 }
 
 /// MQTT 5, 4.7: `+` fills a level, `#` fills the last one.
-fn is_filter(text: &str) -> bool {
+pub(super) fn is_filter(text: &str) -> bool {
     let mut levels = text.split('/').peekable();
     if text.is_empty() || text.len() > usize::from(u16::MAX) || text.contains('\0') {
         return false;

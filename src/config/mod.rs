@@ -17,6 +17,7 @@ mod cross;
 mod devices;
 mod files;
 mod gateway;
+mod json_sources;
 mod ladders;
 mod links;
 mod mqtt;

@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::bridged::read_families;
+use super::bridged::read_bridged;
 use super::codes;
 use super::files::{FILE_MAX_BYTES, Files};
 use super::links::base_topic;
@@ -76,8 +76,8 @@ pub(super) fn read_outside(
     let native = section.flag(out, "native", true).value;
     let zigbee =
         section.section(out, "zigbee2mqtt").map(|part| base_topic(part, out, "zigbee2mqtt"));
-    let families = read_families(&mut section, zigbee.as_deref(), out);
-    if !native && zigbee.is_none() && families.is_empty() {
+    let bridged = read_bridged(&mut section, zigbee.as_deref(), out);
+    if !native && zigbee.is_none() && bridged.is_empty() {
         let message = format!("nothing would be heard from {}", name.value);
         let help = "take native = false out, or add [link.mqtt.NAME.zigbee2mqtt]";
         out.add(&codes::BROKER_UNHEARD, &at, message, help);
@@ -96,7 +96,7 @@ pub(super) fn read_outside(
         ca_file: ca_file.map(|said| PathBuf::from(said.value)),
         native,
         zigbee_base_topic: zigbee,
-        families,
+        bridged,
         lost_after,
     };
     Some((link?, Said { value: outside, at }))

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::incident::{Carrier, Policy};
 use crate::registry::{DeviceTypes, Family, Row};
 use crate::roster::Roster;
-use crate::terms::{DeviceId, EndpointId, HubId, LinkId, Wait};
+use crate::terms::{DeviceId, EndpointId, HubId, JsonSource, LinkId, Wait};
 
 /// Everything a hub runs on.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,8 +87,8 @@ pub struct Broker {
     pub tls: Option<BrokerTls>,
     /// First levels of the topics of Zigbee2MQTT; `None` where there is none.
     pub zigbee_base_topic: Option<String>,
-    /// The other bridged families that are heard there, with the topic part that their own begin with.
-    pub families: BTreeMap<Family, String>,
+    /// What else is heard there.
+    pub bridged: Bridged,
     /// Who may sign in, in the order of the file.
     pub accounts: Vec<Account>,
 }
@@ -133,6 +133,28 @@ pub enum Reach {
     Local,
 }
 
+/// What is heard on a link beside the native contract and Zigbee2MQTT.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bridged {
+    /// Families, with the topic part that their own begin with.
+    pub families: BTreeMap<Family, String>,
+    /// Sources of JSON of any form, in the order of the file.
+    pub sources: Vec<JsonSource>,
+}
+
+impl Bridged {
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.families.is_empty() && self.sources.is_empty()
+    }
+
+    /// The families that are heard.
+    pub fn heard(&self) -> impl Iterator<Item = Family> {
+        let json = (!self.sources.is_empty()).then_some(Family::Json);
+        self.families.keys().copied().chain(json)
+    }
+}
+
 /// A broker that others run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outside {
@@ -152,8 +174,8 @@ pub struct Outside {
     pub native: bool,
     /// First levels of the topics of Zigbee2MQTT; `None` where there is none.
     pub zigbee_base_topic: Option<String>,
-    /// The other bridged families that are heard there, with the topic part that their own begin with.
-    pub families: BTreeMap<Family, String>,
+    /// What else is heard there.
+    pub bridged: Bridged,
     /// How long it may not be heard before it is a trouble: 10 s to 10 min, default 60 s.
     pub lost_after: Wait,
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::Heard;
 use crate::terms::{
-    At, Command, Decoded, Decoder, DeviceId, Kind, Mark, Means, RefusalReason, Wait, What,
+    At, Command, Decoded, Decoder, DeviceId, Kind, Mark, Means, RefusalReason, Wait, Wall, What,
 };
 
 /// Longest message of a bridged device in bytes. Own choice: four times a ChirpStack uplink heard by
@@ -223,6 +223,7 @@ impl Field {
             test: false,
             radio: false,
             battery: None,
+            said_at: None,
             mark: None,
         }
     }
@@ -267,6 +268,8 @@ pub(super) struct Told<'a> {
     /// Anybody with a transmitter may have sent it: it calls, and neither cancels nor ends anything.
     pub(super) radio: bool,
     pub(super) battery: Option<u8>,
+    /// The device's own time.
+    pub(super) said_at: Option<Wall>,
     /// The sender's own count, for the first press of the message.
     pub(super) mark: Option<Mark>,
 }
@@ -373,7 +376,7 @@ impl Told<'_> {
         let mut decoded = Vec::with_capacity(said.len() + 1);
         for (what, test) in said {
             let mut report = self.heard.report(self.device.clone(), what);
-            (report.test, report.battery) = (test, self.battery);
+            (report.test, report.battery, report.said_at) = (test, self.battery, self.said_at);
             if matches!(what, What::Pulse(_) | What::Cancel) {
                 // One count answers one report: the engine takes a second with it for a repeat.
                 report.mark = mark.take();

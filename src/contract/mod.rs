@@ -11,6 +11,7 @@
 //! | Tasmota | `<base>/tele/<topic>/…`, `<base>/stat/<topic>/RESULT` | [`Tasmota`] | – |
 //! | Shelly | `<base>/<id>/…`, `<id>/{events/rpc,status/…,online}` | [`Shelly`] | – |
 //! | rtl_433 | `<base>/<host>/events` | [`Rtl433`] | – |
+//! | JSON of any form | each source's own filter | [`JsonAny`] | – |
 //!
 //! The room is pure: time comes in with the message, and nothing is logged. Whatever the bytes, a
 //! decoder answers with reports and refusals, never with a panic; a refusal names the device wherever
@@ -21,6 +22,7 @@
 mod chirpstack;
 mod field;
 mod json;
+mod json_any;
 mod milesight;
 mod native_mqtt;
 mod native_serial;
@@ -36,6 +38,7 @@ pub use chirpstack::ChirpStack;
 pub use field::{
     FIELD_MAX_BYTES, FIELD_REMEMBERED_MAX, Feedback, FieldDevice, FieldReader, FieldSettings, Words,
 };
+pub use json_any::JsonAny;
 pub use native_mqtt::{NATIVE_MAX_BYTES, NATIVE_NEWEST, NATIVE_OLDEST, NativeMqtt, encode, kinds};
 pub use native_serial::{
     NativeSerial, SERIAL_DELIMITER, SERIAL_FAMILY, SERIAL_NEWEST, SERIAL_OLDEST, SERIAL_PIECE_MAX,
@@ -67,6 +70,7 @@ impl Heard<'_> {
             retained: self.inbound.retained,
             hold_ms: None,
             battery: None,
+            said_at: None,
             heard_at: self.at,
         }
     }

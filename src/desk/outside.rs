@@ -96,11 +96,11 @@ impl OutsideParts {
                 narrow.extend([format!("{base}/{name}"), format!("{base}/{name}/availability")]);
             }
         }
-        for (family, base) in &configured.families {
-            let filters = family.filters(base);
-            narrow.extend(filters.clone());
-            topics.extend(filters);
-        }
+        let families = configured.bridged.families.iter().flat_map(|(f, base)| f.filters(base));
+        let sources = configured.bridged.sources.iter().map(|source| source.topic.clone());
+        let bridged: Vec<String> = families.chain(sources).collect();
+        topics.extend(bridged.clone());
+        narrow.extend(bridged);
         Ok(MqttSettings {
             link: link.clone(),
             host: configured.host.clone(),

@@ -7,27 +7,33 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::settings::Settings;
+use crate::config::settings::{Bridged, Settings};
 use crate::contract::{
-    ChirpStack, Feedback, FieldDevice, FieldReader, FieldSettings, Rtl433, Shelly, Tasmota, Words,
+    ChirpStack, Feedback, FieldDevice, FieldReader, FieldSettings, JsonAny, Rtl433, Shelly,
+    Tasmota, Words,
 };
 use crate::link::broker::LINK as BROKER_LINK;
 use crate::registry::{DeviceType, Family, FieldModel, Registry};
-use crate::terms::{At, Command, Decoded, Inbound, LinkId, Means};
+use crate::terms::{At, Command, Decoded, Inbound, JsonSource, LinkId, Means};
 
 /// One reader of a wire.
 struct Reader {
-    family: Family,
-    base: String,
+    wanted: Wanted,
     reads: Box<dyn FieldReader>,
+}
+
+/// What a reader is made for.
+#[derive(Debug, Clone, PartialEq)]
+enum Wanted {
+    /// A family, with the topic part that its own begin with.
+    Family(Family, String),
+    /// A source of JSON of any form.
+    Source(JsonSource),
 }
 
 /// All of them.
 #[derive(Default)]
 pub(super) struct Readers(BTreeMap<LinkId, Vec<Reader>>);
-
-/// Families and bases of each wire.
-type Wanted<'s> = BTreeMap<LinkId, &'s BTreeMap<Family, String>>;
 
 impl Readers {
     pub(super) fn new(settings: &Settings, registry: &Registry) -> Self {
@@ -36,22 +42,21 @@ impl Readers {
         readers
     }
 
-    /// Takes another config or registry; what devices said before is kept where the family stays.
+    /// Takes another config or registry; what devices said before is kept where a reader stays.
     pub(super) fn renew(&mut self, settings: &Settings, registry: &Registry) {
-        let wanted = wanted(settings);
-        self.0.retain(|link, _| wanted.contains_key(link));
-        for (link, families) in wanted {
+        let all = wanted(settings);
+        self.0.retain(|link, _| all.contains_key(link));
+        for (link, wanted) in all {
             let readers = self.0.entry(link).or_default();
-            readers.retain(|reader| families.get(&reader.family) == Some(&reader.base));
-            for (family, base) in families {
-                let known = field_settings(*family, base, settings, registry);
-                match readers.iter_mut().find(|reader| reader.family == *family) {
+            readers.retain(|reader| wanted.contains(&reader.wanted));
+            for wanted in wanted {
+                let known = wanted.known(settings, registry);
+                match readers.iter_mut().find(|reader| reader.wanted == wanted) {
                     Some(reader) => reader.reads.set(known),
-                    None => readers.extend(reader(*family, known).map(|reads| Reader {
-                        family: *family,
-                        base: base.clone(),
-                        reads,
-                    })),
+                    None => {
+                        let made = wanted.reader(known);
+                        readers.extend(made.map(|reads| Reader { wanted, reads }));
+                    }
                 }
             }
         }
@@ -78,22 +83,35 @@ impl Readers {
     }
 }
 
-fn wanted(settings: &Settings) -> Wanted<'_> {
-    let here = settings.broker.as_ref().map(|broker| &broker.families);
-    let here = LinkId::new(BROKER_LINK).ok().zip(here);
-    let elsewhere =
-        settings.outside.iter().map(|(link, outside)| (link.clone(), &outside.families));
-    here.into_iter().chain(elsewhere).filter(|(_, families)| !families.is_empty()).collect()
+impl Wanted {
+    fn known(&self, settings: &Settings, registry: &Registry) -> FieldSettings {
+        match self {
+            Self::Family(family, base) => field_settings(*family, base, settings, registry),
+            Self::Source(_) => field_settings(Family::Json, "", settings, registry),
+        }
+    }
+
+    fn reader(&self, known: FieldSettings) -> Option<Box<dyn FieldReader>> {
+        Some(match self {
+            Self::Source(source) => Box::new(JsonAny::new(source.clone(), known)),
+            Self::Family(Family::Chirpstack, _) => Box::new(ChirpStack::new(known)),
+            Self::Family(Family::Tasmota, _) => Box::new(Tasmota::new(known)),
+            Self::Family(Family::Shelly, _) => Box::new(Shelly::new(known)),
+            Self::Family(Family::Rtl433, _) => Box::new(Rtl433::new(known)),
+            Self::Family(..) => return None,
+        })
+    }
 }
 
-fn reader(family: Family, known: FieldSettings) -> Option<Box<dyn FieldReader>> {
-    Some(match family {
-        Family::Chirpstack => Box::new(ChirpStack::new(known)),
-        Family::Tasmota => Box::new(Tasmota::new(known)),
-        Family::Shelly => Box::new(Shelly::new(known)),
-        Family::Rtl433 => Box::new(Rtl433::new(known)),
-        _ => return None,
-    })
+fn wanted(settings: &Settings) -> BTreeMap<LinkId, Vec<Wanted>> {
+    let of = |bridged: &Bridged| -> Vec<Wanted> {
+        let families = bridged.families.iter().map(|(f, base)| Wanted::Family(*f, base.clone()));
+        families.chain(bridged.sources.iter().cloned().map(Wanted::Source)).collect()
+    };
+    let here = settings.broker.as_ref().map(|broker| of(&broker.bridged));
+    let here = LinkId::new(BROKER_LINK).ok().zip(here);
+    let outside = settings.outside.iter().map(|(link, o)| (link.clone(), of(&o.bridged)));
+    here.into_iter().chain(outside).filter(|(_, wanted)| !wanted.is_empty()).collect()
 }
 
 fn field_settings(

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{At, DeviceId, Inbound, Kind};
+use super::{At, DeviceId, Inbound, Kind, Wall};
 
 /// What a device said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +100,10 @@ pub struct Report {
     /// Battery in percent, 0–100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub battery: Option<u8>,
+    /// When it was by the device's own clock, where the device says so: for people who read the record,
+    /// never for a deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_at: Option<Wall>,
     /// When the hub received it.
     pub heard_at: At,
 }
