@@ -211,6 +211,7 @@ fn every_word_of_the_native_table_and_every_reason_has_a_vector() {
                 "empty_signal",
             ],
         ),
+        ("esphome", &["foreign_topic", "truncated", "malformed", "unknown_kind", "too_long"]),
         (
             "rtl_433",
             &[

@@ -12,13 +12,14 @@ use crate::registry::{DeviceType, DeviceTypes, Family, ZIGBEE_MODELS, ZigbeeMode
 use crate::terms::{Class, Kind};
 
 /// Families by their words.
-const FAMILIES: [Family; 8] = [
+const FAMILIES: [Family; 9] = [
     Family::NativeMqtt,
     Family::NativeSerial,
     Family::Zigbee2mqtt,
     Family::Chirpstack,
     Family::Tasmota,
     Family::Shelly,
+    Family::Esphome,
     Family::Rtl433,
     Family::Json,
 ];

@@ -10,6 +10,7 @@
 //! | ChirpStack v4 | `<base>/<application>/device/<DevEUI>/event/…` | [`ChirpStack`] | its downlink queue |
 //! | Tasmota | `<base>/tele/<topic>/…`, `<base>/stat/<topic>/RESULT` | [`Tasmota`] | – |
 //! | Shelly | `<base>/<id>/…`, `<id>/{events/rpc,status/…,online}` | [`Shelly`] | – |
+//! | ESPHome | `<base>/<node>/{status,<component>/<object>/state}` | [`EspHome`] | – |
 //! | rtl_433 | `<base>/<host>/events` | [`Rtl433`] | – |
 //! | JSON of any form | each source's own filter | [`JsonAny`] | – |
 //!
@@ -20,6 +21,7 @@
 //! another kind. A decoder's memory only joins what belongs together and may be lost at any time.
 
 mod chirpstack;
+mod esphome;
 mod field;
 mod json;
 mod json_any;
@@ -35,6 +37,7 @@ mod z2m_message;
 mod zigbee2mqtt;
 
 pub use chirpstack::ChirpStack;
+pub use esphome::EspHome;
 pub use field::{
     FIELD_MAX_BYTES, FIELD_REMEMBERED_MAX, Feedback, FieldDevice, FieldReader, FieldSettings, Words,
 };

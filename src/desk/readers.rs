@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use crate::config::settings::{Bridged, Settings};
 use crate::contract::{
-    ChirpStack, Feedback, FieldDevice, FieldReader, FieldSettings, JsonAny, Rtl433, Shelly,
-    Tasmota, Words,
+    ChirpStack, EspHome, Feedback, FieldDevice, FieldReader, FieldSettings, JsonAny, Rtl433,
+    Shelly, Tasmota, Words,
 };
 use crate::link::broker::LINK as BROKER_LINK;
 use crate::registry::{DeviceType, Family, FieldModel, Registry};
@@ -97,6 +97,7 @@ impl Wanted {
             Self::Family(Family::Chirpstack, _) => Box::new(ChirpStack::new(known)),
             Self::Family(Family::Tasmota, _) => Box::new(Tasmota::new(known)),
             Self::Family(Family::Shelly, _) => Box::new(Shelly::new(known)),
+            Self::Family(Family::Esphome, _) => Box::new(EspHome::new(known)),
             Self::Family(Family::Rtl433, _) => Box::new(Rtl433::new(known)),
             Self::Family(..) => return None,
         })

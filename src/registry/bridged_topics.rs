@@ -6,7 +6,8 @@ use super::Family;
 impl Family {
     /// The families that speak over MQTT through a bridge or a firmware of their own and have a table
     /// of their own in `links.toml`, Zigbee2MQTT aside.
-    pub const BRIDGED: [Self; 4] = [Self::Chirpstack, Self::Tasmota, Self::Shelly, Self::Rtl433];
+    pub const BRIDGED: [Self; 5] =
+        [Self::Chirpstack, Self::Tasmota, Self::Shelly, Self::Esphome, Self::Rtl433];
 
     /// Whether its words are read by tables, `path=value`.
     pub fn is_bridged(self) -> bool {
@@ -21,6 +22,7 @@ impl Family {
             Self::Chirpstack => "application",
             Self::Tasmota | Self::Json => "",
             Self::Shelly => "shellies",
+            Self::Esphome => "esphome",
             Self::Rtl433 => "rtl_433",
         }
     }
@@ -44,6 +46,7 @@ impl Family {
                 &["tele/+/LWT", "tele/+/STATE", "tele/+/SENSOR", "tele/+/RESULT", "stat/+/RESULT"]
             }
             Self::Shelly => &["#"],
+            Self::Esphome => &["+/status", "+/+/+/state"],
             Self::Rtl433 => &["+/events"],
         };
         let mut filters: Vec<String> = leaves.iter().map(|leaf| below(base, leaf)).collect();

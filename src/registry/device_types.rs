@@ -22,6 +22,8 @@ pub enum Family {
     Tasmota,
     /// Shelly, both generations.
     Shelly,
+    /// ESPHome.
+    Esphome,
     /// 433 MHz behind rtl_433.
     #[serde(rename = "rtl_433")]
     Rtl433,
@@ -39,6 +41,7 @@ impl Family {
             Self::Chirpstack => "chirpstack",
             Self::Tasmota => "tasmota",
             Self::Shelly => "shelly",
+            Self::Esphome => "esphome",
             Self::Rtl433 => "rtl_433",
             Self::Json => "json",
         }

@@ -28,6 +28,16 @@ pub struct FieldModel {
 
 const MILESIGHT: Option<&str> = Some("milesight");
 
+/// A device class of ESPHome and Home Assistant. Their own names of classes; `safety` and `problem` say
+/// too little to mean something everywhere.
+const fn class(
+    name: &'static str,
+    life_safety: bool,
+    words: &'static [(&'static str, &'static str)],
+) -> FieldModel {
+    FieldModel { family: Family::Esphome, name, life_safety, strangers: false, codec: None, words }
+}
+
 /// The models, by family and name.
 pub const FIELD_MODELS: &[FieldModel] = &[
     FieldModel {
@@ -68,6 +78,22 @@ pub const FIELD_MODELS: &[FieldModel] = &[
         codec: MILESIGHT,
         words: &[("leakage_status=leak", "water"), ("leakage_status=normal", "water off")],
     },
+    class(
+        "battery",
+        false,
+        &[("binary_sensor=on", "low_battery"), ("binary_sensor=off", "low_battery off")],
+    ),
+    class("carbon_monoxide", true, &[("binary_sensor=on", "co"), ("binary_sensor=off", "co off")]),
+    class("door", false, &[("binary_sensor=on", "open"), ("binary_sensor=off", "closed")]),
+    class("gas", true, &[("binary_sensor=on", "gas"), ("binary_sensor=off", "gas off")]),
+    class("moisture", false, &[("binary_sensor=on", "water"), ("binary_sensor=off", "water off")]),
+    class("motion", false, &[("binary_sensor=on", "motion"), ("binary_sensor=off", "still")]),
+    class("occupancy", false, &[("binary_sensor=on", "present"), ("binary_sensor=off", "absent")]),
+    class("opening", false, &[("binary_sensor=on", "open"), ("binary_sensor=off", "closed")]),
+    class("presence", false, &[("binary_sensor=on", "present"), ("binary_sensor=off", "absent")]),
+    class("smoke", true, &[("binary_sensor=on", "smoke"), ("binary_sensor=off", "smoke off")]),
+    class("tamper", false, &[("binary_sensor=on", "tamper"), ("binary_sensor=off", "tamper off")]),
+    class("window", false, &[("binary_sensor=on", "open"), ("binary_sensor=off", "closed")]),
     FieldModel {
         family: Family::Rtl433,
         name: "Chuango-Security",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anling::contract::{
-    ChirpStack, FieldDevice, FieldReader, FieldSettings, JsonAny, Meaning, NativeMqtt,
+    ChirpStack, EspHome, FieldDevice, FieldReader, FieldSettings, JsonAny, Meaning, NativeMqtt,
     NativeSerial, Rtl433, SerialEvent, SerialFrame, Shelly, Tasmota, Words, Z2mDevice, Z2mSettings,
     Zigbee2Mqtt,
 };
@@ -247,6 +247,7 @@ pub fn field_reader(name: &str, file: &VectorFile) -> Option<Box<dyn FieldReader
         Family::Chirpstack => Box::new(ChirpStack::new(settings)),
         Family::Tasmota => Box::new(Tasmota::new(settings)),
         Family::Shelly => Box::new(Shelly::new(settings)),
+        Family::Esphome => Box::new(EspHome::new(settings)),
         Family::Rtl433 => Box::new(Rtl433::new(settings)),
         _ => return None,
     };
