@@ -6,6 +6,7 @@
 mod archive;
 mod calls;
 mod devices;
+mod families;
 mod hub;
 mod imports;
 mod life;
