@@ -22,7 +22,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use vectors::{NOW, VectorFile, decoder, device, files, inbound, mark, vector_files, what};
+use vectors::{
+    NOW, VectorFile, decoder, device, field_reader, files, inbound, mark, vector_files, what,
+};
 
 #[test]
 fn every_message_is_read_exactly_as_written_down() {
@@ -49,9 +51,11 @@ fn every_command_is_written_exactly_as_written_down() {
                 mark: vector.mark.as_deref().map(mark),
                 stage: vector.stage,
             };
-            let written = match &file.hub {
-                Some(hub) => contract::encode(&command, &HubId::new(hub).unwrap()),
-                None => {
+            let bridged = field_reader(&name, &file);
+            let written = match (&file.hub, bridged) {
+                (Some(hub), _) => contract::encode(&command, &HubId::new(hub).unwrap()),
+                (None, Some(reader)) => reader.encode(&command).unwrap(),
+                (None, None) => {
                     let name = vector.device.strip_prefix("native-serial:").unwrap();
                     let address = contract::serial_address(name).unwrap();
                     (String::new(), contract::encode_serial(address, &command).unwrap())
@@ -80,6 +84,29 @@ fn every_cut_of_every_message_is_refused_or_harmless() {
                         vector.name,
                         report.what
                     );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_every_message_is_refused_or_understood() {
+    for stem in ["uplink", "refused"] {
+        for (name, file) in vector_files(stem) {
+            for vector in file.vector.iter().filter(|vector| vector.repeated.is_none()) {
+                let mut reader = decoder(&name, &file);
+                let mut bytes = vector.bytes();
+                for bit in 0..bytes.len() * 8 {
+                    bytes[bit / 8] ^= 1 << (bit % 8);
+                    for decoded in vector.decode(&mut *reader, bytes.clone()) {
+                        let heard_at = match decoded {
+                            Decoded::Report(report) => report.heard_at,
+                            Decoded::Refusal(refusal) => refusal.heard_at,
+                        };
+                        assert_eq!(heard_at, NOW, "{name}: {}", vector.name);
+                    }
+                    bytes[bit / 8] ^= 1 << (bit % 8);
                 }
             }
         }
@@ -135,6 +162,65 @@ fn every_word_of_the_native_table_and_every_reason_has_a_vector() {
                 "trailing_bytes",
                 "too_long",
                 "empty_signal",
+            ],
+        ),
+        (
+            "chirpstack",
+            &[
+                "foreign_topic",
+                "truncated",
+                "malformed",
+                "unknown_kind",
+                "trailing_bytes",
+                "out_of_range",
+                "too_long",
+            ],
+        ),
+        (
+            "tasmota",
+            &[
+                "foreign_topic",
+                "truncated",
+                "malformed",
+                "unknown_kind",
+                "trailing_bytes",
+                "too_long",
+            ],
+        ),
+        (
+            "shelly",
+            &[
+                "foreign_topic",
+                "truncated",
+                "malformed",
+                "unknown_kind",
+                "trailing_bytes",
+                "too_long",
+                "empty_signal",
+            ],
+        ),
+        (
+            "json",
+            &[
+                "foreign_topic",
+                "truncated",
+                "malformed",
+                "unknown_kind",
+                "trailing_bytes",
+                "too_long",
+                "empty_signal",
+            ],
+        ),
+        ("esphome", &["foreign_topic", "truncated", "malformed", "unknown_kind", "too_long"]),
+        (
+            "rtl_433",
+            &[
+                "foreign_topic",
+                "truncated",
+                "malformed",
+                "unknown_kind",
+                "trailing_bytes",
+                "too_long",
             ],
         ),
     ] {
@@ -290,6 +376,30 @@ fn any_json() -> impl Strategy<Value = Value> {
             "online",
             "",
             "action_code",
+            "data",
+            "object",
+            "button_event",
+            "events",
+            "alarm_type",
+            "Button1",
+            "Action",
+            "RfReceived",
+            "Data",
+            "ZbReceived",
+            "ZoneStatus",
+            "method",
+            "NotifyEvent",
+            "NotifyStatus",
+            "params",
+            "component",
+            "event",
+            "event_cnt",
+            "smoke:0",
+            "alarm",
+            "model",
+            "id",
+            "cmd",
+            "X10-Security",
         ])
     };
     let leaf = prop_oneof![
@@ -311,7 +421,18 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 fn any_topic() -> impl Strategy<Value = String> {
-    let name = prop::sample::select(vec!["B-14", "三号楼/501-按钮", "keypad", "x", "", "bridge"]);
+    let name = prop::sample::select(vec![
+        "B-14",
+        "三号楼/501-按钮",
+        "keypad",
+        "x",
+        "",
+        "bridge",
+        "24e124535b310001",
+        "button-301",
+        "shellyplusi4-a8032abe54dc",
+        "box",
+    ]);
     let last = prop::sample::select(vec![
         "",
         "/event",
@@ -323,9 +444,28 @@ fn any_topic() -> impl Strategy<Value = String> {
         "/smoke",
         "/set",
         "/",
+        "/event/up",
+        "/event/status",
+        "/LWT",
+        "/RESULT",
+        "/events/rpc",
+        "/status/smoke:0",
+        "/input_event/0",
+        "/sensor/smoke",
+        "/online",
+        "/events",
     ]);
-    let base =
-        prop::sample::select(vec!["zigbee2mqtt/", "anling/v1/hub-7/", "anling/v9/hub-7/", ""]);
+    let base = prop::sample::select(vec![
+        "zigbee2mqtt/",
+        "anling/v1/hub-7/",
+        "anling/v9/hub-7/",
+        "application/17c8/device/",
+        "tele/",
+        "stat/",
+        "shellies/",
+        "rtl_433/",
+        "",
+    ]);
     prop_oneof![
         (base, name, last).prop_map(|(base, name, last)| format!("{base}{name}{last}")),
         any::<String>(),

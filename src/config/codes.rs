@@ -74,6 +74,10 @@ codes! {
     BAD_FILTER Problem "bad-filter": "not an MQTT topic filter", "publish = [\"zigbee2mqtt/#/x\"]";
     FILTER_TOO_WIDE Warning "filter-too-wide": "a bridge may speak in the name of native devices", "publish = [\"#\"]";
     ZIGBEE_NOT_LINKED Warning "zigbee-not-linked": "Zigbee devices are registered and cannot be heard", "no [link.broker.zigbee2mqtt]";
+    FAMILY_TOPICS Problem "family-topics": "two families on one broker claim the same topics", "[link.broker.chirpstack] with base_topic = \"zigbee2mqtt\"";
+    FAMILY_NOT_LINKED Warning "family-not-linked": "devices of a bridged family are registered and cannot be heard", "no [link.broker.chirpstack]";
+    SOURCE_NAMELESS Problem "source-nameless": "a JSON source that does not say which device a message is from", "no device and no + in topic";
+    BAD_FEEDBACK Problem "bad-feedback": "not the bytes that show how far a call has come", "feedback = { stored = \"FF2\" }";
     BROKER_UNHEARD Problem "broker-unheard": "a broker elsewhere from which nothing would be heard", "native = false without zigbee2mqtt";
     BROKER_TWICE Warning "broker-twice": "two links are the same broker", "two tables with one host and port";
     BROKER_QUEUE Warning "broker-queue": "a broker elsewhere throws messages away while the hub is not there", "max_queued_messages 1000";
@@ -87,7 +91,7 @@ codes! {
     SERIAL_NOT_LINKED Warning "serial-not-linked": "devices on serial lines are registered and cannot be heard", "no [link.serial.NAME]";
     BAD_SERIAL_ADDRESS Problem "bad-serial-address": "an address that no frame of a serial line can carry", "heard_as = A1B2C3";
     ACTIONS_UNUSED Warning "actions-unused": "actions of a type whose contract has none", "actions in a native-mqtt type";
-    MODEL_UNKNOWN Warning "model-unknown": "a Zigbee model that no table knows", "model = \"HS1EBB\"";
+    MODEL_UNKNOWN Warning "model-unknown": "a model that no table knows", "model = \"HS1EBB\"";
     SOS_NOT_LIFE_SAFETY Warning "sos-not-life-safety": "a type calls for help and is not marked life_safety", "actions = { single = \"sos\" }, life_safety = false";
     WATCHED_SELDOM Warning "watched-seldom": "a life-safety device may be dead for long before anybody knows", "silent_after = \"7d\" with life_safety = true";
     NO_LADDER Warning "no-ladder": "an urgent class has no ladder: everybody is called at once", "no [ladder.hazard]";

@@ -36,6 +36,7 @@ pub(super) struct Read<'r> {
 pub(super) fn check(read: &Read<'_>, out: &mut Findings<'_>) {
     accounts(read, out);
     zigbee(read, out);
+    bridged(read, out);
     serial::check(read.links, read.devices().map(|(d, at)| (d, at, read.family(d))), out);
     people(read, out);
     carriers(read, out);
@@ -136,6 +137,24 @@ fn zigbee(read: &Read<'_>, out: &mut Findings<'_>) {
     };
     let message = format!("Zigbee devices, such as {}, cannot be heard", device.id);
     out.add(&codes::ZIGBEE_NOT_LINKED, at, message, help);
+}
+
+/// Devices of a bridged family that no link listens for.
+fn bridged(read: &Read<'_>, out: &mut Findings<'_>) {
+    let here = read.links.broker.iter().flat_map(|broker| broker.bridged.heard());
+    let elsewhere = read.links.outside.iter().flat_map(|(_, said)| said.value.bridged.heard());
+    let heard: BTreeSet<Family> = here.chain(elsewhere).collect();
+    let all = Family::BRIDGED.into_iter().chain([Family::Json]);
+    for family in all.filter(|family| !heard.contains(family)) {
+        let mut its = read.devices().filter(|(device, _)| read.family(device) == Some(family));
+        let Some((device, at)) = its.next().filter(|_| out.is_whole("links.toml")) else {
+            continue;
+        };
+        let word = family.word();
+        let message = format!("{word} devices, such as {}, cannot be heard", device.id);
+        let help = format!("add [link.broker.{word}] or [link.mqtt.NAME.{word}] to links.toml");
+        out.add(&codes::FAMILY_NOT_LINKED, at, message, help);
+    }
 }
 
 fn people(read: &Read<'_>, out: &mut Findings<'_>) {

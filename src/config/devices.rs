@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::bridged_types::{bridged, check_word};
 use super::codes;
 use super::problem::{Findings, Said};
 use super::section::Section;
@@ -13,7 +14,17 @@ use crate::registry::{
 use crate::terms::{Class, Kind, Wait};
 
 /// Families by their words.
-const FAMILIES: [Family; 3] = [Family::NativeMqtt, Family::NativeSerial, Family::Zigbee2mqtt];
+const FAMILIES: [Family; 9] = [
+    Family::NativeMqtt,
+    Family::NativeSerial,
+    Family::Zigbee2mqtt,
+    Family::Chirpstack,
+    Family::Tasmota,
+    Family::Shelly,
+    Family::Esphome,
+    Family::Rtl433,
+    Family::Json,
+];
 
 /// Words an action may mean beside the kinds'.
 const OTHER_MEANINGS: [&str; 2] = ["cancel", "ignore"];
@@ -47,7 +58,7 @@ fn read_type(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<DeviceT
         .need_text(
             out,
             "family",
-            "add family = \"native-mqtt\", \"native-serial\" or \"zigbee2mqtt\"",
+            "add family = \"native-mqtt\", \"native-serial\", \"zigbee2mqtt\" or one of the others",
         )
         .and_then(|said| family(&said, out));
     let label = section.need_text(out, "label", "write what staff call it, such as \"紧急按钮\"");
@@ -72,11 +83,15 @@ fn read_type(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<DeviceT
     }
     let mut actions = BTreeMap::new();
     for (action, meaning) in pairs {
-        check_meaning(&meaning, &life_safety, out);
+        match family.is_some_and(Family::is_bridged) {
+            true => check_word(&meaning, &life_safety, out),
+            false => check_meaning(&meaning, &life_safety, out),
+        }
         actions.insert(action.value.to_owned(), meaning.value.to_owned());
     }
     let watch = watch(&mut section, &life_safety, out);
     let zigbee = zigbee(&mut section, family, &life_safety, out);
+    let bridged = bridged(&mut section, family, &life_safety, out);
     section.end(out);
     Some(DeviceType {
         family: family?,
@@ -85,6 +100,7 @@ fn read_type(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<DeviceT
         actions,
         watch,
         zigbee,
+        bridged,
     })
 }
 

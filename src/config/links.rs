@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use super::bridged::read_bridged;
 use super::codes;
 use super::gateway::address;
 use super::mqtt::{BrokerConf, check_twice, read_outside};
@@ -83,7 +84,9 @@ fn read_broker(
     let listen = address(&mut section, out, "listen");
     let max = section.number(out, "max_connections", 1..=20_000, MAX_CONNECTIONS);
     let tls = section.section(out, "tls").and_then(|part| read_tls(part, out));
-    let zigbee = section.section(out, "zigbee2mqtt").map(|part| base_topic(part, out));
+    let zigbee =
+        section.section(out, "zigbee2mqtt").map(|part| base_topic(part, out, "zigbee2mqtt"));
+    let bridged = read_bridged(&mut section, zigbee.as_deref(), out);
     let mut accounts = Vec::new();
     for (name, account) in section.named(out, "account") {
         accounts.extend(read_account(&name, account, out, secrets, &mut links.devices));
@@ -96,6 +99,7 @@ fn read_broker(
         max_connections: usize::try_from(max).unwrap_or(usize::MAX),
         tls,
         zigbee_base_topic: zigbee,
+        bridged,
         accounts,
     });
 }
@@ -116,7 +120,12 @@ fn read_tls(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<BrokerTl
     Some(BrokerTls { listen: listen?.value, cert: cert?, key: key?, client_ca })
 }
 
-pub(super) fn base_topic(mut section: Section<'_>, out: &mut Findings<'_>) -> String {
+/// `base_topic` of a family's table, `usual` without it.
+pub(super) fn base_topic(
+    mut section: Section<'_>,
+    out: &mut Findings<'_>,
+    usual: &'static str,
+) -> String {
     let said = section.text(out, "base_topic");
     if let Some(bad) = said.as_ref().filter(|said| {
         let topic = said.value;
@@ -129,11 +138,17 @@ pub(super) fn base_topic(mut section: Section<'_>, out: &mut Findings<'_>) -> St
             &codes::BAD_FILTER,
             &bad.at,
             format!("not the first levels of a topic: {:?}", bad.value),
-            "write it as in Zigbee2MQTT's own settings, \"zigbee2mqtt\"",
+            match usual {
+                "zigbee2mqtt" => {
+                    "write it as in Zigbee2MQTT's own settings, \"zigbee2mqtt\"".to_owned()
+                }
+                "" => "write the levels before its usual topics, or take it out".to_owned(),
+                usual => format!("write it as the devices have it, such as \"{usual}\""),
+            },
         );
     }
     section.end(out);
-    said.map_or("zigbee2mqtt", |said| said.value).to_owned()
+    said.map_or(usual, |said| said.value).to_owned()
 }
 
 fn read_account(
@@ -216,7 +231,7 @@ fn filters<'a>(list: Vec<Said<&'a str>>, out: &mut Findings<'_>) -> Vec<Said<&'a
 }
 
 /// MQTT 5, 4.7: `+` fills a level, `#` fills the last one.
-fn is_filter(text: &str) -> bool {
+pub(super) fn is_filter(text: &str) -> bool {
     let mut levels = text.split('/').peekable();
     if text.is_empty() || text.len() > usize::from(u16::MAX) || text.contains('\0') {
         return false;

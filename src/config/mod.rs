@@ -10,12 +10,15 @@
 //! directory runs on it. Secrets stand elsewhere and are looked up by name ([`Secrets`]).
 
 pub mod accepted;
+mod bridged;
+mod bridged_types;
 pub mod codes;
 mod cross;
 mod devices;
 mod district;
 mod files;
 mod gateway;
+mod json_sources;
 mod ladders;
 mod links;
 mod mqtt;

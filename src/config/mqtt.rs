@@ -8,6 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::bridged::read_bridged;
 use super::codes;
 use super::files::{FILE_MAX_BYTES, Files};
 use super::links::base_topic;
@@ -73,8 +74,10 @@ pub(super) fn read_outside(
         out.add(&codes::SECRET_IN_CLEAR, &at, message, "add tls = true");
     }
     let native = section.flag(out, "native", true).value;
-    let zigbee = section.section(out, "zigbee2mqtt").map(|part| base_topic(part, out));
-    if !native && zigbee.is_none() {
+    let zigbee =
+        section.section(out, "zigbee2mqtt").map(|part| base_topic(part, out, "zigbee2mqtt"));
+    let bridged = read_bridged(&mut section, zigbee.as_deref(), out);
+    if !native && zigbee.is_none() && bridged.is_empty() {
         let message = format!("nothing would be heard from {}", name.value);
         let help = "take native = false out, or add [link.mqtt.NAME.zigbee2mqtt]";
         out.add(&codes::BROKER_UNHEARD, &at, message, help);
@@ -93,6 +96,7 @@ pub(super) fn read_outside(
         ca_file: ca_file.map(|said| PathBuf::from(said.value)),
         native,
         zigbee_base_topic: zigbee,
+        bridged,
         lost_after,
     };
     Some((link?, Said { value: outside, at }))

@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::incident::{Carrier, Policy};
-use crate::registry::{DeviceTypes, Row};
+use crate::registry::{DeviceTypes, Family, Row};
 use crate::roster::Roster;
-use crate::terms::{DeviceId, EndpointId, HubId, LinkId, PersonId, Wait};
+use crate::terms::{DeviceId, EndpointId, HubId, JsonSource, LinkId, PersonId, Wait};
 
 /// Everything a hub runs on.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,6 +97,8 @@ pub struct Broker {
     pub tls: Option<BrokerTls>,
     /// First levels of the topics of Zigbee2MQTT; `None` where there is none.
     pub zigbee_base_topic: Option<String>,
+    /// What else is heard there.
+    pub bridged: Bridged,
     /// Who may sign in, in the order of the file.
     pub accounts: Vec<Account>,
 }
@@ -141,6 +143,28 @@ pub enum Reach {
     Local,
 }
 
+/// What is heard on a link beside the native contract and Zigbee2MQTT.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bridged {
+    /// Families, with the topic part that their own begin with.
+    pub families: BTreeMap<Family, String>,
+    /// Sources of JSON of any form, in the order of the file.
+    pub sources: Vec<JsonSource>,
+}
+
+impl Bridged {
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.families.is_empty() && self.sources.is_empty()
+    }
+
+    /// The families that are heard.
+    pub fn heard(&self) -> impl Iterator<Item = Family> {
+        let json = (!self.sources.is_empty()).then_some(Family::Json);
+        self.families.keys().copied().chain(json)
+    }
+}
+
 /// A broker that others run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outside {
@@ -160,6 +184,8 @@ pub struct Outside {
     pub native: bool,
     /// First levels of the topics of Zigbee2MQTT; `None` where there is none.
     pub zigbee_base_topic: Option<String>,
+    /// What else is heard there.
+    pub bridged: Bridged,
     /// How long it may not be heard before it is a trouble: 10 s to 10 min, default 60 s.
     pub lost_after: Wait,
 }

@@ -7,6 +7,12 @@
 //! | native, v1 | `anling/v1/<hub>/<device>/{event,state,status}` | [`NativeMqtt`] | [`encode`] |
 //! | native, serial, v1 | one piece between two zero bytes of a serial line | [`NativeSerial`] | [`encode_serial`] |
 //! | Zigbee2MQTT | `<base>/<friendly name>…`, but for `<base>/bridge/…` | [`Zigbee2Mqtt`] | – |
+//! | ChirpStack v4 | `<base>/<application>/device/<DevEUI>/event/…` | [`ChirpStack`] | its downlink queue |
+//! | Tasmota | `<base>/tele/<topic>/…`, `<base>/stat/<topic>/RESULT` | [`Tasmota`] | – |
+//! | Shelly | `<base>/<id>/…`, `<id>/{events/rpc,status/…,online}` | [`Shelly`] | – |
+//! | ESPHome | `<base>/<node>/{status,<component>/<object>/state}` | [`EspHome`] | – |
+//! | rtl_433 | `<base>/<host>/events` | [`Rtl433`] | – |
+//! | JSON of any form | each source's own filter | [`JsonAny`] | – |
 //!
 //! The room is pure: time comes in with the message, and nothing is logged. Whatever the bytes, a
 //! decoder answers with reports and refusals, never with a panic; a refusal names the device wherever
@@ -14,20 +20,37 @@
 //! Guessing was rejected: what stands in no table is refused or a sign of life, never an alarm of
 //! another kind. A decoder's memory only joins what belongs together and may be lost at any time.
 
+mod chirpstack;
+mod esphome;
+mod field;
 mod json;
+mod json_any;
+mod milesight;
 mod native_mqtt;
 mod native_serial;
+mod rtl_433;
 mod sample;
+mod shelly;
+mod tasmota;
 mod z2m_meaning;
 mod z2m_message;
 mod zigbee2mqtt;
 
+pub use chirpstack::ChirpStack;
+pub use esphome::EspHome;
+pub use field::{
+    FIELD_MAX_BYTES, FIELD_REMEMBERED_MAX, Feedback, FieldDevice, FieldReader, FieldSettings, Words,
+};
+pub use json_any::JsonAny;
 pub use native_mqtt::{NATIVE_MAX_BYTES, NATIVE_NEWEST, NATIVE_OLDEST, NativeMqtt, encode, kinds};
 pub use native_serial::{
     NativeSerial, SERIAL_DELIMITER, SERIAL_FAMILY, SERIAL_NEWEST, SERIAL_OLDEST, SERIAL_PIECE_MAX,
     SerialEvent, SerialFrame, Unread, encode_serial, serial_address, serial_name,
 };
+pub use rtl_433::Rtl433;
 pub use sample::{SAMPLE_MAX_CHARS, sample};
+pub use shelly::Shelly;
+pub use tasmota::Tasmota;
 pub use z2m_meaning::{Meaning, Z2mDevice, Z2mSettings};
 pub use zigbee2mqtt::{Z2M_BRIDGE, Z2M_MAX_BYTES, Z2M_REMEMBERED_MAX, Zigbee2Mqtt};
 
@@ -50,6 +73,7 @@ impl Heard<'_> {
             retained: self.inbound.retained,
             hold_ms: None,
             battery: None,
+            said_at: None,
             heard_at: self.at,
         }
     }
@@ -64,10 +88,7 @@ impl Heard<'_> {
 /// for anything else the end says nothing but that the device is alive.
 fn turned(kind: Kind, on: bool) -> What {
     match (kind, on) {
-        (
-            Kind::Smoke | Kind::Gas | Kind::Co | Kind::Water | Kind::Tamper | Kind::LowBattery,
-            on,
-        ) => What::Level { kind, on },
+        (kind, on) if kind.lasts() => What::Level { kind, on },
         (kind, true) => What::Pulse(kind),
         (_, false) => What::Telemetry,
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::readers::Readers;
 use super::{Desk, Turn};
 use crate::config::settings::{Reach, Settings};
 use crate::contract::{
@@ -34,6 +35,8 @@ pub(super) struct Intake {
     native: NativeMqtt,
     /// The Zigbee2MQTT of each wire that has one, with the topic its own begin with.
     zigbee: BTreeMap<LinkId, (String, Zigbee2Mqtt)>,
+    /// The other bridged families.
+    pub(super) bridged: Readers,
     /// When each registered device was last heard since the start.
     pub(super) heard: BTreeMap<DeviceId, At>,
     /// What is left in their batteries in percent, where they say so.
@@ -53,6 +56,7 @@ impl Intake {
         Self {
             native: NativeMqtt::new(settings.gateway.hub.clone()),
             zigbee: zigbee.collect(),
+            bridged: Readers::new(settings, registry),
             heard: BTreeMap::new(),
             batteries: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -68,6 +72,7 @@ impl Intake {
         for (base_topic, zigbee) in self.zigbee.values_mut() {
             zigbee.set(Z2mSettings { base_topic: base_topic.clone(), names: names.clone() });
         }
+        self.bridged.renew(settings, registry);
     }
 
     /// Learns another config; what was heard so far stays known.
@@ -92,7 +97,10 @@ impl Intake {
             |base: &str| inbound.topic.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'));
         match self.zigbee.get_mut(&inbound.link) {
             Some((base, zigbee)) if is_below(base) => zigbee.take(at, inbound),
-            _ => self.native.take(at, inbound),
+            _ => match self.bridged.read(at, inbound) {
+                Some(decoded) => decoded,
+                None => self.native.take(at, inbound),
+            },
         }
     }
 

@@ -32,6 +32,7 @@ mod outbox;
 mod outside;
 mod platforms;
 mod ports;
+mod readers;
 mod reload;
 mod socket;
 mod start;

@@ -96,6 +96,11 @@ impl OutsideParts {
                 narrow.extend([format!("{base}/{name}"), format!("{base}/{name}/availability")]);
             }
         }
+        let families = configured.bridged.families.iter().flat_map(|(f, base)| f.filters(base));
+        let sources = configured.bridged.sources.iter().map(|source| source.topic.clone());
+        let bridged: Vec<String> = families.chain(sources).collect();
+        topics.extend(bridged.clone());
+        narrow.extend(bridged);
         Ok(MqttSettings {
             link: link.clone(),
             host: configured.host.clone(),
@@ -271,6 +276,17 @@ impl Outside {
             }
         }
         known.is_none_or(|known| !self.links.contains_key(known))
+    }
+
+    /// Sends something over one wire; false when it is none of these.
+    pub(super) fn send(&self, link: &LinkId, topic: &str, payload: &[u8]) -> bool {
+        let Some(outside) = self.links.get(link) else { return false };
+        if let Some(broker) = &outside.broker
+            && let Err(full) = broker.publish(topic, payload.to_vec())
+        {
+            warn!(%link, %full, "feedback was not sent");
+        }
+        true
     }
 
     /// Stops hearing; the handles end when what is still owed is acknowledged.

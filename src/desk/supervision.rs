@@ -127,6 +127,7 @@ impl Desk {
             hold_ms: None,
             battery: None,
             heard_at: self.clock.now().max(self.book.last_at()),
+            said_at: None,
         };
         self.decide(turn, &Stimulus::Heard(report));
     }

@@ -311,8 +311,16 @@ impl Desk {
 
     /// Says how far a call has come: on the device's serial line, if it has one, else over the broker
     /// where it was heard; and on ours, where `anling press` listens for any device. What does not fit
-    /// is asked for by the device's repeat.
+    /// is asked for by the device's repeat. A bridged family has a way of its own.
     pub(super) fn tell_device(&mut self, command: &Command) {
+        for (link, topic, payload) in self.intake.bridged.encode(command) {
+            if !self.outside.send(&link, &topic, &payload)
+                && let Some(broker) = &self.broker
+                && let Err(full) = broker.publish(&topic, payload, false)
+            {
+                warn!(%full, stage = command.stage.word(), "feedback was not sent");
+            }
+        }
         let on_line = self.tell_on_line(command);
         let known = command.device.clone();
         let device = command.device.as_str();

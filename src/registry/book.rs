@@ -235,6 +235,7 @@ mod tests {
             actions: BTreeMap::new(),
             watch: Default::default(),
             zigbee: Default::default(),
+            bridged: Default::default(),
         };
         DeviceTypes::from([
             ("button".to_owned(), kind(Family::NativeMqtt)),

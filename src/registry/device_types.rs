@@ -16,6 +16,19 @@ pub enum Family {
     NativeSerial,
     /// Behind Zigbee2MQTT.
     Zigbee2mqtt,
+    /// LoRaWAN behind ChirpStack v4.
+    Chirpstack,
+    /// Tasmota, and what its radio bridges hear.
+    Tasmota,
+    /// Shelly, both generations.
+    Shelly,
+    /// ESPHome.
+    Esphome,
+    /// 433 MHz behind rtl_433.
+    #[serde(rename = "rtl_433")]
+    Rtl433,
+    /// JSON of any other form, read by the paths that its source names.
+    Json,
 }
 
 impl Family {
@@ -25,6 +38,12 @@ impl Family {
             Self::NativeMqtt => "native-mqtt",
             Self::NativeSerial => "native-serial",
             Self::Zigbee2mqtt => "zigbee2mqtt",
+            Self::Chirpstack => "chirpstack",
+            Self::Tasmota => "tasmota",
+            Self::Shelly => "shelly",
+            Self::Esphome => "esphome",
+            Self::Rtl433 => "rtl_433",
+            Self::Json => "json",
         }
     }
 }
@@ -47,6 +66,23 @@ pub struct DeviceType {
     /// What is to be known of it beside its words, if it is a Zigbee device.
     #[serde(default)]
     pub zigbee: ZigbeeType,
+    /// What is to be known of it beside its words, if it is of one of the other bridged families.
+    #[serde(default)]
+    pub bridged: BridgedType,
+}
+
+/// What a type of a bridged family other than Zigbee is beside its words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BridgedType {
+    /// Its model, where the table of models knows it: see [`super::FieldModel`].
+    pub model: Option<String>,
+    /// Runs on mains power: a battery of 0 % is none.
+    pub mains: bool,
+    /// The bytes that show how far a call has come, by the stage's word; LoRaWAN only.
+    pub feedback: BTreeMap<String, Vec<u8>>,
+    /// The LoRaWAN port they go to, 1 to 223.
+    pub feedback_port: u8,
 }
 
 /// How a type's devices are watched.

@@ -7,10 +7,12 @@
 //! rows allow, because somebody has to run there.
 
 mod book;
+mod bridged_topics;
 mod changes;
 pub mod csv;
 mod device_types;
 mod difference;
+mod field_models;
 mod rows;
 #[cfg(test)]
 mod small_centre;
@@ -19,9 +21,13 @@ mod whereabouts;
 mod zigbee_models;
 
 pub use book::Registry;
+pub use bridged_topics::roots_meet;
 pub use changes::changes;
-pub use device_types::{DeviceType, DeviceTypes, Family, WATCHED_WITHIN, Watch, ZigbeeType};
+pub use device_types::{
+    BridgedType, DeviceType, DeviceTypes, Family, WATCHED_WITHIN, Watch, ZigbeeType,
+};
 pub use difference::{Changed, Difference};
+pub use field_models::{FIELD_MODELS, FieldModel};
 pub use rows::{Change, Device, Home, Person, Resident, Role, Row, RowId};
 pub use weighing::{Brought, Judged, Wanted, judge};
 pub use whereabouts::{AGE_MAX, NAMES_MAX, Named, SHORT_MAX_UNITS, Whereabouts};

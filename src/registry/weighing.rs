@@ -156,6 +156,7 @@ mod tests {
             actions: BTreeMap::new(),
             watch: Default::default(),
             zigbee: ZigbeeType::default(),
+            bridged: Default::default(),
         };
         DeviceTypes::from([("button".to_owned(), button)])
     }

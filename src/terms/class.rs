@@ -213,6 +213,23 @@ impl Kind {
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
+
+    /// Whether it is a state with an end, and not something that happens and is over.
+    pub fn lasts(self) -> bool {
+        matches!(
+            self,
+            Self::Smoke | Self::Gas | Self::Co | Self::Water | Self::Tamper | Self::LowBattery
+        )
+    }
+
+    /// Whether a device may say it; the others are the hub's own.
+    pub fn is_a_devices(self) -> bool {
+        self.lasts()
+            || matches!(
+                self,
+                Self::Sos | Self::Fall | Self::Inactivity | Self::BedExit | Self::Service
+            )
+    }
 }
 
 impl fmt::Display for Kind {

@@ -9,6 +9,8 @@ mod class;
 mod command;
 mod ids;
 mod inbound;
+mod json_source;
+mod means;
 mod report;
 mod secret;
 mod time;
@@ -20,6 +22,8 @@ pub use ids::{
     PersonId, ResidentId, Seq,
 };
 pub use inbound::{Inbound, Receipt, Verdict};
+pub use json_source::{JsonSource, TimeForm};
+pub use means::Means;
 pub use report::{Decoded, Decoder, Mark, Refusal, RefusalReason, Report, Sign, What};
 pub use secret::Secret;
 pub use time::{At, BootMark, Resumed, Wait, Wall, WallReading};

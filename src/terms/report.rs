@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{At, DeviceId, Inbound, Kind};
+use super::{At, DeviceId, Inbound, Kind, Wall};
 
 /// What a device said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,11 @@ pub enum Sign {
 }
 
 impl What {
+    /// What a device says at whose place this begins.
+    pub fn begins(kind: Kind) -> Self {
+        if kind.lasts() { Self::Level { kind, on: true } } else { Self::Pulse(kind) }
+    }
+
     /// Whether this must be on disk before it is acknowledged. Signs of life need not.
     pub fn must_survive(self) -> bool {
         !matches!(self, Self::Sign(_) | Self::Telemetry)
@@ -95,6 +100,10 @@ pub struct Report {
     /// Battery in percent, 0–100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub battery: Option<u8>,
+    /// When it was by the device's own clock, where the device says so: for people who read the record,
+    /// never for a deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_at: Option<Wall>,
     /// When the hub received it.
     pub heard_at: At,
 }

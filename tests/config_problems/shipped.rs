@@ -1,7 +1,7 @@
 //! The directory that is shipped: a small centre that could open tomorrow.
 
 use anling::config::accepted;
-use anling::registry::{Change, Registry};
+use anling::registry::{Change, Family, Registry};
 use anling::roster::DutyBy;
 use anling::terms::Wall;
 
@@ -107,4 +107,30 @@ fn what_is_commented_out_for_the_technician_can_be_turned_on() {
     let notify = checked.settings.unwrap().notify;
     assert_eq!(notify.mail.unwrap().relays.len(), 1);
     assert_eq!(notify.webhooks.len(), 1);
+}
+
+#[test]
+fn the_bridged_families_that_are_commented_out_can_be_turned_on() {
+    let shipped = shipped();
+    let turned_on = |line: &str| {
+        let rest = line.strip_prefix("# ").filter(|rest| {
+            rest.starts_with('[')
+                || rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+        });
+        rest.unwrap_or(line).to_owned()
+    };
+    let links = shipped.text("links.toml").unwrap();
+    let (before, families) = links.split_once("# [link.broker.chirpstack]").unwrap();
+    let (families, after) = families.split_once("\n\n").unwrap();
+    let families: Vec<String> = families.lines().skip(1).map(turned_on).collect();
+    let families = families.join("\n");
+    let links = format!("{before}[link.broker.chirpstack]\n{families}\n\n{after}");
+    let types: Vec<String> = shipped.text("devices.toml").unwrap().lines().map(turned_on).collect();
+    let whole = |file: &str, text: String| (file.to_owned(), "*".to_owned(), text);
+    let edits = [whole("links.toml", links), whole("devices.toml", types.join("\n"))];
+    let files = edited(&shipped, &edits);
+    let checked = check(&files);
+    assert_eq!(render(&checked.problems, &files, Look::Plain, WIDTH), "");
+    let bridged = checked.settings.unwrap().broker.unwrap().bridged;
+    assert_eq!((bridged.families.len(), bridged.sources.len()), (Family::BRIDGED.len(), 1));
 }

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anling::contract::{
-    Meaning, NativeMqtt, NativeSerial, SerialEvent, SerialFrame, Z2mDevice, Z2mSettings,
+    ChirpStack, EspHome, FieldDevice, FieldReader, FieldSettings, JsonAny, Meaning, NativeMqtt,
+    NativeSerial, Rtl433, SerialEvent, SerialFrame, Shelly, Tasmota, Words, Z2mDevice, Z2mSettings,
     Zigbee2Mqtt,
 };
+use anling::registry::{Family, FieldModel};
 use anling::terms::{
-    At, Decoded, Decoder, DeviceId, FeedbackStage, HubId, Inbound, Kind, LinkId, Mark, Receipt,
-    Refusal, RefusalReason, Report, What,
+    At, Decoded, Decoder, DeviceId, FeedbackStage, HubId, Inbound, JsonSource, Kind, LinkId, Mark,
+    Means, Receipt, Refusal, RefusalReason, Report, TimeForm, Wall, What,
 };
 use serde::Deserialize;
 
@@ -26,6 +28,12 @@ pub struct VectorFile {
     pub base_topic: Option<String>,
     #[serde(default)]
     pub registered: Vec<Registered>,
+    /// What the reader took before it is asked for commands.
+    #[serde(default)]
+    pub heard: Vec<Earlier>,
+    /// Where the values of a JSON source stand.
+    #[serde(default)]
+    pub source: Vec<SourceRow>,
     #[serde(default)]
     pub vector: Vec<Vector>,
     #[serde(default)]
@@ -39,6 +47,29 @@ pub struct Registered {
     pub id: String,
     #[serde(default)]
     pub meaning: Meaning,
+    /// Of a bridged family other than Zigbee.
+    #[serde(default)]
+    pub words: Words,
+    /// The model whose words stand in the table of models.
+    pub model: Option<String>,
+}
+
+/// `[link.broker.json.NAME]` as it stands in `links.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceRow {
+    pub name: String,
+    pub topic: String,
+    pub records: Option<String>,
+    pub device: Option<String>,
+    #[serde(default)]
+    pub keys: Vec<String>,
+    pub battery: Option<String>,
+    pub count: Option<String>,
+    pub boot: Option<String>,
+    pub time: Option<String>,
+    pub time_form: Option<String>,
+    pub zone: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -112,6 +143,8 @@ pub struct Said {
     pub test: bool,
     pub hold_ms: Option<u32>,
     pub battery: Option<u8>,
+    /// The device's own time, milliseconds since 1970.
+    pub said_at: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -199,7 +232,92 @@ pub fn decoder(name: &str, file: &VectorFile) -> Box<dyn Decoder> {
         }
         Some("native-serial") => Box::new(NativeSerial),
         Some("zigbee2mqtt") => Box::new(Zigbee2Mqtt::new(z2m_settings(file))),
-        family => panic!("no decoder for the family {family:?}: name it here"),
+        Some("json") => Box::new(Sources::new(file)),
+        _ => field_reader(name, file)
+            .unwrap_or_else(|| panic!("no decoder for the family of {name}: name it here")),
+    }
+}
+
+/// The reader of a bridged family, after what it heard before.
+pub fn field_reader(name: &str, file: &VectorFile) -> Option<Box<dyn FieldReader>> {
+    let family = name.split('/').next()?;
+    let family = Family::BRIDGED.into_iter().find(|known| known.word() == family)?;
+    let settings = field_settings(family, file);
+    let mut reader: Box<dyn FieldReader> = match family {
+        Family::Chirpstack => Box::new(ChirpStack::new(settings)),
+        Family::Tasmota => Box::new(Tasmota::new(settings)),
+        Family::Shelly => Box::new(Shelly::new(settings)),
+        Family::Esphome => Box::new(EspHome::new(settings)),
+        Family::Rtl433 => Box::new(Rtl433::new(settings)),
+        _ => return None,
+    };
+    for earlier in &file.heard {
+        let at = At(NOW.0 - earlier.ms_earlier);
+        let bytes = earlier.payload.clone().into_bytes();
+        reader.take(at, &inbound(&earlier.topic, bytes, earlier.retained, at));
+    }
+    Some(reader)
+}
+
+/// The sources of a file, as the desk asks them: the first that claims a topic.
+struct Sources(Vec<JsonAny>);
+
+impl Sources {
+    fn new(file: &VectorFile) -> Self {
+        let source = |said: &SourceRow| JsonSource {
+            name: said.name.clone(),
+            topic: said.topic.clone(),
+            records: said.records.clone(),
+            device: said.device.clone(),
+            keys: said.keys.clone(),
+            battery: said.battery.clone(),
+            count: said.count.clone(),
+            boot: said.boot.clone(),
+            time: said.time.clone(),
+            time_form: TimeForm::ALL
+                .into_iter()
+                .find(|form| Some(form.word()) == said.time_form.as_deref())
+                .unwrap_or(TimeForm::Iso),
+            zone: said.zone.clone().unwrap_or_else(|| "Asia/Shanghai".to_owned()),
+        };
+        let settings = field_settings(Family::Json, file);
+        let reader = |said| JsonAny::new(source(said), settings.clone());
+        Self(file.source.iter().map(reader).collect())
+    }
+}
+
+impl Decoder for Sources {
+    fn take(&mut self, at: At, inbound: &Inbound) -> Vec<Decoded> {
+        let claims = self.0.iter().position(|reader| reader.claims(&inbound.topic));
+        self.0[claims.unwrap_or(0)].take(at, inbound)
+    }
+}
+
+fn field_settings(family: Family, file: &VectorFile) -> FieldSettings {
+    let add = |words: &mut Words, model: &FieldModel| {
+        words.life_safety |= model.life_safety;
+        words.codec = model.codec.map(str::to_owned);
+        words.strangers = model.strangers;
+        for (word, means) in model.words {
+            words.add_of_model(word, Means::from_word(means).unwrap());
+        }
+    };
+    let device = |row: &Registered| {
+        let mut words = row.words.clone();
+        if let Some(model) = &row.model {
+            add(&mut words, FieldModel::find(family, model).unwrap());
+        }
+        (row.name.clone(), FieldDevice { id: DeviceId::new(&row.id).unwrap(), words })
+    };
+    let model = |model: &FieldModel| {
+        let mut words = Words::default();
+        add(&mut words, model);
+        (model.name.to_owned(), words)
+    };
+    FieldSettings {
+        base_topic: file.base_topic.clone().unwrap_or_default(),
+        names: file.registered.iter().map(device).collect(),
+        models: FieldModel::of(family).map(model).collect(),
     }
 }
 
@@ -272,6 +390,7 @@ impl Said {
             retained,
             hold_ms: self.hold_ms,
             battery: self.battery,
+            said_at: self.said_at.map(Wall),
             heard_at: NOW,
         }
     }

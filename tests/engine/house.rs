@@ -155,7 +155,17 @@ impl House {
         let mark = Some(Mark { boot: 1, seq: *seq });
         let (test, retained, heard_at) = (false, false, self.now);
         let device = device.clone();
-        Report { device, mark, what, test, retained, hold_ms: None, battery: None, heard_at }
+        Report {
+            device,
+            mark,
+            what,
+            test,
+            retained,
+            hold_ms: None,
+            battery: None,
+            said_at: None,
+            heard_at,
+        }
     }
 
     /// The device says something under the next number of its own count.

@@ -104,6 +104,7 @@ pub fn types() -> DeviceTypes {
             actions: BTreeMap::new(),
             watch: Default::default(),
             zigbee: Default::default(),
+            bridged: Default::default(),
         };
         (name.to_owned(), made)
     };

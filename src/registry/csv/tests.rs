@@ -264,6 +264,7 @@ fn types() -> DeviceTypes {
         actions: BTreeMap::new(),
         watch: Default::default(),
         zigbee: Default::default(),
+        bridged: Default::default(),
     };
     DeviceTypes::from([("button".to_owned(), button)])
 }

@@ -1,0 +1,166 @@
+//! The readers of bridged families on each wire: which message is whose, what the registry and the
+//! types say about their devices, and the way back to a device's light.
+//!
+//! A message is given to the first reader that claims its topic; the config lets no two families on one
+//! wire claim the same. What no reader claims is the native contract's to read or to refuse, but for
+//! topics that a broker others run sends along with what was asked for.
+
+use std::collections::BTreeMap;
+
+use crate::config::settings::{Bridged, Settings};
+use crate::contract::{
+    ChirpStack, EspHome, Feedback, FieldDevice, FieldReader, FieldSettings, JsonAny, Rtl433,
+    Shelly, Tasmota, Words,
+};
+use crate::link::broker::LINK as BROKER_LINK;
+use crate::registry::{DeviceType, Family, FieldModel, Registry};
+use crate::terms::{At, Command, Decoded, Inbound, JsonSource, LinkId, Means};
+
+/// One reader of a wire.
+struct Reader {
+    wanted: Wanted,
+    reads: Box<dyn FieldReader>,
+}
+
+/// What a reader is made for.
+#[derive(Debug, Clone, PartialEq)]
+enum Wanted {
+    /// A family, with the topic part that its own begin with.
+    Family(Family, String),
+    /// A source of JSON of any form.
+    Source(JsonSource),
+}
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Readers(BTreeMap<LinkId, Vec<Reader>>);
+
+impl Readers {
+    pub(super) fn new(settings: &Settings, registry: &Registry) -> Self {
+        let mut readers = Self::default();
+        readers.renew(settings, registry);
+        readers
+    }
+
+    /// Takes another config or registry; what devices said before is kept where a reader stays.
+    pub(super) fn renew(&mut self, settings: &Settings, registry: &Registry) {
+        let all = wanted(settings);
+        self.0.retain(|link, _| all.contains_key(link));
+        for (link, wanted) in all {
+            let readers = self.0.entry(link).or_default();
+            readers.retain(|reader| wanted.contains(&reader.wanted));
+            for wanted in wanted {
+                let known = wanted.known(settings, registry);
+                match readers.iter_mut().find(|reader| reader.wanted == wanted) {
+                    Some(reader) => reader.reads.set(known),
+                    None => {
+                        let made = wanted.reader(known);
+                        readers.extend(made.map(|reads| Reader { wanted, reads }));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a message says to the reader that claims it; `None` when none does.
+    pub(super) fn read(&mut self, at: At, inbound: &Inbound) -> Option<Vec<Decoded>> {
+        let readers = self.0.get_mut(&inbound.link).filter(|readers| !readers.is_empty())?;
+        match readers.iter_mut().find(|reader| reader.reads.claims(&inbound.topic)) {
+            Some(reader) => Some(reader.reads.take(at, inbound)),
+            // A filter with a `+` at its head brings what others say as well.
+            None if !inbound.topic.starts_with("anling/") => Some(Vec::new()),
+            None => None,
+        }
+    }
+
+    /// Wires, topics and payloads that show a device how far its call has come.
+    pub(super) fn encode(&self, command: &Command) -> Vec<(LinkId, String, Vec<u8>)> {
+        let encode = |(link, readers): (&LinkId, &Vec<Reader>)| {
+            let said = readers.iter().find_map(|reader| reader.reads.encode(command));
+            said.map(|(topic, payload)| (link.clone(), topic, payload))
+        };
+        self.0.iter().filter_map(encode).collect()
+    }
+}
+
+impl Wanted {
+    fn known(&self, settings: &Settings, registry: &Registry) -> FieldSettings {
+        match self {
+            Self::Family(family, base) => field_settings(*family, base, settings, registry),
+            Self::Source(_) => field_settings(Family::Json, "", settings, registry),
+        }
+    }
+
+    fn reader(&self, known: FieldSettings) -> Option<Box<dyn FieldReader>> {
+        Some(match self {
+            Self::Source(source) => Box::new(JsonAny::new(source.clone(), known)),
+            Self::Family(Family::Chirpstack, _) => Box::new(ChirpStack::new(known)),
+            Self::Family(Family::Tasmota, _) => Box::new(Tasmota::new(known)),
+            Self::Family(Family::Shelly, _) => Box::new(Shelly::new(known)),
+            Self::Family(Family::Esphome, _) => Box::new(EspHome::new(known)),
+            Self::Family(Family::Rtl433, _) => Box::new(Rtl433::new(known)),
+            Self::Family(..) => return None,
+        })
+    }
+}
+
+fn wanted(settings: &Settings) -> BTreeMap<LinkId, Vec<Wanted>> {
+    let of = |bridged: &Bridged| -> Vec<Wanted> {
+        let families = bridged.families.iter().map(|(f, base)| Wanted::Family(*f, base.clone()));
+        families.chain(bridged.sources.iter().cloned().map(Wanted::Source)).collect()
+    };
+    let here = settings.broker.as_ref().map(|broker| of(&broker.bridged));
+    let here = LinkId::new(BROKER_LINK).ok().zip(here);
+    let outside = settings.outside.iter().map(|(link, o)| (link.clone(), of(&o.bridged)));
+    here.into_iter().chain(outside).filter(|(_, wanted)| !wanted.is_empty()).collect()
+}
+
+fn field_settings(
+    family: Family,
+    base: &str,
+    settings: &Settings,
+    registry: &Registry,
+) -> FieldSettings {
+    let known = registry.devices().filter_map(|device| {
+        let kind = settings.device_types.get(&device.type_name).filter(|t| t.family == family)?;
+        let known = FieldDevice { id: device.id.clone(), words: words(kind) };
+        Some((device.heard_name().to_owned(), known))
+    });
+    let models = FieldModel::of(family).map(|model| {
+        let mut words = Words::default();
+        add_model(&mut words, model);
+        (model.name.to_owned(), words)
+    });
+    FieldSettings { base_topic: base.to_owned(), names: known.collect(), models: models.collect() }
+}
+
+/// What the words of a type mean: its own first, since they are the technician's, then its model's.
+fn words(kind: &DeviceType) -> Words {
+    let bridged = &kind.bridged;
+    let mut words =
+        Words { life_safety: kind.life_safety, mains: bridged.mains, ..Words::default() };
+    for (word, means) in &kind.actions {
+        if let Some(means) = Means::from_word(means) {
+            words.add(word, means);
+        }
+    }
+    let model = bridged.model.as_deref().and_then(|name| FieldModel::find(kind.family, name));
+    if let Some(model) = model {
+        add_model(&mut words, model);
+    }
+    if !bridged.feedback.is_empty() {
+        let stages = bridged.feedback.clone();
+        words.feedback = Some(Feedback { port: bridged.feedback_port, stages });
+    }
+    words
+}
+
+fn add_model(words: &mut Words, model: &FieldModel) {
+    words.codec = model.codec.map(str::to_owned);
+    words.strangers = model.strangers;
+    for (word, means) in model.words {
+        if let Some(means) = Means::from_word(means) {
+            words.add_of_model(word, means);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What is known of single models of the bridged families, beside Zigbee: what their words mean. A model
+//! that does not stand here is read by the cautious default: its words mean what its type in
+//! `devices.toml` says, and nothing else calls.
+//!
+//! A word is `path=value`, as the family's reader makes it. Sources: the makers' decoders and device
+//! pages as named with each family in `firmware-contracts/`, read in 2026. That a long, a double and a
+//! short press of an emergency button are one call is our own choice: a frightened hand does not count.
+
+use super::Family;
+
+/// One model, by the name that its maker gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldModel {
+    /// The family that reads it.
+    pub family: Family,
+    /// The name: `WS101`.
+    pub name: &'static str,
+    /// Whether a life hangs on it wherever it is.
+    pub life_safety: bool,
+    /// Whether it calls where nobody registered it, too. Not for what every neighbour's burglar alarm
+    /// sends.
+    pub strangers: bool,
+    /// The code of its bytes where no codec made an object of them.
+    pub codec: Option<&'static str>,
+    /// Words and their meaning.
+    pub words: &'static [(&'static str, &'static str)],
+}
+
+const MILESIGHT: Option<&str> = Some("milesight");
+
+/// A device class of ESPHome and Home Assistant. Their own names of classes; `safety` and `problem` say
+/// too little to mean something everywhere.
+const fn class(
+    name: &'static str,
+    life_safety: bool,
+    words: &'static [(&'static str, &'static str)],
+) -> FieldModel {
+    FieldModel { family: Family::Esphome, name, life_safety, strangers: false, codec: None, words }
+}
+
+/// The models, by family and name.
+pub const FIELD_MODELS: &[FieldModel] = &[
+    FieldModel {
+        family: Family::Chirpstack,
+        name: "VS373",
+        life_safety: true,
+        strangers: true,
+        codec: MILESIGHT,
+        words: &[
+            ("events.fall=alarm_triggered", "fall"),
+            ("events.motionless=alarm_triggered", "inactivity"),
+            ("events.dwell=alarm_triggered", "inactivity"),
+            ("events.lying_down=alarm_triggered", "inactivity"),
+            ("events.out_of_bed=alarm_triggered", "bed_exit"),
+            ("detection_status=fall", "fall"),
+            ("detection_status=vacant", "absent"),
+            ("detection_status=in_bed", "present"),
+            ("detection_status=normal", "present"),
+        ],
+    },
+    FieldModel {
+        family: Family::Chirpstack,
+        name: "WS101",
+        life_safety: true,
+        strangers: true,
+        codec: MILESIGHT,
+        words: &[
+            ("button_event.status=short press", "sos"),
+            ("button_event.status=long press", "sos"),
+            ("button_event.status=double press", "sos"),
+        ],
+    },
+    FieldModel {
+        family: Family::Chirpstack,
+        name: "WS303",
+        life_safety: false,
+        strangers: true,
+        codec: MILESIGHT,
+        words: &[("leakage_status=leak", "water"), ("leakage_status=normal", "water off")],
+    },
+    class(
+        "battery",
+        false,
+        &[("binary_sensor=on", "low_battery"), ("binary_sensor=off", "low_battery off")],
+    ),
+    class("carbon_monoxide", true, &[("binary_sensor=on", "co"), ("binary_sensor=off", "co off")]),
+    class("door", false, &[("binary_sensor=on", "open"), ("binary_sensor=off", "closed")]),
+    class("gas", true, &[("binary_sensor=on", "gas"), ("binary_sensor=off", "gas off")]),
+    class("moisture", false, &[("binary_sensor=on", "water"), ("binary_sensor=off", "water off")]),
+    class("motion", false, &[("binary_sensor=on", "motion"), ("binary_sensor=off", "still")]),
+    class("occupancy", false, &[("binary_sensor=on", "present"), ("binary_sensor=off", "absent")]),
+    class("opening", false, &[("binary_sensor=on", "open"), ("binary_sensor=off", "closed")]),
+    class("presence", false, &[("binary_sensor=on", "present"), ("binary_sensor=off", "absent")]),
+    class("smoke", true, &[("binary_sensor=on", "smoke"), ("binary_sensor=off", "smoke off")]),
+    class("tamper", false, &[("binary_sensor=on", "tamper"), ("binary_sensor=off", "tamper off")]),
+    class("window", false, &[("binary_sensor=on", "open"), ("binary_sensor=off", "closed")]),
+    FieldModel {
+        family: Family::Rtl433,
+        name: "Chuango-Security",
+        life_safety: true,
+        strangers: false,
+        codec: None,
+        words: &[
+            ("cmd_id=0", "sos test"),
+            ("cmd_id=2", "sos"),
+            ("cmd_id=3", "tamper"),
+            ("cmd_id=5", "ignore"),
+            ("cmd_id=6", "ignore"),
+            ("cmd_id=7", "ignore"),
+            ("cmd_id=10", "ignore"),
+            ("cmd_id=11", "sos"),
+            ("cmd_id=12", "ignore"),
+            ("cmd_id=13", "low_battery"),
+        ],
+    },
+    FieldModel {
+        family: Family::Rtl433,
+        name: "Kerui-Security",
+        life_safety: false,
+        strangers: false,
+        codec: None,
+        words: &[
+            ("cmd=5", "water"),
+            ("cmd=7", "closed"),
+            ("cmd=10", "motion"),
+            ("cmd=11", "tamper"),
+            ("cmd=14", "open"),
+            ("cmd=15", "low_battery"),
+        ],
+    },
+    FieldModel {
+        family: Family::Rtl433,
+        name: "Smoke-GS558",
+        life_safety: true,
+        strangers: true,
+        codec: None,
+        words: &[("learn=0", "smoke"), ("learn=1", "ignore")],
+    },
+    FieldModel {
+        family: Family::Rtl433,
+        name: "X10-Security",
+        life_safety: true,
+        strangers: true,
+        codec: None,
+        words: &[
+            ("event=KR15 PANIC", "sos"),
+            ("event=KR15 PANIC-3SECOND", "sos"),
+            ("event=KR18 PANIC", "sos"),
+        ],
+    },
+];
+
+impl FieldModel {
+    /// The model of a family by its name, whatever its capitals.
+    pub fn find(family: Family, name: &str) -> Option<&'static Self> {
+        Self::of(family).find(|model| model.name.eq_ignore_ascii_case(name))
+    }
+
+    /// All models of a family.
+    pub fn of(family: Family) -> impl Iterator<Item = &'static Self> {
+        FIELD_MODELS.iter().filter(move |model| model.family == family)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terms::{Class, Means};
+
+    #[test]
+    fn every_model_stands_once_and_every_word_has_a_meaning() {
+        for (n, model) in FIELD_MODELS.iter().enumerate() {
+            let key = |model: &FieldModel| (model.family, model.name);
+            assert!(FIELD_MODELS[..n].iter().all(|other| key(other) < key(model)), "{model:?}");
+            for (word, means) in model.words {
+                assert!(word.contains('='), "{word}");
+                let calls = Means::from_word(means).unwrap().calls().map(|kind| kind.class());
+                let urgent = matches!(calls, Some(Class::Hazard | Class::Emergency));
+                assert!(model.life_safety || !urgent, "{}: {word}", model.name);
+            }
+        }
+        let known = FieldModel::find(Family::Chirpstack, "ws101").map(|model| model.name);
+        assert_eq!(known, Some("WS101"));
+        assert_eq!(FieldModel::find(Family::Shelly, "WS101"), None);
+    }
+}
