@@ -219,9 +219,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let dir = state_dir.join(JOURNAL_DIR);
     let record = || Record { disk: Arc::clone(&disk), dir: dir.clone() };
     let (record, also) = (record(), record());
-    let read = tokio::task::spawn_blocking(move || read_record(disk, &dir, limits))
-        .await
-        .map_err(|_| DeskError::Ended)??;
+    let read = read_beside(disk, dir, limits).await?;
     let (clock, resumption) = Clock::resume(read.last().as_ref(), vouch);
     let ways = open_ways(&settings, &secrets, &state_dir, &clock, read.book.registry()).await?;
     let page_key = ways.outbox.writer.page_key.clone();
@@ -447,6 +445,12 @@ fn limits(settings: &Settings) -> Limits {
         ballast_bytes: settings.gateway.ballast_bytes,
         ..Limits::default()
     }
+}
+
+/// Reads the record on a thread that may block.
+async fn read_beside(disk: Arc<dyn Disk>, dir: PathBuf, limits: Limits) -> Result<Read, DeskError> {
+    let read = tokio::task::spawn_blocking(move || read_record(disk, &dir, limits));
+    Ok(read.await.map_err(|_| DeskError::Ended)??)
 }
 
 /// Reads the newest snapshot that can be used and every record after it.
