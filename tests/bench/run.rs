@@ -15,6 +15,7 @@
 )]
 
 mod buttons;
+mod decode;
 mod faults;
 mod floor;
 mod house;
@@ -52,7 +53,7 @@ impl Run {
 
 type Section = (&'static str, fn(&Run, &mut Table));
 
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     ("latency", latency::measure),
     ("serial", serial::measure),
     ("storm", storm::measure),
@@ -60,6 +61,7 @@ const SECTIONS: [Section; 9] = [
     ("start", start::measure),
     ("idle", idle::measure),
     ("cost", open_cost::measure),
+    ("decode", decode::measure),
     ("faults", faults::measure),
     ("wear", wear::measure),
 ];
