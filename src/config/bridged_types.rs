@@ -99,7 +99,7 @@ fn hex(text: &str) -> Option<Vec<u8>> {
         .bytes()
         .map(|b| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()))
         .collect::<Option<_>>()?;
-    let whole = !digits.is_empty() && digits.len() % 2 == 0;
+    let whole = !digits.is_empty() && digits.len().is_multiple_of(2);
     let bytes: Vec<u8> =
         digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, d| byte << 4 | d)).collect();
     (whole && bytes.len() <= FEEDBACK_MAX_BYTES).then_some(bytes)

@@ -2,11 +2,12 @@
 //! contract is written down in `firmware-contracts/esphome/v1/frame.md`.
 //!
 //! What a thing is, says the device's type: its device class is the model there. What a node announces to
-//! Home Assistant is not asked: an announcement that somebody else may write must not make a door of a
-//! smoke detector. A node's will speaks for everything on it.
+//! Home Assistant only tells a technician that it is there: an announcement that somebody else may write
+//! must not make a door of a smoke detector. A node's will speaks for everything on it.
 
 use super::Heard;
 use super::field::{Field, FieldReader, FieldSettings, Tell, presence, within_limit};
+use super::json;
 use crate::terms::{At, Decoded, Decoder, Inbound, RefusalReason, What};
 
 /// The family of an unregistered device's address.
@@ -70,9 +71,41 @@ impl EspHome {
     }
 }
 
+/// Where things announce themselves to Home Assistant.
+const DISCOVERY: &str = "homeassistant/";
+
+impl EspHome {
+    /// A thing that announces itself and that nobody registered is heard of, and says nothing more: this
+    /// is how a technician finds what is there. Of a registered one the announcement is no sign of life.
+    fn announced(&self, heard: Heard<'_>) -> Vec<Decoded> {
+        if heard.inbound.bytes.is_empty() || !heard.inbound.topic.ends_with("/config") {
+            return Vec::new();
+        }
+        let fields = match within_limit(heard).and_then(json::object) {
+            Ok(fields) => fields,
+            Err(reason) => return vec![heard.refusal(None, reason)],
+        };
+        let state = json::text(&fields, "state_topic").ok().flatten();
+        let own =
+            state.and_then(|topic| match self.0.below(topic)?.split('/').collect::<Vec<_>>()[..] {
+                [node, _, object, "state"] => Some(format!("{node}/{object}")),
+                _ => None,
+            });
+        let name =
+            own.or_else(|| json::text(&fields, "unique_id").ok().flatten().map(str::to_owned));
+        let unknown = name.filter(|name| !self.0.settings.names.contains_key(name));
+        let report =
+            |name: String| Decoded::Report(heard.report(self.0.id(&name), What::Telemetry));
+        unknown.map(report).into_iter().collect()
+    }
+}
+
 impl Decoder for EspHome {
     fn take(&mut self, at: At, inbound: &Inbound) -> Vec<Decoded> {
         let heard = Heard { at, inbound };
+        if inbound.topic.starts_with(DISCOVERY) {
+            return self.announced(heard);
+        }
         let Some(below) = self.0.below(&inbound.topic) else {
             return vec![heard.refusal(None, RefusalReason::ForeignTopic)];
         };
@@ -88,7 +121,7 @@ impl Decoder for EspHome {
 
 impl FieldReader for EspHome {
     fn claims(&self, topic: &str) -> bool {
-        self.0.below(topic).is_some()
+        self.0.below(topic).is_some() || topic.starts_with(DISCOVERY)
     }
 
     fn set(&mut self, settings: FieldSettings) {

@@ -196,13 +196,9 @@ fn input_event(told: &mut Told<'_>, input: &str, said: &Value) {
         told.is_live() && !another
     };
     match said.get("event") {
-        // Before the first press.
-        Some(Value::String(word)) if word.is_empty() => {}
-        Some(Value::String(word)) => {
-            if !is_same(told) {
-                told.tell(Tell::Key, &component, word);
-            }
-        }
+        // Before the first press, or told again.
+        Some(Value::String(word)) if word.is_empty() || is_same(told) => {}
+        Some(Value::String(word)) => told.tell(Tell::Key, &component, word),
         _ if told.is_life_safety() && told.is_live() => told.refuse(RefusalReason::EmptySignal),
         _ => {}
     }

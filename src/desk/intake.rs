@@ -1,6 +1,8 @@
 //! What comes in from the wires: bytes become reports, reports become stimuli, receipts wait.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use tracing::debug;
 
 use super::readers::Readers;
 use super::{Desk, Turn};
@@ -19,6 +21,8 @@ use crate::terms::{
 /// Registered devices whose last sign of life is remembered; more than a full hub has. Beyond it the
 /// first ones stay: looking for one to forget would cost a search for every press of a storm.
 const HEARD_MAX: usize = 8_192;
+/// Unregistered devices that the log names, each once; a street of sensors must not fill it.
+const STRANGERS_MAX: usize = 512;
 /// Sources whose refusals are counted at once; when full, the counts begin anew.
 const REFUSED_MAX: usize = 1_024;
 /// Refusals are counted by the minute.
@@ -37,6 +41,8 @@ pub(super) struct Intake {
     zigbee: BTreeMap<LinkId, (String, Zigbee2Mqtt)>,
     /// The other bridged families.
     pub(super) bridged: Readers,
+    /// Devices that nobody registered and that were named in the log since the start.
+    strangers: BTreeSet<DeviceId>,
     /// When each registered device was last heard since the start.
     pub(super) heard: BTreeMap<DeviceId, At>,
     /// What is left in their batteries in percent, where they say so.
@@ -57,6 +63,7 @@ impl Intake {
             native: NativeMqtt::new(settings.gateway.hub.clone()),
             zigbee: zigbee.collect(),
             bridged: Readers::new(settings, registry),
+            strangers: BTreeSet::new(),
             heard: BTreeMap::new(),
             batteries: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -106,6 +113,9 @@ impl Intake {
 
     fn note_heard(&mut self, device: &DeviceId, at: At) {
         if device.is_unregistered() {
+            if self.strangers.len() < STRANGERS_MAX && self.strangers.insert(device.clone()) {
+                debug!(%device, "heard, and nobody has registered it: heard_as follows the colon");
+            }
             return;
         }
         if let Some(last) = self.heard.get_mut(device) {

@@ -3,6 +3,9 @@
 
 use super::Family;
 
+/// Where things announce themselves to Home Assistant, by its own default.
+const DISCOVERY: &str = "homeassistant";
+
 impl Family {
     /// The families that speak over MQTT through a bridge or a firmware of their own and have a table
     /// of their own in `links.toml`, Zigbee2MQTT aside.
@@ -32,6 +35,7 @@ impl Family {
         match self {
             Self::Tasmota => vec![below(base, "tele"), below(base, "stat")],
             Self::Shelly => vec![base.to_owned(), "shelly*".to_owned()],
+            Self::Esphome => vec![base.to_owned(), DISCOVERY.to_owned()],
             _ => vec![base.to_owned()],
         }
     }
@@ -50,6 +54,9 @@ impl Family {
             Self::Rtl433 => &["+/events"],
         };
         let mut filters: Vec<String> = leaves.iter().map(|leaf| below(base, leaf)).collect();
+        if self == Self::Esphome {
+            filters.extend(["+/+/config", "+/+/+/config"].map(|leaf| below(DISCOVERY, leaf)));
+        }
         if self == Self::Shelly {
             filters.extend(["+/events/rpc", "+/online", "+/status/+"].map(str::to_owned));
         }
@@ -101,10 +108,11 @@ mod tests {
 
     #[test]
     fn roots_meet_by_levels_and_not_by_letters() {
-        for (a, b) in [("a", "a/b"), ("shelly*", "shellies/x"), ("+/b", "a/b"), ("#", "tele")] {
+        for (a, b) in [("a", "a/b"), ("shelly*", "shellyplus1/x"), ("+/b", "a/b"), ("#", "tele")] {
             assert!(roots_meet(a, b) && roots_meet(b, a), "{a} {b}");
         }
-        for (a, b) in [("a", "ab"), ("home/tele", "tele"), ("shelly*", "shell"), ("a/b", "a/c")] {
+        for (a, b) in [("a", "ab"), ("home/tele", "tele"), ("shelly*", "shellies"), ("a/b", "a/c")]
+        {
             assert!(!roots_meet(a, b) && !roots_meet(b, a), "{a} {b}");
         }
     }

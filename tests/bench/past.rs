@@ -86,6 +86,7 @@ impl Past {
             retained: false,
             hold_ms: Some(1_200),
             battery: Some(84),
+            said_at: None,
             heard_at: self.at,
         }));
     }

@@ -15,6 +15,7 @@
 )]
 
 mod buttons;
+mod decode;
 mod district;
 mod faults;
 mod floor;
@@ -53,7 +54,7 @@ impl Run {
 
 type Section = (&'static str, fn(&Run, &mut Table));
 
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     ("latency", latency::measure),
     ("serial", serial::measure),
     ("storm", storm::measure),
@@ -61,6 +62,7 @@ const SECTIONS: [Section; 10] = [
     ("start", start::measure),
     ("idle", idle::measure),
     ("cost", open_cost::measure),
+    ("decode", decode::measure),
     ("faults", faults::measure),
     ("district", district::measure),
     ("wear", wear::measure),

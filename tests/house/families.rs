@@ -4,8 +4,8 @@
 use rumqttc::Packet;
 use serde_json::{Value, json};
 
-use crate::devices::Device;
-use crate::hub::{HANG_GUARD, Hub, soon};
+use crate::devices::{Device, Listener, publish};
+use crate::hub::{HANG_GUARD, Hub, password, soon};
 use crate::mosquitto::{Mosquitto, heard};
 
 const LINKS: &str = r#"
@@ -227,4 +227,29 @@ fn a_lorawan_button_hears_in_chirpstacks_queue_how_far_its_call_has_come() {
     hub.does(&["incident", &code, "accept", "--as", "zhangmin"]);
     queued("/y8B");
     assert_eq!(hub.incidents()[0]["presses"], 1, "the same uplink twice is one press");
+}
+
+#[test]
+fn a_family_that_a_reload_adds_to_the_built_in_broker_is_heard_and_answered_there() {
+    let mut hub = Hub::prepared();
+    hub.append("devices.toml", TYPES);
+    let rows: Vec<&str> = DEVICES.lines().filter(|row| row.starts_with("L-1")).collect();
+    hub.append("registry/devices.csv", &format!("{}\n", rows.concat()));
+    let account = "publish = [\"application/#\"]\n\
+                   subscribe = [\"application/+/device/+/command/down\"]\n\
+                   secret = \"mqtt-chirpstack\"\n";
+    hub.append("links.toml", &format!("\n[link.broker.account.chirpstack]\n{account}"));
+    hub.secret("mqtt-chirpstack", &password("chirpstack"));
+    hub.start();
+    let press = r#"{"fCnt":1,"data":"AXVk/y4C"}"#;
+    publish(&hub, "chirpstack", &lora(1, UP), press);
+    assert!(hub.open_on("L-1").is_empty(), "nobody reads it so far");
+    hub.append("links.toml", "[link.broker.chirpstack]\n");
+    hub.signal("HUP");
+    let queue = Listener::on(&hub, "chirpstack", "application/+/device/+/command/down");
+    soon("the press", || {
+        publish(&hub, "chirpstack", &lora(1, UP), press);
+        (!hub.open_on("L-1").is_empty()).then_some(())
+    });
+    soon("the downlink", || queue.heard().iter().any(|m| m["data"] == "/z4B").then_some(()));
 }
