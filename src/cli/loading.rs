@@ -100,7 +100,7 @@ pub(super) fn ask_at(socket: &Path, ask: &Ask) -> Result<Reply, Failure> {
         Failure::new(exit::UNREACHABLE, says)
     })?;
     match reply {
-        Reply::Refused { why } => Err(Failure::new(exit::NOT_RIGHT, why)),
+        Reply::Refused { why, .. } => Err(Failure::new(exit::NOT_RIGHT, why)),
         told => Ok(told),
     }
 }

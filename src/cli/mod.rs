@@ -8,6 +8,7 @@
 mod button;
 mod check;
 mod demo;
+mod devices;
 mod difference;
 mod export;
 mod import;
@@ -64,6 +65,8 @@ enum Command {
     Incidents(incidents::Args),
     /// See an incident, or move it as a named person
     Incident(incident::Args),
+    /// Every device: its place, when it was last heard, its battery
+    Devices(devices::Args),
     /// Take over the record of a box that is dead
     Restore(restore::Args),
     /// Who is on duty
@@ -125,6 +128,7 @@ pub fn main() -> i32 {
         Command::Check(args) => check::check(config, &args),
         Command::Press(args) => press::press(config, &args),
         Command::Status(args) => status::status(config, &args),
+        Command::Devices(args) => devices::devices(config, &args),
         Command::Incidents(args) => incidents::incidents(config, &args),
         Command::Incident(args) => incident::incident(config, &args),
         Command::Restore(args) => restore::restore(config, &args),

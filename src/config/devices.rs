@@ -7,8 +7,10 @@ use super::problem::{Findings, Said};
 use super::section::Section;
 use super::settings::LABEL_MAX_UNITS;
 use super::values::{closest, utf16_len};
-use crate::registry::{DeviceType, DeviceTypes, Family, ZIGBEE_MODELS, ZigbeeModel, ZigbeeType};
-use crate::terms::{Class, Kind};
+use crate::registry::{
+    DeviceType, DeviceTypes, Family, WATCHED_WITHIN, Watch, ZIGBEE_MODELS, ZigbeeModel, ZigbeeType,
+};
+use crate::terms::{Class, Kind, Wait};
 
 /// Families by their words.
 const FAMILIES: [Family; 3] = [Family::NativeMqtt, Family::NativeSerial, Family::Zigbee2mqtt];
@@ -73,6 +75,7 @@ fn read_type(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<DeviceT
         check_meaning(&meaning, &life_safety, out);
         actions.insert(action.value.to_owned(), meaning.value.to_owned());
     }
+    let watch = watch(&mut section, &life_safety, out);
     let zigbee = zigbee(&mut section, family, &life_safety, out);
     section.end(out);
     Some(DeviceType {
@@ -80,8 +83,38 @@ fn read_type(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<DeviceT
         label: label?.value.to_owned(),
         life_safety: life_safety.value,
         actions,
+        watch,
         zigbee,
     })
+}
+
+/// How long devices may be silent at least and at most.
+const WATCH_RANGE: std::ops::RangeInclusive<Wait> = Wait::secs(10)..=Wait::hours(30 * 24);
+/// What stands there where only people can test the devices.
+const NEVER: &str = "never";
+
+/// How the devices are watched. One that a life may hang on is watched at least once a day.
+fn watch(section: &mut Section<'_>, life_safety: &Said<bool>, out: &mut Findings<'_>) -> Watch {
+    const KEY: &str = "silent_after";
+    if !section.has(KEY) {
+        return Watch::default();
+    }
+    let said = section.text(out, KEY);
+    let watch = match said.as_ref().is_some_and(|said| said.value == NEVER) {
+        true => Watch::Never,
+        false => Watch::Within(section.wait(out, KEY, WATCH_RANGE, WATCHED_WITHIN)),
+    };
+    let seldom = match watch {
+        Watch::Within(wait) => wait > WATCHED_WITHIN,
+        Watch::Never => true,
+    };
+    if let Some(said) = said.filter(|_| seldom && life_safety.value) {
+        let message = "a dead device of this type is found late or never";
+        let help =
+            "let it report once a day and write silent_after = \"25h\", or have people test it";
+        out.add(&codes::WATCHED_SELDOM, &said.at, message, help);
+    }
+    watch
 }
 
 /// Highest reading that `gas_alarm_from` may name. Own choice: ten percent in parts per million.

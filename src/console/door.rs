@@ -5,19 +5,24 @@
 //! its head must come within seconds and all of it within half a minute. At the limit of places new
 //! connections wait in the system's queue, first come first served; hundreds of silent ones therefore
 //! hold up a tap by [`HEAD_WITHIN`] at most for each [`CONNECTIONS_MAX`] of them. Places are counted
-//! for each address, so that the house's network cannot take those of the box itself. The web
-//! framework's own loop was not kept: it has neither limit.
+//! for each address, so that the house's network cannot take those of the box itself. An answer that
+//! goes on, as events do, asks to [`Stay`] and has limits of its own. The web framework's own loop was
+//! not kept: it has neither limit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::sleep;
+use tower_service::Service as _;
 use tracing::{debug, warn};
 
 /// Connections to one address at once; the next one waits. Own choice: a page for each of 200 staff,
@@ -34,6 +39,35 @@ const ALL_WITHIN: Duration = Duration::from_secs(30);
 const HEAD_MAX: usize = 16 << 10;
 /// How long nothing is accepted after the system refused a connection.
 const REFUSED_FOR: Duration = Duration::from_millis(100);
+
+/// How long the last bytes of an answer that went on may take to leave.
+const LAST_BYTES: Duration = Duration::from_secs(2);
+
+/// A connection whose answer may ask for more time than others have; whoever asks must say when it is
+/// over.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stay(Arc<(AtomicBool, Notify)>);
+
+impl Stay {
+    /// From now on the connection has no limit of its own.
+    pub(super) fn ask(&self) {
+        self.0.0.store(true, Ordering::Release);
+    }
+
+    /// It is over: the connection is closed, whether or not its reader has taken everything.
+    pub(super) fn over(&self) {
+        self.0.1.notify_one();
+    }
+
+    /// Until the connection has lasted long enough.
+    async fn long_enough(&self, all: Duration) {
+        sleep(all).await;
+        if self.0.0.load(Ordering::Acquire) {
+            self.0.1.notified().await;
+            sleep(LAST_BYTES).await;
+        }
+    }
+}
 
 /// What a door allows.
 #[derive(Debug, Clone, Copy)]
@@ -69,16 +103,23 @@ pub(super) async fn keep(listener: TcpListener, pages: Router, limits: Limits) {
 }
 
 async fn answer(stream: TcpStream, pages: Router, limits: Limits) {
+    let stay = Stay::default();
+    let asked = stay.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(asked.clone());
+        pages.clone().call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(HEAD_MAX)
         .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(pages));
-    match timeout(limits.all, connection).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!(%error, "a page's reader went away"),
-        Err(_) => debug!("a connection to the pages took too long"),
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        served = connection => if let Err(error) = served {
+            debug!(%error, "a page's reader went away");
+        },
+        () = stay.long_enough(limits.all) => debug!("a connection to the pages took too long"),
     }
 }
 
@@ -89,6 +130,8 @@ mod tests {
     use axum::extract::DefaultBodyLimit;
     use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -148,6 +191,61 @@ mod tests {
         let head = "POST /say HTTP/1.1\r\nhost: hub\r\ncontent-length: 100\r\n\r\nhalf";
         let told = told(&mut stream, head.as_bytes()).await;
         assert!(!told.contains("200"), "{told}");
+    }
+
+    /// A body that begins and never ends; its connection asks to stay, and one is over at once.
+    async fn for_ever(path: &str) -> TcpStream {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let endless = |over: bool| {
+            get(move |axum::Extension(stay): axum::Extension<Stay>| async move {
+                stay.ask();
+                if over {
+                    stay.over();
+                }
+                axum::body::Body::new(Endless)
+            })
+        };
+        let pages = Router::new().route("/stays", endless(false)).route("/over", endless(true));
+        let limits = Limits { connections: 9, head: HANG_GUARD, all: Duration::from_millis(50) };
+        tokio::spawn(keep(listener, pages, limits));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: hub\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    }
+
+    struct Endless;
+
+    impl hyper::body::Body for Endless {
+        type Data = axum::body::Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
+            std::task::Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_asked_stays_until_it_is_over_even_if_its_body_does_not_end() {
+        let mut stays = for_ever("/stays").await;
+        let mut over = for_ever("/over").await;
+        let mut bytes = Vec::new();
+        let read = timeout(HANG_GUARD, over.read_to_end(&mut bytes)).await;
+        read.expect("the door closes what is over").unwrap();
+        assert!(bytes.starts_with(b"HTTP/1.1 200"));
+        // The other one is as old and has not been closed.
+        let mut head = [0; 12];
+        stays.read_exact(&mut head).await.unwrap();
+        let mut rest = vec![0; 4096];
+        let more = async { while stays.read(&mut rest).await.unwrap() > 0 {} };
+        assert!(
+            timeout(Duration::from_millis(200), more).await.is_err(),
+            "closed although it stays"
+        );
     }
 
     #[tokio::test]

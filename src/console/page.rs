@@ -153,7 +153,7 @@ fn of_person(view: &IncidentView, person: &PersonId) -> Option<Responder> {
 }
 
 fn asked(pass: &Pass) -> Ask {
-    Ask::IncidentById { id: pass.incident, reader: pass.person.clone() }
+    Ask::IncidentById { id: pass.incident, reader: Some(pass.person.clone()) }
 }
 
 fn person(one: &crate::counter::PersonView) -> Option<String> {

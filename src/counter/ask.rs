@@ -3,8 +3,11 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::{DutyPlan, HistoryView, IncidentView, PastView, Status, When};
-use crate::incident::{Move, StageName, Via, WordId};
+use super::{
+    Beat, DevicesView, DutyPlan, EntriesView, Figures, HistoryView, IncidentView, ListView,
+    PastView, Sound, Status, When,
+};
+use crate::incident::{Ignored, Move, StageName, Via, WordId};
 use crate::registry::{Change, DeviceTypes, Registry};
 use crate::terms::{Code, DeviceId, EndpointId, ImportId, IncidentId, PersonId, Seq, Wall};
 
@@ -22,6 +25,16 @@ pub enum Ask {
     Incidents {
         /// Those that are over as well.
         all: bool,
+    },
+    /// Those in memory, a page of them by number.
+    List {
+        /// Those that are over as well.
+        all: bool,
+        /// Only those behind this one.
+        #[serde(default)]
+        after: Option<IncidentId>,
+        /// At most so many, [`LIST_MAX`](super::LIST_MAX) at most.
+        most: usize,
     },
     /// Those of a span of time, in memory or in the archive; without a span those in memory and
     /// those of the last [`PAST_DAYS`](super::PAST_DAYS) days.
@@ -53,8 +66,35 @@ pub enum Ask {
     IncidentById {
         /// Its number.
         id: IncidentId,
-        /// Whose page it is.
-        reader: PersonId,
+        /// Whose page it is, where it is somebody's.
+        #[serde(default)]
+        reader: Option<PersonId>,
+    },
+    /// Registered devices, a page of them by id.
+    Devices {
+        /// Only those behind this one.
+        #[serde(default)]
+        after: Option<DeviceId>,
+        /// At most so many, [`LIST_MAX`](super::LIST_MAX) at most.
+        most: usize,
+    },
+    /// Entries of the record that are on disk.
+    Entries {
+        /// Only those behind this one.
+        after: Seq,
+        /// At most so many, [`ENTRIES_MAX`](super::ENTRIES_MAX) at most.
+        most: usize,
+    },
+    /// How does the house stand?
+    Beat,
+    /// The hub in numbers.
+    Figures,
+    /// A wall board says that it is there.
+    Board {
+        /// Its name, 1 to [`BOARD_MAX_BYTES`](super::BOARD_MAX_BYTES) bytes.
+        id: String,
+        /// Whether it can be heard.
+        sound: Sound,
     },
     /// Who is on duty.
     Roster {
@@ -149,6 +189,16 @@ pub enum Reply {
     Status(Box<Status>),
     /// The incidents, oldest first.
     Incidents(Vec<IncidentView>),
+    /// A page of the incidents.
+    List(Box<ListView>),
+    /// A page of the devices.
+    Devices(Box<DevicesView>),
+    /// A stretch of the record.
+    Entries(Box<EntriesView>),
+    /// How the house stands.
+    Beat(Box<Beat>),
+    /// The hub in numbers.
+    Figures(Box<Figures>),
     /// The incidents of a span.
     Past(Box<PastView>),
     /// A device's history.
@@ -176,7 +226,25 @@ pub enum Reply {
     Refused {
         /// One sentence.
         why: String,
+        /// What a program can do about it.
+        #[serde(default)]
+        amiss: Amiss,
     },
+}
+
+/// What a program can do about a question that was refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Amiss {
+    /// Ask otherwise.
+    #[default]
+    Wrong,
+    /// Ask about something else: it does not exist.
+    NoSuch,
+    /// Give the answer another name: this one stands for another answer.
+    Taken,
+    /// Ask again in a moment.
+    NotNow,
 }
 
 /// The registry, and what rows are checked against.
@@ -210,6 +278,9 @@ pub struct Moved {
     /// Why nothing changed; absent when it was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignored: Option<String>,
+    /// The same for a program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Ignored>,
     /// The stage after it.
     pub stage: StageName,
     /// When it was on disk; absent while the disk fails and it is held in memory only.

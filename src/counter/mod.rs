@@ -5,17 +5,27 @@
 //! after the fact is on disk, and say so.
 
 mod ask;
+mod beat;
 mod duty;
+mod feed;
+mod figures;
+mod listing;
 mod pass;
 mod past;
 mod person;
 mod view;
 
 pub use ask::{
-    ASKS_MAX, About, Ask, Asked, IMPORT_MAX, Import, Imported, Moved, NOTE_MAX_BYTES, RegistryView,
-    Reply,
+    ASKS_MAX, About, Amiss, Ask, Asked, IMPORT_MAX, Import, Imported, Moved, NOTE_MAX_BYTES,
+    RegistryView, Reply,
 };
+pub use beat::{BOARD_MAX_BYTES, BOARDS_MAX, Beat, BoardView, Sound, digest};
 pub use duty::{DutyPlan, OnDuty, ShiftView, When};
+pub use feed::{FOLLOWERS_MAX, Feed, FeedDoor, Follower, Step};
+pub use figures::{FORCE_BOUNDS, Figures, Histogram, OpenAt};
+pub use listing::{
+    DeviceView, DevicesView, ENTRIES_MAX, EntriesView, EntryView, LIST_MAX, ListView, page_of,
+};
 pub use pass::{PASS_MAX_CHARS, Pass};
 pub use past::{
     ArchiveView, HistoryView, PAST_DAYS, PAST_MAX, PastView, RaisedView, ResponseView,

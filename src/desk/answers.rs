@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::held::record_view;
 use super::letters::{hub_subject, whereabouts_of};
 use super::lookup::{archive_view, response_view};
 use super::{Desk, Turn};
 use crate::counter::{
-    About, Ask, Asked, CarrierView, DutyPlan, EndpointView, IncidentView, LineView, Moved,
-    NOTE_MAX_BYTES, NextStep, OpenCount, PersonView, RecordView, RegistryView, Reply, Status,
+    About, Amiss, Ask, Asked, CarrierView, DutyPlan, EndpointView, IncidentView, LineView, Moved,
+    NOTE_MAX_BYTES, NextStep, OpenCount, PersonView, RegistryView, Reply, Status, When,
     person_meant,
 };
 use crate::incident::{
@@ -33,26 +34,31 @@ impl Desk {
             Ask::IncidentById { id, reader } => match self.book.incident(id) {
                 Some(incident) => {
                     let mut view = self.view(incident);
-                    view.reader = Some(self.name_of(&reader));
+                    view.reader = reader.map(|reader| self.name_of(&reader));
                     Reply::Incident(Box::new(view))
                 }
                 None => return self.seek(turn, Ask::IncidentById { id, reader }, reply),
             },
-            Ask::Past { .. } | Ask::History { .. } => return self.seek(turn, ask, reply),
-            Ask::Roster { at, days } => {
-                let (roster, registry) = (&self.settings.roster, self.book.registry());
-                match DutyPlan::of(roster, registry, self.clock.wall(), at, days) {
-                    Some(plan) => Reply::Roster(Box::new(plan)),
-                    None => refused("that time is out of range: name one nearer to today"),
-                }
+            Ask::List { all, after, most } => Reply::List(Box::new(self.list(all, after, most))),
+            Ask::Devices { after, most } => {
+                Reply::Devices(Box::new(self.devices(after.as_ref(), most)))
             }
+            Ask::Entries { after, most } => {
+                let on_disk = self.ears.durable.borrow().head.seq;
+                return self.programs.readings.read(after, on_disk, most, reply);
+            }
+            Ask::Beat => Reply::Beat(Box::new(self.beat_now())),
+            Ask::Figures => Reply::Figures(Box::new(self.figures())),
+            Ask::Board { id, sound } => self.hear_board(id, sound),
+            Ask::Past { .. } | Ask::History { .. } => return self.seek(turn, ask, reply),
+            Ask::Roster { at, days } => self.duty_plan(at, days),
             Ask::Unregistered { mut heard_as } => {
                 heard_as.retain(|name| self.registered(name.clone()).is_unregistered());
                 Reply::Unregistered(heard_as)
             }
             Ask::Person { said } => match person_meant(self.book.registry(), &said) {
                 Ok(id) => Reply::Person(id),
-                Err(why) => Reply::Refused { why },
+                Err(why) => Reply::Refused { why, amiss: Amiss::Wrong },
             },
             Ask::Registry => Reply::Registry(Box::new(RegistryView {
                 version: self.book.registry_at(),
@@ -60,7 +66,7 @@ impl Desk {
                 types: self.settings.device_types.clone(),
             })),
             Ask::Import(import) => match self.begin_import(import) {
-                Err(why) => Reply::Refused { why },
+                Err(why) => Reply::Refused { why, amiss: Amiss::Wrong },
                 Ok(begun) => {
                     self.importing = Some(begun.answering(reply));
                     return;
@@ -79,6 +85,14 @@ impl Desk {
         };
         let shown = turn.newest_urgent().unwrap_or(self.held.newest_urgent);
         turn.replies.push((shown, (reply, told)));
+    }
+
+    fn duty_plan(&self, at: Option<When>, days: Option<u16>) -> Reply {
+        let (roster, registry) = (&self.settings.roster, self.book.registry());
+        match DutyPlan::of(roster, registry, self.clock.wall(), at, days) {
+            Some(plan) => Reply::Roster(Box::new(plan)),
+            None => refused("that time is out of range: name one nearer to today"),
+        }
     }
 
     fn give_up(&mut self, turn: &mut Turn, endpoint: EndpointId, by: PersonId) -> Reply {
@@ -120,20 +134,24 @@ impl Desk {
         }) {
             return told;
         }
+        let named = word.clone().map(|word| (by.clone(), word));
         let answer = Answer { incident: id, by, via, epoch, says, note: None, word };
         let before = turn.entries();
         let recorded = self.decide(turn, &Stimulus::Answered(answer, words));
         if !recorded {
             let why = "that is too long to be written down: say it in fewer words";
-            return Reply::Refused { why: why.to_owned() };
+            return refused(why);
         }
         let ignored = turn.last_ignored(before);
         let stage = self.book.incident(id).map_or(StageName::Resolved, |i| i.stage.name());
+        // A named answer's is the time in the record, because a repeat is told that.
+        let heard = named.and_then(|(by, word)| self.book.heard_word(&by, &word));
         Reply::Moved(Moved {
             code,
             ignored: ignored.map(|why| why.advice().to_owned()),
+            reason: ignored,
             stage,
-            stored_at: None,
+            stored_at: heard.map(|heard| heard.wall),
             repeated: false,
         })
     }
@@ -151,10 +169,14 @@ impl Desk {
             words.map(str::trim).filter(|text| !text.is_empty()) == note.map(str::trim);
         let held = self.book.incident(before.incident);
         match held.filter(|_| same_words && (before.incident, before.says) == (incident, says)) {
-            None => refused("that key was used for another answer: use a new one for each"),
+            None => Reply::Refused {
+                why: "that key was used for another answer: use a new one for each".to_owned(),
+                amiss: Amiss::Taken,
+            },
             Some(held) => Reply::Moved(Moved {
                 code: held.code,
                 ignored: before.ignored.map(|why| why.advice().to_owned()),
+                reason: before.ignored,
                 stage: held.stage.name(),
                 stored_at: Some(before.wall),
                 repeated: true,
@@ -225,7 +247,7 @@ impl Desk {
         known.filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_string())
     }
 
-    fn status(&self) -> Status {
+    pub(super) fn status(&self) -> Status {
         let wall = self.clock.wall();
         let mut open: BTreeMap<Class, usize> = BTreeMap::new();
         for incident in self.book.open() {
@@ -241,10 +263,7 @@ impl Desk {
             wall: wall.wall,
             clock_trusted: wall.trusted,
             // Said anew when it leaves.
-            record: match self.vitals.trouble() {
-                None => RecordView::Safe,
-                Some(why) => RecordView::Volatile { why: why.to_owned() },
-            },
+            record: record_view(self.vitals.trouble()),
             last_seq: self.book.last_seq(),
             open: open.into_iter().map(|(class, count)| OpenCount { class, count }).collect(),
             unanswered: self.unanswered(),
@@ -284,6 +303,7 @@ impl Desk {
                         .and_then(|out| out.trouble.clone()),
                 })
                 .collect(),
+            boards: self.programs.boards.views(self.clock.now()),
             on_duty: self.on_duty(),
             old_config: self.old_config,
             restart_for: self.wires.restart_for.iter().map(|&name| name.to_owned()).collect(),
@@ -331,11 +351,12 @@ impl Turn {
 
 /// Nobody knows of it.
 pub(super) fn no_incident(asked: &str) -> Reply {
-    refused(&format!("there is no incident {asked}: see `anling incidents --all`"))
+    let why = format!("there is no incident {asked}: see `anling incidents --all`");
+    Reply::Refused { why, amiss: Amiss::NoSuch }
 }
 
 pub(super) fn refused(why: &str) -> Reply {
-    Reply::Refused { why: why.to_owned() }
+    Reply::Refused { why: why.to_owned(), amiss: Amiss::Wrong }
 }
 
 fn said(about: About) -> String {

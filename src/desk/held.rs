@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
 use super::turn::says_stored;
-use crate::counter::{RecordView, Reply};
+use crate::counter::{RecordView, Reply, Status};
 use crate::incident::Effect;
 use crate::journal::Durable;
 use crate::terms::{At, Receipt, Seq, Wall};
@@ -126,24 +126,38 @@ fn say_where_it_is(
         }
         Reply::Incident(view) => view.on_disk = safe,
         Reply::Incidents(views) => views.iter_mut().for_each(|view| view.on_disk = safe),
-        Reply::Status(status) => {
-            status.last_seq = status.last_seq.min(durable.head.seq);
-            status.record = match trouble {
-                None => RecordView::Safe,
-                Some(why) => RecordView::Volatile { why: why.to_owned() },
-            };
+        Reply::List(list) => list.incidents.iter_mut().for_each(|view| view.on_disk = safe),
+        Reply::Status(status) => say_how_it_is(status, durable, trouble),
+        Reply::Figures(figures) => say_how_it_is(&mut figures.status, durable, trouble),
+        Reply::Beat(beat) => {
+            beat.seq = beat.seq.min(durable.head.seq);
+            beat.record = record_view(trouble);
         }
         Reply::Imported(imported) => imported.stored_at = safe.then_some(stored_at),
         Reply::Past(past) => {
             past.incidents.iter_mut().filter(|view| !view.filed).for_each(|v| v.on_disk = safe);
         }
         Reply::History(_)
+        | Reply::Devices(_)
+        | Reply::Entries(_)
         | Reply::Roster(_)
         | Reply::Unregistered(_)
         | Reply::Person(_)
         | Reply::GivenUp { .. }
         | Reply::Registry(_)
         | Reply::Refused { .. } => {}
+    }
+}
+
+fn say_how_it_is(status: &mut Status, durable: &Durable, trouble: Option<&str>) {
+    status.last_seq = status.last_seq.min(durable.head.seq);
+    status.record = record_view(trouble);
+}
+
+pub(super) fn record_view(trouble: Option<&str>) -> RecordView {
+    match trouble {
+        None => RecordView::Safe,
+        Some(why) => RecordView::Volatile { why: why.to_owned() },
     }
 }
 

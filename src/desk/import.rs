@@ -148,10 +148,9 @@ impl Desk {
         if let Some(reply) = reply {
             let told = match taken {
                 true => Reply::Imported(Imported { import, rows, stored_at: None }),
-                false => Reply::Refused {
-                    why: "a row could not be written down, so nothing was imported: see the log"
-                        .to_owned(),
-                },
+                false => super::answers::refused(
+                    "a row could not be written down, so nothing was imported: see the log",
+                ),
             };
             turn.replies.push((turn.newest(), (reply, told)));
         }

@@ -36,6 +36,8 @@ pub(super) struct Intake {
     zigbee: BTreeMap<LinkId, (String, Zigbee2Mqtt)>,
     /// When each registered device was last heard since the start.
     pub(super) heard: BTreeMap<DeviceId, At>,
+    /// What is left in their batteries in percent, where they say so.
+    pub(super) batteries: BTreeMap<DeviceId, u8>,
     refused: BTreeMap<Refused, (At, u32)>,
     /// Signals that could not be read since the start.
     pub(super) refused_total: u64,
@@ -52,6 +54,7 @@ impl Intake {
             native: NativeMqtt::new(settings.gateway.hub.clone()),
             zigbee: zigbee.collect(),
             heard: BTreeMap::new(),
+            batteries: BTreeMap::new(),
             refused: BTreeMap::new(),
             refused_total: 0,
         }
@@ -60,6 +63,7 @@ impl Intake {
     /// Learns the names of another registry; what was heard so far stays known.
     pub(super) fn relearn(&mut self, settings: &Settings, registry: &Registry) {
         self.heard.retain(|device, _| registry.device(device).is_some());
+        self.batteries.retain(|device, _| registry.device(device).is_some());
         let names = zigbee_names(settings, registry);
         for (base_topic, zigbee) in self.zigbee.values_mut() {
             zigbee.set(Z2mSettings { base_topic: base_topic.clone(), names: names.clone() });
@@ -100,6 +104,16 @@ impl Intake {
             *last = at;
         } else if self.heard.len() < HEARD_MAX {
             self.heard.insert(device.clone(), at);
+        }
+    }
+
+    fn note_battery(&mut self, report: &Report) {
+        let Some(percent) = report.battery else { return };
+        if let Some(last) = self.batteries.get_mut(&report.device) {
+            *last = percent;
+        } else if self.heard.contains_key(&report.device) {
+            // As many as are remembered as heard, and only registered ones.
+            self.batteries.insert(report.device.clone(), percent);
         }
     }
 
@@ -211,6 +225,9 @@ impl Desk {
     /// Whether what came of it is on its way to disk.
     fn hear_report(&mut self, turn: &mut Turn, report: Report) -> bool {
         self.intake.note_heard(&report.device, report.heard_at);
+        self.intake.note_battery(&report);
+        self.programs.counts.hear(report.what);
+        self.spoke(turn, &report);
         let before = turn.newest();
         let stimulus = Stimulus::Heard(report);
         if !self.decide(turn, &stimulus) {

@@ -18,7 +18,7 @@ use crate::archive::{
     Answer, Figures, Found, Past, Question, ResponseTimes, Source, State, Trace, TraceEvent,
 };
 use crate::counter::{
-    ArchiveView, Ask, DeviceCount, HistoryView, IncidentView, PAST_DAYS, PAST_MAX, PastView,
+    Amiss, ArchiveView, Ask, DeviceCount, HistoryView, IncidentView, PAST_DAYS, PAST_MAX, PastView,
     RaisedView, Reply, ResponseView, SILENT_SHOWN, SilentView, TRACES_MAX, TraceView, When,
 };
 use crate::incident::Entry;
@@ -178,7 +178,7 @@ impl Desk {
             },
             Ask::IncidentById { id, reader } => match self.only(found) {
                 Some(mut view) => {
-                    view.reader = Some(self.name_of(&reader));
+                    view.reader = reader.map(|reader| self.name_of(&reader));
                     Reply::Incident(Box::new(view))
                 }
                 None => unknown(&id.to_string(), &state),
@@ -301,7 +301,8 @@ fn unknown(asked: &str, archive: &ArchiveView) -> Reply {
         }
         ArchiveView::Off { why } => why.clone(),
     };
-    refused(&format!("{asked} is not in memory, and {so_far}"))
+    let why = format!("{asked} is not in memory, and {so_far}");
+    Reply::Refused { why, amiss: Amiss::NotNow }
 }
 
 fn trace_view(trace: Trace) -> TraceView {

@@ -19,11 +19,14 @@
 //! each other and a crash has one shape.
 
 mod answers;
+mod boards;
+mod entries;
 mod held;
 mod import;
 mod intake;
 mod keeping;
 mod letters;
+mod listing;
 mod lookup;
 mod outbox;
 mod outside;
@@ -32,6 +35,7 @@ mod ports;
 mod reload;
 mod socket;
 mod start;
+mod supervision;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -65,12 +69,14 @@ use crate::terms::{At, Inbound, LinkId, Seq, Wait};
 use held::Held;
 use import::Importing;
 use intake::Intake;
+use listing::Programs;
 use lookup::{Lookup, Sought};
 use outbox::Outbox;
 use outside::Outside;
 use platforms::Platforms;
 use ports::Ports;
 use reload::{Gone, Reload, Wires};
+use supervision::Supervision;
 use turn::Turn;
 use vitals::Vitals;
 
@@ -133,9 +139,11 @@ struct Desk {
     platforms: Platforms,
     archive: Archivist,
     lookup: Lookup,
+    programs: Programs,
     broker: Option<Broker>,
     broker_address: Option<String>,
     outside: Outside,
+    supervision: Supervision,
     broker_tls: Option<String>,
     ports: Ports,
     wires: Wires,
@@ -157,6 +165,7 @@ impl Desk {
             let now = self.clock.now();
             self.beat.store(now.0, Ordering::Release);
             self.vitals.feed(now);
+            self.programs.counts.turns += 1;
             if stopping {
                 return self.close().await;
             }
@@ -165,7 +174,7 @@ impl Desk {
 
     /// One turn; whether the desk was told to stop.
     async fn one_turn(&mut self) -> Result<bool, DeskError> {
-        let mut turn = Turn::new(self.next_seq);
+        let mut turn = Turn::new(self.next_seq).followed(self.programs.feed.is_followed());
         let mut stopping = false;
         if self.own.is_empty() && self.importing.is_none() {
             let nap = self.nap();

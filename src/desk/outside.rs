@@ -224,9 +224,6 @@ impl Outside {
 
     /// A device spoke on an MQTT wire.
     pub(super) fn heard(&mut self, device: &DeviceId, link: &LinkId) {
-        if self.links.is_empty() {
-            return;
-        }
         if let Some(known) = self.heard_at.get_mut(device) {
             if known != link {
                 *known = link.clone();
@@ -234,6 +231,17 @@ impl Outside {
         } else if self.heard_at.len() < HEARD_MAX {
             self.heard_at.insert(device.clone(), link.clone());
         }
+    }
+
+    /// Whether the broker where a device was last heard, or the bridge on it, is gone.
+    pub(super) fn is_cut_off(&self, device: &DeviceId) -> bool {
+        let ill = |ills: &BTreeMap<LinkId, Ill>, link: &LinkId| {
+            ills.get(link).is_some_and(|ill| ill.since.is_some())
+        };
+        let link = self.heard_at.get(device);
+        link.is_some_and(|link| {
+            ill(&self.lost, link) || ill(&self.deaf, link) || ill(&self.bridges, link)
+        })
     }
 
     /// A bridge says whether it is there; false when the report is a device's.

@@ -211,6 +211,12 @@ impl Ports {
         }
     }
 
+    /// Whether the line where a device was last heard is lost.
+    pub(super) fn is_cut_off(&self, device: &DeviceId) -> bool {
+        let line = self.heard_at.get(device).and_then(|link| self.lines.get(link));
+        line.is_some_and(|line| line.lost == Some(true))
+    }
+
     /// A piece that names nobody came: how many are to be recorded, if it is time.
     pub(super) fn noise(&mut self, link: &LinkId, at: At) -> Option<u32> {
         self.lines.get_mut(link)?.noise.one(at)

@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use crate::counter::{Ask, Asked, Reply};
+use crate::counter::{Amiss, Ask, Asked, Reply};
 
 /// Longest line either way, in bytes: ten thousand incidents of a kilobyte, or a full hub's registry
 /// ten times over.
@@ -145,7 +145,7 @@ async fn pass_on(ask: Ask, asks: &mpsc::Sender<Asked>) -> Reply {
 }
 
 fn refused(why: &str) -> Reply {
-    Reply::Refused { why: why.to_owned() }
+    Reply::Refused { why: why.to_owned(), amiss: Amiss::NotNow }
 }
 
 /// Asks a running hub from a command.

@@ -18,12 +18,14 @@ use tracing::{error, info, warn};
 use super::held::Held;
 use super::intake::Intake;
 use super::letters::Writer;
+use super::listing::Programs;
 use super::lookup::{Lookup, Record};
 use super::outbox::Outbox;
 use super::outside::{self, Outside};
 use super::platforms::Platforms;
 use super::ports::Ports;
 use super::reload::{DIRECTORY, Gone, RELOADS_MAX, Reload, TLS_FILES, Wires, kind_of_way};
+use super::supervision::Supervision;
 use super::turn::Turn;
 use super::vitals::{self, Vitals};
 use super::wiring::{LineEnds, OutEars, Parts, TLS, WaysOut};
@@ -32,7 +34,7 @@ use crate::archive::{Archivist, Place, QUESTIONS_MAX};
 use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
-use crate::counter::{ASKS_MAX, Asked};
+use crate::counter::{ASKS_MAX, Asked, FeedDoor};
 use crate::incident::{Carrier, Entry, IncidentBook, Stimulus, TakenOver, Trouble};
 use crate::journal::{
     Committer, CommitterHandle, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE,
@@ -215,7 +217,8 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let settings = Arc::new(settings);
     let limits = limits(&settings);
     let dir = state_dir.join(JOURNAL_DIR);
-    let record = Record { disk: Arc::clone(&disk), dir: dir.clone() };
+    let record = || Record { disk: Arc::clone(&disk), dir: dir.clone() };
+    let (record, also) = (record(), record());
     let read = tokio::task::spawn_blocking(move || read_record(disk, &dir, limits))
         .await
         .map_err(|_| DeskError::Ended)??;
@@ -226,17 +229,19 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (stop, stopped) = oneshot::channel();
     let (tell_finding, findings) = mpsc::channel(FINDINGS_MAX);
-    let next_seq = read.journal.next();
-    let journal = Committer::spawn(read.journal)?;
+    let Read { book, journal, unread, found } = read;
+    let next_seq = journal.next();
+    let journal = Committer::spawn(journal)?;
+    let programs = Programs::new(also, journal.durable().borrow().head.seq);
     let archive = open_archive(record, &state_dir, &settings, &journal)?;
     let (tell_sought, sought) = mpsc::channel(QUESTIONS_MAX);
     let broker_address = ways.broker.as_ref().map(|opened| opened.address);
     let mut desk = Desk {
-        intake: Intake::new(&settings, read.book.registry()),
-        vitals: Vitals::new(clock.now(), read.book.last_seq()),
+        intake: Intake::new(&settings, book.registry()),
+        vitals: Vitals::new(clock.now(), book.last_seq()),
         outbox: ways.outbox,
         platforms: Platforms::default(),
-        book: read.book,
+        book,
         next_seq,
         ears: Ears {
             inbox: ways.heard,
@@ -259,11 +264,13 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         unsent: VecDeque::new(),
         archive,
         lookup: Lookup::new(tell_sought, clock.now()),
+        programs,
         broker_tls: ways.broker.as_ref().and_then(|opened| opened.tls).map(|a| a.to_string()),
         broker: ways.broker.map(|opened| opened.broker),
         broker_address: broker_address.map(|a| a.to_string()),
         ports: ways.ports,
         outside: ways.outside,
+        supervision: Supervision::new(clock.now(), resumption.gap),
         wires: ways.wires,
         old_config,
         importing: None,
@@ -272,8 +279,8 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         settings,
         clock,
     };
-    desk.begin(resumption, read.found).await?;
-    let (unread, broker) = (read.unread, broker_address);
+    desk.begin(resumption, found).await?;
+    let broker = broker_address;
     open_doors(desk, Doors { unread, tell_finding, asks, reloads, stop, page_key, broker }).await
 }
 
@@ -377,7 +384,7 @@ async fn open_doors(mut desk: Desk, doors: Doors) -> Result<House, DeskError> {
     let listening = socket::listen(&path, asks.clone()).map_err(|why| {
         error!(socket = %path.display(), %why, "no commands: choose another socket in gateway.toml");
     });
-    let pages = open_console(&settings, &asks, &clock, page_key).await;
+    let pages = open_console(&settings, &asks, &clock, page_key, desk.programs.feed.door()).await;
     for (subject, broken) in [(SOCKET, listening.is_err()), (PAGES, pages.is_none())] {
         let trouble = Trouble { kind: Kind::Config, subject: subject.to_owned(), broken };
         desk.own.push_back(Stimulus::Trouble(trouble));
@@ -390,6 +397,9 @@ async fn open_doors(mut desk: Desk, doors: Doors) -> Result<House, DeskError> {
         let ended = desk.run().await;
         beat.store(u64::MAX, std::sync::atomic::Ordering::Release);
         scrub.stop();
+        if let Some(pages) = &pages {
+            pages.farewell().await;
+        }
         drop((listening, pages));
         ended
     });
@@ -401,12 +411,15 @@ async fn open_console(
     asks: &mpsc::Sender<Asked>,
     clock: &Clock,
     page_key: crate::terms::Secret,
+    feed: FeedDoor,
 ) -> Option<Console> {
     let clock = clock.clone();
     let now = Arc::new(move || clock.wall().wall);
+    let hub = settings.gateway.hub.clone();
+    let desk = console::Desk { asks: asks.clone(), key: page_key, now, feed, hub };
     let listen: Vec<SocketAddr> =
         std::iter::once(settings.gateway.listen).chain(settings.gateway.lan).collect();
-    match console::serve(&listen, asks.clone(), page_key, now).await {
+    match console::serve(&listen, desk).await {
         Ok(console) => Some(console),
         Err(why) => {
             error!(%why, "no pages: calls are heard and carried all the same");

@@ -5,6 +5,7 @@ use tracing::{error, info, warn};
 
 use super::{Desk, DeskError};
 use crate::archive::{Page, is_kept};
+use crate::clock::Stopwatch;
 use crate::counter::Reply;
 use crate::incident::{Effect, Entry, Fact, IncidentBook};
 use crate::journal::{Answer, BATCH_MAX, Batch, Draft, JournalError, Pending, Urgency};
@@ -28,6 +29,8 @@ pub(super) struct Turn {
     drafts: Vec<Draft>,
     /// What the archive keeps of it.
     page: Vec<Entry>,
+    /// All of it, where somebody follows.
+    followed: Option<Vec<Entry>>,
     /// The newest fact that somebody waits for.
     urgent: Option<Seq>,
     /// What was said in the answers decided about, by entry.
@@ -56,6 +59,7 @@ impl Turn {
             next: first,
             drafts: Vec::new(),
             page: Vec::new(),
+            followed: None,
             urgent: None,
             answers: Vec::new(),
             effects: Vec::new(),
@@ -63,6 +67,11 @@ impl Turn {
             replies: Vec::new(),
             lines: Vec::new(),
         }
+    }
+
+    /// The same; whether somebody follows what comes of it.
+    pub(super) fn followed(self, followed: bool) -> Self {
+        Self { followed: followed.then(Vec::new), ..self }
     }
 
     /// How many entries it has.
@@ -125,6 +134,9 @@ impl Turn {
         self.next = entry.seq.next();
         self.lines.extend(Line::of(&entry));
         self.effects.extend(book.apply(&entry).into_iter().map(|effect| (entry.seq, effect)));
+        if let Some(followed) = &mut self.followed {
+            followed.push(entry.clone());
+        }
         if is_kept(&entry.fact) {
             self.page.push(entry);
         }
@@ -203,6 +215,9 @@ impl Desk {
     async fn commit(&mut self, turn: Turn) -> Result<Vec<Line>, DeskError> {
         let Turn { first, next, drafts, page, urgent, effects, receipts, replies, lines, .. } =
             turn;
+        if let Some(followed) = turn.followed {
+            self.programs.feed.keep(followed);
+        }
         let limit = self.clock.now() + DISK_PATIENCE;
         self.held.newest_urgent = urgent.unwrap_or(self.held.newest_urgent);
         for (seq, receipt) in receipts {
@@ -215,6 +230,7 @@ impl Desk {
             let last = Seq(next.0 - 1);
             self.archive.keep(Page { first, last, entries: page });
         }
+        let waited = Stopwatch::start();
         let urgency = if urgent.is_some() { Urgency::Urgent } else { Urgency::Unhurried };
         self.unsent.extend(batches(first, drafts, urgency)?);
         let pending = self.hand_in()?.filter(|_| urgent.is_some());
@@ -224,6 +240,7 @@ impl Desk {
         }
         if let Some(pending) = pending {
             self.wait_for_disk(pending.answer()).await?;
+            self.programs.counts.forced.add(waited.elapsed());
         }
         self.look_at_disk(Seq(first.0.saturating_sub(1)));
         self.let_out();
@@ -274,6 +291,7 @@ impl Desk {
     pub(super) fn let_out(&mut self) {
         let durable = self.ears.durable.borrow().clone();
         self.archive.is_on_disk(durable.head.seq);
+        self.programs.feed.is_on_disk(durable.head.seq);
         let stored_at = self.clock.wall().wall;
         let trouble = self.vitals.trouble();
         let ready = self.held.release(&durable, trouble, self.clock.now(), stored_at);

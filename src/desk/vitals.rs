@@ -223,6 +223,7 @@ impl Desk {
         self.look_at_roster(turn);
         self.look_at_clock(turn, now);
         self.look_at_archive(turn, now);
+        self.look_at_devices(turn);
         self.look_at_certificate(turn);
     }
 
@@ -330,6 +331,7 @@ impl Desk {
     pub(super) async fn close(mut self) -> Result<(), super::DeskError> {
         info!("stopping");
         let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
+        self.programs.feed.end();
         self.ports.stop_reading();
         let broker = self.broker.take().map(|b| tokio::spawn(b.stop(Wait::secs(3))));
         let mut outside = self.outside.stop(super::outside::STOP_WITHIN);

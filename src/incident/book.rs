@@ -353,6 +353,11 @@ impl IncidentBook {
         of_incident.filter_map(|note| self.note(*note))
     }
 
+    /// Whether a device was last said to be gone: by its own bridge, or because it fell silent.
+    pub fn is_offline(&self, device: &DeviceId) -> bool {
+        self.devices.get(device).is_some_and(|memory| memory.online == Some(false))
+    }
+
     /// What became of a named answer of this person, while it is remembered.
     pub fn heard_word(&self, by: &PersonId, word: &WordId) -> Option<&HeardWord> {
         self.words.get(by, word)

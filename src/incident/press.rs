@@ -400,7 +400,11 @@ impl IncidentBook {
         trouble: &Trouble,
     ) -> Vec<Fact> {
         let device = trouble.device();
-        let class = trouble.kind.class();
+        let class = match trouble.kind {
+            // Of the hub, it is many devices at once: nobody behind them may be able to call.
+            Kind::Silent => Class::Coverage,
+            kind => kind.class(),
+        };
         let open = self.open_on(&device, class);
         let mut facts = vec![Fact::HubTrouble { trouble: trouble.clone() }];
         match (trouble.broken, open) {

@@ -297,15 +297,6 @@ impl Words<'_> {
     }
 
     fn pressed_again(&self) -> Vec<Part> {
-        let saying = self.saying();
-        if self.letter.class == Class::Hazard {
-            let mut parts = vec![fixed(format!("【又报警·{}】", saying.title))];
-            parts.extend(self.place());
-            parts.push(fixed(format!("又有{}。", saying.event)));
-            parts.push(self.advice());
-            parts.push(self.code());
-            return parts;
-        }
         let mut parts = vec![fixed("【再次呼救】")];
         parts.extend(self.place());
         parts.push(self.time());

@@ -233,6 +233,7 @@ mod tests {
             label: "按钮".to_owned(),
             life_safety: true,
             actions: BTreeMap::new(),
+            watch: Default::default(),
             zigbee: Default::default(),
         };
         DeviceTypes::from([

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::terms::Kind;
+use crate::terms::{Kind, Wait};
 
 /// The contract a device speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -41,10 +41,34 @@ pub struct DeviceType {
     /// Action words and what they mean for this type, where the word alone does not say: `single`
     /// → `sos`. Words on the right: the kinds' words, `cancel`, `ignore`.
     pub actions: BTreeMap<String, String>,
+    /// How long its devices may say nothing.
+    #[serde(default)]
+    pub watch: Watch,
     /// What is to be known of it beside its words, if it is a Zigbee device.
     #[serde(default)]
     pub zigbee: ZigbeeType,
 }
+
+/// How a type's devices are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Watch {
+    /// Silent for so long is a fault, 10 s to 30 days.
+    Within(Wait),
+    /// Its devices say nothing unless somebody needs them: only people can test them.
+    Never,
+}
+
+impl Default for Watch {
+    /// Battery devices check in once a day (field notes, P14: 25 h at most).
+    fn default() -> Self {
+        Self::Within(WATCHED_WITHIN)
+    }
+}
+
+/// How long a device may be silent where its type does not say. Source: Zigbee2MQTT's limit for battery
+/// devices, 1,500 min.
+pub const WATCHED_WITHIN: Wait = Wait::hours(25);
 
 /// What a Zigbee type is beside its words.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

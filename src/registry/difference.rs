@@ -68,24 +68,8 @@ impl Difference {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::csv::read;
-    use crate::registry::{Change, changes};
-
-    fn rows(lists: &[(Table, &str)]) -> Vec<(u64, Row)> {
-        lists.iter().flat_map(|(table, text)| read(*table, text).0).collect()
-    }
-
-    fn record() -> Registry {
-        let mut record = Registry::default();
-        let lists = [
-            (Table::Homes, "id,place\nH1,一楼\nH2,二楼\n"),
-            (Table::Residents, "id,name,born,home\nR1,王桂芳,1943,H1\nR2,李建国,1941,H1\n"),
-            (Table::Devices, "id,type,heard_as,home\nB-1,button,hall,H1\n"),
-            (Table::People, "id,role,phone\nli,staff,1\n"),
-        ];
-        rows(&lists).into_iter().for_each(|(_, row)| record.apply(&Change::Set(row)));
-        record
-    }
+    use crate::registry::changes;
+    use crate::registry::small_centre::{record, rows};
 
     #[test]
     fn a_difference_names_new_changed_and_missing_rows_cell_by_cell() {

@@ -12,13 +12,15 @@ pub mod csv;
 mod device_types;
 mod difference;
 mod rows;
+#[cfg(test)]
+mod small_centre;
 mod weighing;
 mod whereabouts;
 mod zigbee_models;
 
 pub use book::Registry;
 pub use changes::changes;
-pub use device_types::{DeviceType, DeviceTypes, Family, ZigbeeType};
+pub use device_types::{DeviceType, DeviceTypes, Family, WATCHED_WITHIN, Watch, ZigbeeType};
 pub use difference::{Changed, Difference};
 pub use rows::{Change, Device, Home, Person, Resident, Role, Row, RowId};
 pub use weighing::{Brought, Judged, Wanted, judge};

@@ -145,23 +145,8 @@ mod tests {
 
     use super::*;
     use crate::registry::csv::{columns, read};
-    use crate::registry::{Change, DeviceType, Family, ZigbeeType};
-
-    fn rows(lists: &[(Table, &str)]) -> Vec<(u64, Row)> {
-        lists.iter().flat_map(|(table, text)| read(*table, text).0).collect()
-    }
-
-    fn record() -> Registry {
-        let mut record = Registry::default();
-        let lists = [
-            (Table::Homes, "id,place\nH1,一楼\nH2,二楼\n"),
-            (Table::Residents, "id,name,born,home\nR1,王桂芳,1943,H1\nR2,李建国,1941,H1\n"),
-            (Table::Devices, "id,type,heard_as,home\nB-1,button,hall,H1\n"),
-            (Table::People, "id,role,phone\nli,staff,1\n"),
-        ];
-        rows(&lists).into_iter().for_each(|(_, row)| record.apply(&Change::Set(row)));
-        record
-    }
+    use crate::registry::small_centre::{record, rows};
+    use crate::registry::{DeviceType, Family, ZigbeeType};
 
     fn types() -> DeviceTypes {
         let button = DeviceType {
@@ -169,6 +154,7 @@ mod tests {
             label: String::new(),
             life_safety: true,
             actions: BTreeMap::new(),
+            watch: Default::default(),
             zigbee: ZigbeeType::default(),
         };
         DeviceTypes::from([("button".to_owned(), button)])

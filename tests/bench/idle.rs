@@ -17,6 +17,8 @@ pub fn measure(run: &Run, table: &mut Table) {
     std::thread::sleep(REST);
     let name = format!("idle, {DEVICES} devices: resident memory after 10 s");
     table.row(&name, &format!("{:.1} MiB", house.memory("VmRSS")), "≤ 25 MB");
+    let own = format!("{:.1} MiB", house.memory("RssAnon"));
+    table.row("idle: of it not pages of the program's own file", &own, "");
     let (began, before) = (now(), house.cpu());
     std::thread::sleep(Duration::from_secs(20));
     let share = (house.cpu() - before) as f64 / (now() - began) as f64 * 100.0;

@@ -158,3 +158,12 @@ fn a_record_cut_between_a_raised_incident_and_its_first_call_is_called_at_once()
     house.passes(0);
     house.only_called(&["zhangmin"], &Notice::Called);
 }
+
+#[test]
+fn many_silent_devices_are_a_gap_in_the_cover_of_the_house() {
+    let mut house = House::new();
+    house.trouble(Kind::Silent, "devices", true);
+    assert_eq!((house.it().class, house.stage()), (Class::Coverage, StageName::Calling));
+    house.trouble(Kind::Silent, "devices", false);
+    assert!(house.it().back_to_normal && house.it().stage.is_open(), "people close it");
+}

@@ -102,6 +102,7 @@ pub fn types() -> DeviceTypes {
             label: name.to_owned(),
             life_safety,
             actions: BTreeMap::new(),
+            watch: Default::default(),
             zigbee: Default::default(),
         };
         (name.to_owned(), made)

@@ -195,7 +195,7 @@ fn an_import_made_from_an_old_view_and_one_of_two_at_once_are_refused() {
     let taken = replies.iter().filter(|reply| matches!(reply, Reply::Imported(_))).count();
     assert_eq!(taken, 1, "{replies:?}");
     let old = hub.asks(&first);
-    let Reply::Refused { why } = &old else { panic!("{old:?}") };
+    let Reply::Refused { why, .. } = &old else { panic!("{old:?}") };
     assert!(why.contains("has changed since"), "{why}");
     assert_eq!(hub.facts("registry_taken").len(), 2);
     let empty = Ask::Import(Import { based_on: hub.registry().version, changes: Vec::new() });

@@ -3,10 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 
+mod api;
 mod archive;
 mod calls;
+mod client;
 mod devices;
 mod district;
+mod document;
+mod events;
+mod figures;
 mod hub;
 mod imports;
 mod life;
@@ -23,6 +28,7 @@ mod rough;
 mod serial;
 mod service;
 mod stopping;
+mod supervision;
 mod times;
 mod tls;
 mod transcripts;

@@ -105,7 +105,7 @@ fn a_second_hub_on_the_same_record_refuses_with_5() {
 
 /// A hub whose files may not grow: the same to it as a full disk, and no right is needed for it.
 /// The signal that the system sends with it is ignored, as it is for a service.
-fn confined() -> Hub {
+pub fn confined() -> Hub {
     tool("prlimit", "util-linux");
     let mut hub = Hub::prepared();
     hub.under = ["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""].map(String::from).to_vec();
@@ -113,7 +113,7 @@ fn confined() -> Hub {
 }
 
 /// From now on no file of the hub may grow beyond so many bytes.
-fn files_may_grow_to(hub: &Hub, bytes: &str) {
+pub fn files_may_grow_to(hub: &Hub, bytes: &str) {
     let pid = hub.pid().to_string();
     let done = Command::new("prlimit")
         .args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")])

@@ -101,6 +101,34 @@ fn a_receiver_that_is_missing_or_pulled_out_is_told_and_comes_back_without_a_res
 }
 
 #[test]
+fn a_line_that_moves_to_another_port_hears_there_after_a_reload() {
+    let (mut hub, path) = house();
+    let first = Radio::plug(&path);
+    hub.start();
+    line_hears(&hub);
+    first.event(BUTTON, 1, 1, "sos");
+    first.hears(BUTTON, 1, 1, FeedbackStage::Stored);
+    let other = hub.path("usb-receiver-2");
+    let second = Radio::plug(&other);
+    hub.edit("links.toml", &path.display().to_string(), &other.display().to_string());
+    hub.signal("HUP");
+    // The call's light is said again on the new line, without a press.
+    second.hears(BUTTON, 1, 1, FeedbackStage::Stored);
+    second.event(BUTTON, 1, 2, "sos");
+    second.hears(BUTTON, 1, 2, FeedbackStage::Stored);
+    first.event(BUTTON, 1, 9, "sos");
+    let table =
+        format!("[link.serial.front]\npath = \"{}\"\nsilent_after = \"3s\"\n", other.display());
+    hub.edit("links.toml", &table, "");
+    hub.signal("HUP");
+    soon("no line left", || (!hub.does(&["status"]).contains("serial.front")).then_some(()));
+    assert!(troubles(&hub, "serial.front").is_empty(), "{:?}", troubles(&hub, "serial.front"));
+    let marks: Vec<_> =
+        hub.facts("reported").iter().map(|f| f["report"]["mark"]["seq"].clone()).collect();
+    assert_eq!(marks, [1, 2], "nobody reads the old port");
+}
+
+#[test]
 fn a_line_at_the_wrong_speed_is_lost_although_its_port_is_open() {
     let (mut hub, path) = house();
     hub.edit("links.toml", "silent_after = \"3s\"", "silent_after = \"2s\"");

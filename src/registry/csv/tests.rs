@@ -262,6 +262,7 @@ fn types() -> DeviceTypes {
         label: "按钮".to_owned(),
         life_safety: true,
         actions: BTreeMap::new(),
+        watch: Default::default(),
         zigbee: Default::default(),
     };
     DeviceTypes::from([("button".to_owned(), button)])

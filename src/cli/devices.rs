@@ -1,0 +1,90 @@
+//! `anling devices`: every registered device with its place, when it was last heard and its battery,
+//! what needs a technician first.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::incident::ago;
+use super::loading::{ask, odd_answer};
+use super::{Outcome, print_json, print_text};
+use crate::counter::{Ask, DeviceView, LIST_MAX, Reply, Status};
+use crate::terms::Wall;
+
+/// A battery at or below this is to be replaced, in percent. Own choice: weeks are left with it.
+const LOW_PERCENT: u8 = 15;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn devices(dir: &Path, args: &Args) -> Outcome {
+    let mut all: Vec<DeviceView> = Vec::new();
+    loop {
+        let after = all.last().map(|last| last.row.id.clone());
+        let asked = Ask::Devices { after, most: LIST_MAX };
+        let Reply::Devices(page) = ask(dir, &asked)? else { return Err(odd_answer()) };
+        all.extend(page.devices);
+        if !page.more {
+            break;
+        }
+    }
+    if args.json {
+        return print_json(&all);
+    }
+    let Reply::Status(status) = ask(dir, &Ask::Status)? else { return Err(odd_answer()) };
+    print_text(&told(all, &status))
+}
+
+/// What is wrong with a device, the worst first; none when it is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wrong {
+    Silent,
+    NeverHeard,
+    Battery,
+}
+
+fn wrong(device: &DeviceView) -> Option<Wrong> {
+    let low = device.battery.is_some_and(|percent| percent <= LOW_PERCENT);
+    match (device.online, device.heard) {
+        (Some(false), _) => Some(Wrong::Silent),
+        (_, None) => Some(Wrong::NeverHeard),
+        _ => low.then_some(Wrong::Battery),
+    }
+}
+
+fn told(mut devices: Vec<DeviceView>, status: &Status) -> String {
+    if devices.is_empty() {
+        return "no devices are registered: see `anling import`\n".to_owned();
+    }
+    // The sort keeps the order of the ids within what is alike.
+    devices.sort_by_key(|device| wrong(device).map_or((1, None), |wrong| (0, Some(wrong))));
+    let mut out = String::new();
+    for device in &devices {
+        let heard = match device.heard {
+            Some(at) => format!("heard {} ago", since(status.wall, at)),
+            None => "never heard".to_owned(),
+        };
+        let battery =
+            device.battery.map(|percent| format!(", battery {percent} %")).unwrap_or_default();
+        let says = match wrong(device) {
+            Some(Wrong::Silent) => "  SILENT: press it, or look at its battery",
+            Some(Wrong::NeverHeard) => "  NEVER HEARD: press it once",
+            Some(Wrong::Battery) => "  BATTERY LOW: replace it",
+            None => "",
+        };
+        let (id, kind) = (&device.row.id, &device.row.type_name);
+        let _ = writeln!(out, "{id}  {kind}  {}  {heard}{battery}{says}", device.place);
+    }
+    let count = |is: Wrong| devices.iter().filter(|device| wrong(device) == Some(is)).count();
+    let (all, silent) = (devices.len(), count(Wrong::Silent));
+    let (never, low) = (count(Wrong::NeverHeard), count(Wrong::Battery));
+    let _ = writeln!(out, "{all} devices: {silent} silent, {never} never heard, {low} low");
+    out
+}
+
+fn since(now: Wall, at: Wall) -> String {
+    ago(u64::try_from(now.0.saturating_sub(at.0)).unwrap_or(0))
+}

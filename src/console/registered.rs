@@ -1,0 +1,173 @@
+//! Who and what is registered: devices, residents, people.
+//!
+//! Names and places, because a page on the box needs them; no telephone numbers, mail addresses or
+//! ways into a home, because loopback asks nobody who they are. Who may see those is in the socket's
+//! group, and `anling export` writes them.
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::Counter;
+use super::answer::{json, tagged};
+use super::incidents::PAGE;
+use super::params::Params;
+use super::problem::{Problem, Wrong};
+use crate::counter::{Ask, LIST_MAX, RegistryView, Reply, TRACES_MAX, page_of};
+use crate::registry::{Person, Resident, Role};
+use crate::terms::{DeviceId, HomeId, PersonId, ResidentId, Seq};
+
+/// A resident without what only the accepting person is told.
+#[derive(Serialize)]
+struct ResidentRow {
+    id: ResidentId,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    born: Option<i16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    home: Option<HomeId>,
+    place: String,
+}
+
+/// A person without how they are reached.
+#[derive(Serialize)]
+struct PersonRow {
+    id: PersonId,
+    name: String,
+    role: Role,
+}
+
+/// What part of a list was asked for.
+struct Part {
+    after: Option<String>,
+    most: usize,
+}
+
+impl Part {
+    fn of(query: Option<&str>) -> Result<Self, Problem> {
+        let params = Params::read(query, &["after", "limit"])?;
+        let most = params.number("limit", 1..=LIST_MAX)?.unwrap_or(PAGE);
+        Ok(Self { after: params.get("after").map(str::to_owned), most })
+    }
+
+    /// The tag of this part of a registry of this version.
+    fn tag(&self, version: Seq) -> String {
+        let after = self.after.as_deref().unwrap_or_default();
+        let after: String = after.bytes().map(|byte| format!("{byte:02x}")).collect();
+        format!("{version}-{}-{after}", self.most)
+    }
+
+    /// Where the rest is.
+    fn next(&self, list: &str, last: Option<&str>, more: bool) -> Option<String> {
+        let last = last.filter(|_| more)?;
+        let last: String = url::form_urlencoded::byte_serialize(last.as_bytes()).collect();
+        Some(format!("/api/v1/{list}?after={last}&limit={}", self.most))
+    }
+}
+
+#[derive(Serialize)]
+struct Devices<T: Serialize> {
+    devices: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// `GET /api/v1/devices`.
+pub(super) async fn devices(
+    State(counter): State<Counter>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let part = Part::of(query.as_deref())?;
+    let after = part.after.as_deref().map(DeviceId::new).transpose();
+    let after = after.map_err(|why| Wrong::BadQuery.because(format!("after: {why}")))?;
+    let ask = Ask::Devices { after, most: part.most };
+    let Reply::Devices(page) = counter.told(ask).await? else { return Err(Problem::busy()) };
+    let last = page.devices.last().map(|device| device.row.id.as_str());
+    let next = part.next("devices", last, page.more);
+    Ok(json(&Devices { devices: &page.devices, next }))
+}
+
+/// `GET /api/v1/devices/{device}/history`.
+pub(super) async fn history(
+    State(counter): State<Counter>,
+    Path(device): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let params = Params::read(query.as_deref(), &["limit"])?;
+    let most = Some(params.number("limit", 1..=TRACES_MAX)?.unwrap_or(PAGE));
+    let device = DeviceId::new(&device)
+        .map_err(|why| Wrong::NoSuch.because(format!("{device:?} is no device: {why}")))?;
+    match counter.told(Ask::History { device, most }).await? {
+        Reply::History(history) => Ok(json(&history)),
+        _ => Err(Problem::busy()),
+    }
+}
+
+#[derive(Serialize)]
+struct Residents<T: Serialize> {
+    residents: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// `GET /api/v1/residents`.
+pub(super) async fn residents(
+    State(counter): State<Counter>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let part = Part::of(query.as_deref())?;
+    let known = registry(&counter).await?;
+    let after = part.after.as_deref().unwrap_or_default();
+    let rows = known.registry.residents().map(|one| (one.id.as_str(), one));
+    let (page, more) = page_of(rows, Some(&after), part.most, |(id, _)| id);
+    let place = |one: &Resident| known.registry.home(one.home.as_ref()?).map(|home| &*home.place);
+    let row = |(_, one): &(_, &'_ Resident)| ResidentRow {
+        id: one.id.clone(),
+        name: one.name.clone(),
+        born: one.born,
+        home: one.home.clone(),
+        place: place(one).unwrap_or_default().to_owned(),
+    };
+    let shown: Vec<_> = page.iter().map(row).collect();
+    let next = part.next("residents", page.last().map(|(id, _)| *id), more);
+    let tag = part.tag(known.version);
+    Ok(tagged(&headers, &tag, &Residents { residents: shown, next }))
+}
+
+#[derive(Serialize)]
+struct People<T: Serialize> {
+    people: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// `GET /api/v1/people`.
+pub(super) async fn people(
+    State(counter): State<Counter>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let part = Part::of(query.as_deref())?;
+    let known = registry(&counter).await?;
+    let after = part.after.as_deref().unwrap_or_default();
+    let rows = known.registry.people().map(|one| (one.id.as_str(), one));
+    let (page, more) = page_of(rows, Some(&after), part.most, |(id, _)| id);
+    let row = |(_, one): &(_, &'_ Person)| PersonRow {
+        id: one.id.clone(),
+        name: one.name.clone(),
+        role: one.role,
+    };
+    let shown: Vec<_> = page.iter().map(row).collect();
+    let next = part.next("people", page.last().map(|(id, _)| *id), more);
+    let tag = part.tag(known.version);
+    Ok(tagged(&headers, &tag, &People { people: shown, next }))
+}
+
+async fn registry(counter: &Counter) -> Result<Box<RegistryView>, Problem> {
+    match counter.told(Ask::Registry).await? {
+        Reply::Registry(known) => Ok(known),
+        _ => Err(Problem::busy()),
+    }
+}

@@ -1,0 +1,123 @@
+//! What programs list: incidents a page at a time, devices with when they were heard, and entries of
+//! the record.
+
+use serde::{Deserialize, Serialize};
+
+use super::IncidentView;
+use crate::incident::Fact;
+use crate::registry::Device;
+use crate::terms::{At, IncidentId, Seq, Wall};
+
+/// Most rows on one page of a list. Own choice: the desk makes 500 in a few milliseconds, and no call
+/// waits longer for that.
+pub const LIST_MAX: usize = 500;
+
+/// Most entries of the record in one answer. Own choice: below 1 MB of a storm's facts.
+pub const ENTRIES_MAX: usize = 1_000;
+
+/// Incidents in memory, a page of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListView {
+    /// They, by number.
+    pub incidents: Vec<IncidentView>,
+    /// There are more behind the last one.
+    pub more: bool,
+    /// The digest of all open ones, as a [`super::Beat`] has it.
+    pub digest: String,
+}
+
+/// Registered devices, a page of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DevicesView {
+    /// They, by id.
+    pub devices: Vec<DeviceView>,
+    /// There are more behind the last one.
+    pub more: bool,
+}
+
+/// One registered device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceView {
+    /// Its row.
+    #[serde(flatten)]
+    pub row: Device,
+    /// Where it hangs, in words.
+    pub place: String,
+    /// When it was last heard, where anybody remembers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Wall>,
+    /// What is left in its battery in percent, as last said since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub battery: Option<u8>,
+    /// Whether its wire says that it is there, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub online: Option<bool>,
+    /// Its open incidents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<IncidentId>,
+}
+
+/// A stretch of the record that is on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntriesView {
+    /// The entries, in order; what the record no longer has, or cannot be read, is left out.
+    pub entries: Vec<EntryView>,
+    /// Up to where the record was read: nothing between the last entry and this is missing.
+    pub upto: Seq,
+    /// The newest entry on disk.
+    pub newest: Seq,
+}
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryView {
+    /// Its sequence.
+    pub seq: Seq,
+    /// Hub time.
+    pub at: At,
+    /// Wall time.
+    pub wall: Wall,
+    /// Whether the wall time could be trusted.
+    pub clock_trusted: bool,
+    /// What happened.
+    pub fact: Fact,
+}
+
+impl From<crate::incident::Entry> for EntryView {
+    fn from(entry: crate::incident::Entry) -> Self {
+        let crate::incident::Entry { seq, at, wall, trusted, fact } = entry;
+        Self { seq, at, wall, clock_trusted: trusted, fact }
+    }
+}
+
+/// A page of what is in order: at most `most` of those behind `after`, and whether there are more.
+pub fn page_of<T, K: PartialOrd>(
+    rows: impl Iterator<Item = T>,
+    after: Option<&K>,
+    most: usize,
+    key: impl Fn(&T) -> &K,
+) -> (Vec<T>, bool) {
+    let mut behind = rows.filter(|row| after.is_none_or(|after| key(row) > after));
+    let page: Vec<T> = behind.by_ref().take(most).collect();
+    (page, behind.next().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_follow_each_other_without_a_gap_or_a_double() {
+        let rows = [1, 2, 3, 5, 8];
+        let (mut seen, mut after): (Vec<i32>, Option<i32>) = (Vec::new(), None);
+        loop {
+            let (page, more) = page_of(rows.iter(), after.as_ref(), 2, |row| row);
+            after = page.last().copied().copied();
+            seen.extend(page);
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(seen, rows);
+    }
+}

@@ -1,0 +1,147 @@
+//! What programs list and machines measure: pages of incidents and devices, the beat, the hub in
+//! numbers.
+
+use std::collections::BTreeMap;
+
+use super::Desk;
+use super::boards::Boards;
+use super::entries::Readings;
+use super::held::record_view;
+use super::lookup::Record;
+use crate::counter::{
+    Beat, DeviceView, DevicesView, Feed, Figures, Histogram, LIST_MAX, ListView, OpenAt, digest,
+    page_of,
+};
+use crate::registry::Device;
+use crate::terms::{DeviceId, IncidentId, Seq, Sign, Wait, Wall, What};
+
+/// What programs are served with beside what people ask for.
+pub(super) struct Programs {
+    pub(super) readings: Readings,
+    pub(super) feed: Feed,
+    pub(super) boards: Boards,
+    pub(super) counts: Counts,
+}
+
+impl Programs {
+    pub(super) fn new(record: Record, on_disk: Seq) -> Self {
+        Self {
+            readings: Readings::new(record),
+            feed: Feed::new(on_disk),
+            boards: Boards::default(),
+            counts: Counts::default(),
+        }
+    }
+}
+
+/// What the desk counts from its start on.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) turns: u64,
+    pub(super) forced: Histogram,
+    heard: BTreeMap<&'static str, u64>,
+}
+
+impl Counts {
+    /// A reading of a device was understood.
+    pub(super) fn hear(&mut self, what: What) {
+        let word = match what {
+            What::Pulse(kind) | What::Level { kind, .. } => kind.word(),
+            What::Cancel => "cancel",
+            What::Presence { .. } => "presence",
+            What::Sign(Sign::Open | Sign::Closed) => "door",
+            What::Sign(Sign::Motion | Sign::Still | Sign::Present | Sign::Absent) => "movement",
+            What::Telemetry => "telemetry",
+        };
+        *self.heard.entry(word).or_default() += 1;
+    }
+}
+
+impl Desk {
+    pub(super) fn list(&self, all: bool, after: Option<IncidentId>, most: usize) -> ListView {
+        let shown = self.book.incidents().filter(|incident| all || incident.stage.is_open());
+        let (page, more) = page_of(shown, after.as_ref(), most.min(LIST_MAX), |one| &one.id);
+        ListView {
+            incidents: page.into_iter().map(|incident| self.view(incident)).collect(),
+            more,
+            digest: self.digest(),
+        }
+    }
+
+    pub(super) fn devices(&self, after: Option<&DeviceId>, most: usize) -> DevicesView {
+        let rows = self.book.registry().devices();
+        let (page, more) = page_of(rows, after, most.min(LIST_MAX), |row| &row.id);
+        let figures = self.archive.figures();
+        let view = |row: &Device| {
+            let now = self.intake.heard.get(&row.id).map(|at| self.clock.now() - *at);
+            let memory = self.book.device(&row.id);
+            DeviceView {
+                row: row.clone(),
+                place: self.book.registry().whereabouts(&row.id).place,
+                heard: match now {
+                    Some(ago) => Some(self.wall_before(ago)),
+                    None => figures.heard.get(&row.id).copied(),
+                },
+                battery: self.intake.batteries.get(&row.id).copied(),
+                online: memory.and_then(|memory| memory.online),
+                open: memory
+                    .map(|memory| memory.open.values().copied().collect())
+                    .unwrap_or_default(),
+            }
+        };
+        DevicesView { devices: page.into_iter().map(view).collect(), more }
+    }
+
+    fn wall_before(&self, ago: Wait) -> Wall {
+        Wall(self.clock.wall().wall.0.saturating_sub(i64::try_from(ago.0).unwrap_or(i64::MAX)))
+    }
+
+    fn digest(&self) -> String {
+        let open = self.book.open().map(|one| (one, self.book.notes_of(one.id).count()));
+        digest(open, self.book.registry_at())
+    }
+
+    pub(super) fn beat_now(&self) -> Beat {
+        let wall = self.clock.wall();
+        Beat {
+            hub: self.settings.gateway.hub.clone(),
+            at: self.clock.now(),
+            wall: wall.wall,
+            clock_trusted: wall.trusted,
+            seq: self.book.last_seq(),
+            open: self.book.open_count(),
+            digest: self.digest(),
+            // Both are said anew when it leaves.
+            record: record_view(self.vitals.trouble()),
+        }
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        let mut open: BTreeMap<_, usize> = BTreeMap::new();
+        for incident in self.book.open() {
+            *open.entry((incident.class, incident.stage.name())).or_default() += 1;
+        }
+        let broker = self.broker.as_ref().map(crate::link::broker::Broker::counts);
+        let broker = broker.unwrap_or_default();
+        Figures {
+            status: self.status(),
+            open: open
+                .into_iter()
+                .map(|((class, stage), count)| OpenAt { class, stage, count })
+                .collect(),
+            heard: self
+                .programs
+                .counts
+                .heard
+                .iter()
+                .map(|(word, n)| ((*word).to_owned(), *n))
+                .collect(),
+            stored: broker.stored,
+            unstored: broker.unstored,
+            turns: self.programs.counts.turns,
+            forced: self.programs.counts.forced.clone(),
+            orders: self.book.order_count(),
+            boards: self.programs.boards.there(self.clock.now()),
+        }
+    }
+}

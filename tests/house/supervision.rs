@@ -1,0 +1,57 @@
+//! Devices that fall silent: one is a fault, many are a trouble of the site, and a word of theirs ends it.
+
+use serde_json::Value;
+
+use crate::devices::{press, publish, topic};
+use crate::hub::{Hub, soon};
+
+const SHORT: &str = "silent_after = \"10s\"";
+
+fn silent(hub: &Hub) -> Vec<Value> {
+    hub.incidents().into_iter().filter(|incident| incident["kind"] == "silent").collect()
+}
+
+/// The line of a device in `anling devices`.
+fn listed(hub: &Hub, device: &str) -> String {
+    let all = hub.does(&["devices"]);
+    all.lines().find(|line| line.starts_with(device)).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_cord_that_falls_silent_is_a_fault_until_it_speaks_also_over_a_restart() {
+    let mut hub = Hub::prepared();
+    hub.edit("devices.toml", "label = \"紧急拉绳\"", &format!("label = \"紧急拉绳\"\n{SHORT}"));
+    hub.start();
+    publish(&hub, "C-01", &topic("C-01", "event"), &press(1, 1, "sos"));
+    assert!(listed(&hub, "C-01").contains(" s ago, battery 84 %"), "{}", listed(&hub, "C-01"));
+    let found = soon("the silent cord", || silent(&hub).pop());
+    assert!(hub.does(&["devices"]).starts_with("C-01"), "what needs a technician stands first");
+    assert!(listed(&hub, "C-01").contains("SILENT"), "{}", listed(&hub, "C-01"));
+    assert_eq!((&found["class"], &found["device"]), (&"fault".into(), &"C-01".into()), "{found}");
+    hub.kill();
+    hub.start();
+    publish(&hub, "C-01", &topic("C-01", "event"), &press(2, 1, "sos"));
+    let settled = soon("its word", || silent(&hub).pop().filter(|i| i["back_to_normal"] == true));
+    assert_eq!(settled["code"], found["code"], "one fault from the silence to the word");
+}
+
+#[test]
+fn many_silent_buttons_are_one_trouble_of_the_site_and_none_of_each() {
+    let mut hub = Hub::prepared();
+    hub.edit("devices.toml", "silent_after = \"25h\"", SHORT);
+    hub.start();
+    let site = soon("the trouble of the site", || silent(&hub).pop());
+    assert_eq!(site["class"], "coverage", "{site}");
+    hub.screen_says(&["多台设备失联"]);
+    assert_eq!(silent(&hub).len(), 1, "{:?}", silent(&hub));
+    let mut seq = 0;
+    soon("the end of it", || {
+        // They go on speaking, or they would be silent again by the next look.
+        seq += 1;
+        for device in ["B-01", "B-02", "B-03", "B-04", "B-05"] {
+            publish(&hub, device, &topic(device, "event"), &press(1, seq, "sos"));
+        }
+        let over = |i: &Value| i["class"] == "coverage" && i["back_to_normal"] == true;
+        silent(&hub).iter().any(over).then_some(())
+    });
+}
