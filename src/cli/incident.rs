@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use super::loading::{ask, load, odd_answer};
+use super::loading::{ask, load_or_accepted, odd_answer};
 use super::{Failure, Outcome, print_json, print_text};
 use crate::counter::{About, Ask, IncidentView, Moved, NOTE_MAX_BYTES, NextStep, Reply};
 use crate::exit;
@@ -210,7 +210,7 @@ fn taken(moved: &Moved) -> String {
 
 /// One incident as a person reads it.
 fn card(dir: &Path, view: &IncidentView) -> String {
-    let roster = load(dir, None).ok().map(|loaded| loaded.settings.roster);
+    let roster = load_or_accepted(dir, None).ok().map(|loaded| loaded.settings.roster);
     // Of an incident that has left memory the day matters as much as the hour.
     let day = if view.filed { "%Y-%m-%d %H:%M:%S" } else { "%H:%M:%S" };
     let time = |wall: Option<Wall>| {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::incident::{AT_RISK, ago, told_since};
-use super::loading::{ask, load, odd_answer};
+use super::loading::{ask, load_or_accepted, odd_answer};
 use super::roster::when;
 use super::{Outcome, print_json, print_text, remark, status};
 use crate::counter::{ArchiveView, Ask, IncidentView, PAST_DAYS, PastView, Reply};
@@ -66,7 +66,7 @@ fn all(dir: &Path, args: &Args) -> Outcome {
         };
         print_text(&format!("no incidents in {span}\n"))?;
     } else {
-        let roster = load(dir, None).ok().map(|loaded| loaded.settings.roster);
+        let roster = load_or_accepted(dir, None).ok().map(|loaded| loaded.settings.roster);
         print_text(&at_risk(by_day(&incidents, roster.as_ref()), &incidents))?;
     }
     if archive != ArchiveView::Level

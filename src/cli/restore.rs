@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::loading::load;
 use super::{Failure, Outcome, print_text, remark};
-use crate::desk::JOURNAL_DIR;
+use crate::desk::{JOURNAL_DIR, PAGE_KEY};
 use crate::exit;
 use crate::incident::TakenOver;
 use crate::journal::{JournalError, OsDisk, Restored, Source, restore as restore_record};
@@ -39,9 +39,25 @@ pub(super) fn restore(config: &Path, args: &Args) -> Outcome {
     } else {
         let inside = args.from.join(JOURNAL_DIR);
         let dir = if inside.is_dir() { &inside } else { &args.from };
-        restore_record(disk, Source::Folder { dir, older: args.older }, &to, note)
+        let done = restore_record(disk, Source::Folder { dir, older: args.older }, &to, note);
+        if done.is_ok() {
+            take_page_key(dir, &to);
+        }
+        done
     };
     told(&to, &done.map_err(|error| failed(&error))?)
+}
+
+/// Takes the key of one-tap links along, so that those already sent work on this box.
+fn take_page_key(from: &Path, to: &Path) {
+    let key = from.join(PAGE_KEY);
+    if key.is_file()
+        && let Err(why) = std::fs::copy(key, to.join(PAGE_KEY))
+    {
+        remark(&format!(
+            "links already sent will not work here: their key cannot be copied ({why})"
+        ));
+    }
 }
 
 fn failed(error: &JournalError) -> Failure {

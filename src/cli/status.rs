@@ -194,7 +194,11 @@ fn endpoints(endpoints: &[&EndpointView]) -> String {
             0 => String::new(),
             many => format!(", {many} never told"),
         };
-        format!("{} {state}, {} owed{dropped}", e.name, e.owed)
+        let refused = match e.refused {
+            0 => String::new(),
+            many => format!(", {many} refused for good since the start"),
+        };
+        format!("{} {state}, {} owed{dropped}{refused}", e.name, e.owed)
     };
     endpoints.iter().map(one).collect::<Vec<_>>().join("; ")
 }

@@ -203,6 +203,10 @@ pub(super) fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> 
         let most = super::FORM_MAX;
         Wrong::TooLarge.because(format!("a body has at most {most} bytes: shorten it"))
     })?;
+    // What reads an object would take a list of its values, too.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Wrong::BadBody.because("the body is no JSON object: send {…}"));
+    }
     serde_json::from_slice(&body).map_err(|why| {
         let wrong = if why.is_data() { Wrong::CannotBe } else { Wrong::BadBody };
         wrong.because(why.to_string())

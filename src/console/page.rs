@@ -252,7 +252,11 @@ fn told(says: Move, moved: &Moved, mine: Option<Responder>) -> &'static str {
 }
 
 fn unknown() -> Response {
-    gone(StatusCode::NOT_FOUND, "链接不对", "请从消息里重新点开，不要手工输入。")
+    gone(
+        StatusCode::NOT_FOUND,
+        "链接不对",
+        "请从最新的消息里重新点开；仍打不开，请致电值班室接警。",
+    )
 }
 
 fn busy() -> Response {

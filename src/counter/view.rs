@@ -139,6 +139,9 @@ pub struct EndpointView {
     pub owed: usize,
     /// Events it was never told, because too many were owed.
     pub dropped: u64,
+    /// Events it has refused for good since the hub's start.
+    #[serde(default)]
+    pub refused: u64,
     /// Why it takes nothing at the moment.
     pub trouble: Option<String>,
 }

@@ -296,6 +296,7 @@ impl Desk {
                     platform: self.settings.platforms.contains_key(endpoint),
                     owed,
                     dropped: self.book.dropped().get(endpoint).copied().unwrap_or_default(),
+                    refused: self.outbox.endpoints.get(endpoint).map_or(0, |out| out.refused),
                     trouble: self
                         .outbox
                         .endpoints

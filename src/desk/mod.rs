@@ -46,6 +46,7 @@ mod wiring;
 pub use import::recorded_registry;
 pub use socket::{SOCKET_LINE_MAX, ask};
 pub use start::{DeskError, House, JOURNAL_DIR, Options, start};
+pub use wiring::PAGE_KEY;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

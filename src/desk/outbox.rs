@@ -63,6 +63,8 @@ pub(super) struct EndpointOut {
     alarms: BTreeSet<Seq>,
     /// Events written before it was their turn.
     written: BTreeMap<Seq, Bytes>,
+    /// Events it has refused for good since the start.
+    pub(super) refused: u64,
     pub(super) trouble: Option<String>,
 }
 
@@ -413,6 +415,10 @@ impl Desk {
             self.decide(turn, &Stimulus::Delivered { endpoint: endpoint.clone(), took, refused });
         }
         if dead {
+            if let Some(out) = self.outbox.endpoints.get_mut(&endpoint) {
+                let is_dead = |how: &&(Seq, Settled)| matches!(how.1, Settled::DeadLetter { .. });
+                out.refused += settled.iter().filter(is_dead).count() as u64;
+            }
             warn!(%endpoint, "the endpoint refuses events for good");
             self.trouble(turn, Kind::Endpoint, format!("{name}.refuses"), true);
         }

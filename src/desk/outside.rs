@@ -155,6 +155,8 @@ struct Ill {
 pub(super) struct Outside {
     links: BTreeMap<LinkId, Link>,
     lost: BTreeMap<LinkId, Ill>,
+    /// Why each was last not heard.
+    why: BTreeMap<LinkId, String>,
     deaf: BTreeMap<LinkId, Ill>,
     thrown: BTreeMap<LinkId, Ill>,
     bridges: BTreeMap<LinkId, Ill>,
@@ -210,7 +212,8 @@ impl Outside {
                     "it cannot be spoken to: see the log for its secret or certificates".to_owned(),
                 ),
                 _ if ill(&self.lost, link) => {
-                    Some("it is not heard: see that it runs and is reached".to_owned())
+                    let why = self.why.get(link).map_or("no answer yet", String::as_str);
+                    Some(format!("it is not heard: {why}"))
                 }
                 _ if ill(&self.deaf, link) => {
                     Some("it refuses a subscription: see its access rules".to_owned())
@@ -313,7 +316,10 @@ impl Desk {
                 outside.deaf.entry(link.clone()).or_default().since = None;
                 self.answer_again(turn, &link);
             }
-            MqttNews::Lost { .. } => outside.lost.entry(link).or_default().begin(now),
+            MqttNews::Lost { why } => {
+                outside.why.insert(link.clone(), why);
+                outside.lost.entry(link).or_default().begin(now);
+            }
             MqttNews::Forgot => self.find_outside(format!(
                 "the broker {link} has forgotten this hub: presses that it acknowledged meanwhile \
                  come again only from devices that wait for `stored`; write persistence true and \

@@ -141,6 +141,10 @@ impl Desk {
         };
         let incident = incident.map(|incident: &Incident| incident.id);
         let incident = incident.ok_or("names an incident that is not known here")?;
+        let before = self.book.heard_word(&by, &message.id);
+        if before.is_some_and(|heard| (heard.incident, heard.says) != (incident, message.says)) {
+            return Err(format!("uses the id {} again for something else", message.id));
+        }
         let answer = Answer {
             incident,
             by,

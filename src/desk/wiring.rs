@@ -14,6 +14,7 @@ use tracing::{error, warn};
 
 use super::outside::{Link, Outside, OutsideParts};
 use super::ports::Ports;
+use super::start::JOURNAL_DIR;
 use super::{ENDS_MAX, NEWS_MAX, SAID_MAX, platforms};
 use crate::clock::Clock;
 use crate::config::Secrets;
@@ -141,6 +142,9 @@ pub(super) struct Opened {
     pub(super) tls: Option<SocketAddr>,
 }
 
+/// The file of the key of one-tap links, in the record's folder.
+pub const PAGE_KEY: &str = "page-key";
+
 /// The subject of troubles with the broker's way in behind TLS.
 pub(super) const TLS: &str = "link.broker.tls";
 
@@ -166,11 +170,6 @@ pub(super) async fn broker(
     let mut broker = BrokerSettings::new(configured.listen, hub, accounts);
     broker.max_connections = configured.max_connections;
     if broker.accounts.iter().any(|account| matches!(account.reach, Reach::Bridge { .. })) {
-        broker.max_packet = PACKET_BRIDGED;
-    }
-    let bridges =
-        broker.accounts.iter().any(|account| matches!(account.reach, Reach::Bridge { .. }));
-    if bridges {
         broker.max_packet = PACKET_BRIDGED;
     }
     let (mut broker, address) = Broker::start(broker, inbox, move || clock.now(), news).await?;
@@ -358,17 +357,20 @@ fn webhook_settings(
     })
 }
 
-/// The key of one-tap links: made once and kept in the state directory, readable by the hub alone.
-/// When it cannot be kept, links work until the next start.
+/// The key of one-tap links: made once and kept in the record's folder, readable by the hub alone. It
+/// lies there and not beside it, so that links already sent work as long as the record does, also when
+/// everything else is lost and on a box that takes the record over. When it cannot be kept, links work
+/// until the next start.
 pub(super) fn page_key(state_dir: &Path) -> Secret {
     const KEY_BYTES: usize = 32;
-    let path = state_dir.join("page-key");
-    if let Ok(key) = std::fs::read(&path)
-        && key.len() == KEY_BYTES
-    {
+    let path = state_dir.join(JOURNAL_DIR).join(PAGE_KEY);
+    // An earlier version kept it beside the record.
+    let earlier = state_dir.join(PAGE_KEY);
+    let kept = |path: &Path| std::fs::read(path).ok().filter(|key| key.len() == KEY_BYTES);
+    if let Some(key) = kept(&path) {
         return Secret::new(key);
     }
-    let key = random(KEY_BYTES);
+    let key = kept(&earlier).unwrap_or_else(|| random(KEY_BYTES));
     if let Err(why) = keep_secret(&path, &key) {
         warn!(%why, "the key of one-tap links cannot be kept: links end with this run");
     }

@@ -58,6 +58,11 @@ pub enum Misfit {
     /// Longer than [`MESSAGE_MAX_BYTES`].
     #[error("is longer than {MESSAGE_MAX_BYTES} bytes")]
     TooLong,
+    /// Longer than any packet that is taken, which costs the session.
+    #[error(
+        "is longer than a packet may be; what was said right after it may be lost: have it said again"
+    )]
+    NoPacket,
     /// Not a JSON object.
     #[error("is no JSON object")]
     NoObject,

@@ -369,7 +369,7 @@ impl Mqtt {
                 if is_too_big(&why) {
                     // The broker would send it with each connection for ever.
                     self.anew = true;
-                    self.heed(Err(Misfit::TooLong), Receipt::unasked());
+                    self.heed(Err(Misfit::NoPacket), Receipt::unasked());
                 }
                 return Some(Over { why: said(&why), failed: !self.anew });
             }

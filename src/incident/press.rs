@@ -145,17 +145,22 @@ impl IncidentBook {
         Some(self.on_press(at, standing, report, kind))
     }
 
-    /// The same device tells of another danger: whoever was called or is there learns which, at once,
-    /// because gas asks for something else than smoke.
+    /// What else is wrong with a device, as it last said.
+    fn fault_that_lasts(&self, device: &DeviceId) -> Option<Kind> {
+        let levels = &self.devices.get(device)?.levels;
+        let is_on =
+            |(kind, level): &(&Kind, &super::Level)| level.on && kind.class() == Class::Fault;
+        levels.iter().find(is_on).map(|(kind, _)| *kind)
+    }
+
+    /// The same device tells of another danger or fault: whoever was called or is there learns which,
+    /// at once, because gas asks for something else than smoke.
     fn told_of_another_danger(
         &self,
         at: At,
         standing: &Standing<'_>,
         open: &Incident,
     ) -> Option<Fact> {
-        if open.class != Class::Hazard {
-            return None;
-        }
         let concerned = open.responders.iter().filter(|(_, is)| *is != Responder::Declined);
         let to = self.step(at, standing, open).tell(concerned.map(|(who, _)| who.clone()));
         let (incident, notice) = (open.id, Notice::PressedMeanwhile);
@@ -175,16 +180,26 @@ impl IncidentBook {
         if known == Some(online) || (known.is_none() && online) {
             return None;
         }
-        let open = self.open_on(&report.device, Class::Fault).filter(|i| i.kind == Kind::Silent);
+        let open = self.open_on(&report.device, Class::Fault);
+        let is_silent = open.is_some_and(|open| open.kind == Kind::Silent);
+        let again = |open: &Incident, kind| {
+            let (incident, mark, moved) = (open.id, None, false);
+            Fact::PressedAgain { incident, mark, moved, kind }
+        };
         Some(match (online, open) {
-            (true, Some(open)) if !open.back_to_normal => {
-                vec![Fact::BackToNormal { incident: open.id }]
+            (true, Some(open)) if is_silent && !open.back_to_normal => {
+                match self.fault_that_lasts(&report.device) {
+                    Some(kind) => vec![again(open, Some(kind))],
+                    None => vec![Fact::BackToNormal { incident: open.id }],
+                }
             }
-            (false, Some(open)) if open.back_to_normal => {
-                let (incident, mark, moved) = (open.id, None, false);
-                vec![Fact::PressedAgain { incident, mark, moved, kind: None }]
+            (false, Some(open)) if is_silent && open.back_to_normal => vec![again(open, None)],
+            // Dead is worse than whatever else was wrong with it.
+            (false, Some(open)) if !is_silent => {
+                let told = self.told_of_another_danger(at, standing, open);
+                [again(open, Some(Kind::Silent))].into_iter().chain(told).collect()
             }
-            (false, None) if self.open_on(&report.device, Class::Fault).is_none() => {
+            (false, None) => {
                 let cause = Cause {
                     device: &report.device,
                     class: Class::Fault,

@@ -362,10 +362,15 @@ impl Words<'_> {
 
     fn pressed_meanwhile(&self) -> Vec<Part> {
         let saying = self.saying();
-        if self.letter.class == Class::Hazard {
-            let mut parts = vec![fixed(format!("【又报警·{}】", saying.title))];
+        if matches!(self.letter.class, Class::Hazard | Class::Fault) {
+            let (title, event) = (saying.title, saying.event.trim_start_matches('起'));
+            let (title, event) = match self.letter.class {
+                Class::Hazard => (format!("【又报警·{title}】"), format!("又有{event}。")),
+                _ => (format!("【{title}又报】"), format!("现{event}。")),
+            };
+            let mut parts = vec![fixed(title)];
             parts.extend(self.place());
-            parts.push(fixed(format!("又有{}。", saying.event)));
+            parts.push(fixed(event));
             parts.push(self.advice());
             parts.push(self.code());
             return parts;

@@ -31,8 +31,9 @@ use tokio::time::timeout;
 use tower_service::Service as _;
 use url::Url;
 
-/// How much of an answer is read so that the connection can be used again, and for how long.
-const ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// How much of an answer is read, and for how long: so that the connection can be used again, and for
+/// what a platform says back, 32 messages of 8 KiB with room to spare.
+const ANSWER_BYTES_MAX: usize = 512 * 1024;
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 
 /// Longest head of an answer. Own choice: a receiver has no reason for more.

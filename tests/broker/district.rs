@@ -363,7 +363,7 @@ async fn a_message_too_large_for_any_packet_does_not_come_for_ever() {
     say.args(["-p", &broker.port.to_string(), "-q", "1", "-t", DOWN, "-f"]).arg(&film);
     assert!(say.status().unwrap().success());
     let large = soon("the word of it", platform.heard.recv()).await.unwrap();
-    assert_eq!(large.message, Err(Misfit::TooLong));
+    assert_eq!(large.message, Err(Misfit::NoPacket));
     platform.offer(2..=2);
     platform.settles(2).await;
     broker.says(DOWN, r#"{"id":"7f","type":"take-over","incident":"A01"}"#).await;

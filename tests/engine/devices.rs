@@ -1,6 +1,6 @@
 //! Levels and presence of devices.
 
-use anling::incident::{Move, StageName};
+use anling::incident::{Move, Notice, StageName};
 use anling::registry::{Change, RowId};
 use anling::terms::{Kind, Mark, Report, What};
 
@@ -77,4 +77,19 @@ fn a_device_taken_out_of_the_registry_is_forgotten_when_nothing_of_it_is_left() 
     house.says("lina", HELPED);
     house.minutes(7 * 24 * 60 + 1);
     assert!(house.book.device(&device("B-14")).is_none());
+}
+
+#[test]
+fn a_button_that_dies_while_its_battery_is_low_is_told_as_dead_and_not_kept_for_later() {
+    let mut house = House::new();
+    house.level("B-14", Kind::LowBattery, true);
+    let fault = house.it().id;
+    house.says_of("B-14", What::Presence { online: false });
+    assert_eq!((house.it().id, house.it().kind), (fault, Kind::Silent));
+    house.called("sunwei", &Notice::PressedMeanwhile);
+    house.says_of("B-14", What::Presence { online: true });
+    assert_eq!(house.it().kind, Kind::LowBattery, "it speaks, and its battery is still low");
+    assert!(!house.it().back_to_normal);
+    house.level("B-14", Kind::LowBattery, false);
+    assert!(house.it().back_to_normal);
 }

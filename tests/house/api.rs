@@ -138,6 +138,13 @@ fn what_cannot_be_done_is_a_problem_that_says_what_to_do() {
         (accept, r#"{"as": "xiaohong"}"#, 422, "cannot-be", "nobody is called xiaohong"),
         (accept, r#"{"as": ""}"#, 422, "cannot-be", "`as` is empty"),
         (accept, "{", 400, "bad-body", "EOF"),
+        (
+            accept,
+            r#"["zhangmin",null,null,null,null,null,null]"#,
+            400,
+            "bad-body",
+            "no JSON object",
+        ),
         (accept, "{}", 422, "cannot-be", "`as`"),
         (accept, r#"{"as": "zhangmin", "on": 1}"#, 422, "cannot-be", "`on`"),
         (accept, r#"{"as": "zhangmin", "score": 3}"#, 422, "cannot-be", "does not go with"),

@@ -158,8 +158,8 @@ fn everything_beside_the_record_may_be_deleted_and_the_hub_knows_what_it_knew() 
     for (what, known) in before.as_object().unwrap() {
         assert_eq!(known, &after[what], "{what}");
     }
-    // The config is accepted again, and links get a new key: those sent before say that they are over.
-    for name in ["archive", "accepted-config.json", "page-key"] {
+    // The config is accepted again; the key of links lies in the record's folder and stays.
+    for name in ["archive", "accepted-config.json"] {
         assert!(hub.state().join(name).exists(), "{name}");
     }
 }

@@ -29,7 +29,7 @@ fn link(mail: &MailServer, person: &str, parts: &[&str]) -> String {
 }
 
 fn pass_by(hub: &Hub, until: i64) -> String {
-    let key = Secret::new(std::fs::read(hub.state().join("page-key")).unwrap());
+    let key = Secret::new(std::fs::read(hub.state().join("journal/page-key")).unwrap());
     let pass = Pass {
         incident: IncidentId(1),
         epoch: 0,
@@ -37,6 +37,30 @@ fn pass_by(hub: &Hub, until: i64) -> String {
         until: Wall(until),
     };
     format!("/a/{}", pass.sign(&key))
+}
+
+#[test]
+fn a_link_already_sent_works_when_everything_beside_the_record_is_lost_and_on_a_new_box() {
+    let (mut hub, mail) = house();
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    let path = link(&mail, "zhangmin", &["A01", "紧急求助"]);
+    hub.kill();
+    for entry in std::fs::read_dir(hub.state()).unwrap() {
+        let path = entry.unwrap().path();
+        match path.file_name().unwrap() == "journal" {
+            true => {}
+            false if path.is_dir() => std::fs::remove_dir_all(path).unwrap(),
+            false => std::fs::remove_file(path).unwrap(),
+        }
+    }
+    hub.start();
+    assert_eq!(http(hub.console_port(), "GET", &path, "").0, 200);
+    hub.kill();
+    let dead = hub.path("dead");
+    std::fs::rename(hub.state(), &dead).unwrap();
+    hub.does(&["restore", &dead.display().to_string()]);
+    hub.start();
+    assert_eq!(http(hub.console_port(), "GET", &path, "").0, 200, "on the box that replaces it");
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub enum Mood {
     Takes,
     Fails,
     NeverAnswers,
+    Refuses,
 }
 
 /// A webhook's other end.
@@ -132,6 +133,7 @@ fn serve(stream: TcpStream, mood: &Mutex<Mood>, taken: &Taken, asked: &Mutex<u32
                 "204 No Content"
             }
             Mood::Fails => "500 Internal Server Error",
+            Mood::Refuses => "400 Bad Request",
             Mood::NeverAnswers => {
                 std::thread::sleep(Duration::from_secs(600));
                 return;

@@ -178,3 +178,18 @@ fn without_its_socket_and_its_pages_a_hub_calls_people_and_says_what_it_lacks() 
     }
     assert_eq!(hub.stop(), 0);
 }
+
+#[test]
+fn events_that_a_webhook_refuses_for_good_are_counted_where_people_look() {
+    let webhook = Receiver::open(Mood::Refuses);
+    let mut hub = Hub::prepared();
+    hub.with_webhook("platform", &webhook.url());
+    hub.start();
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    soon("the count", || {
+        let refused = hub.status()["endpoints"][0]["refused"].as_u64().unwrap();
+        (refused > 0 && hub.does(&["status"]).contains("refused for good")).then_some(())
+    });
+    // A refused event holds up no other.
+    soon("nothing owed", || (hub.status()["endpoints"][0]["owed"] == 0).then_some(()));
+}
