@@ -237,6 +237,21 @@ impl Field {
     ) -> Vec<Decoded> {
         vec![heard.refusal(Some(self.id(name)), reason)]
     }
+
+    /// A registered device's word, or its broker's for it, whether it is there; a kept copy that was
+    /// taken back says nothing.
+    pub(super) fn will(&self, heard: Heard<'_>, name: &str) -> Vec<Decoded> {
+        if heard.inbound.bytes.is_empty() || !self.settings.names.contains_key(name) {
+            return Vec::new();
+        }
+        match within_limit(heard).and_then(presence) {
+            Ok(online) => {
+                let what = What::Presence { online };
+                vec![Decoded::Report(heard.report(self.id(name), what))]
+            }
+            Err(reason) => self.refusal(heard, name, reason),
+        }
+    }
 }
 
 /// Whose word it is.

@@ -10,9 +10,7 @@
 use serde_json::Value;
 
 use super::Heard;
-use super::field::{
-    Field, FieldReader, FieldSettings, Tell, Told, leaves, presence, scalar, within_limit,
-};
+use super::field::{Field, FieldReader, FieldSettings, Tell, Told, leaves, scalar, within_limit};
 use super::json;
 use crate::terms::{At, Decoded, Decoder, Inbound, Kind, RefusalReason, What};
 
@@ -64,19 +62,6 @@ impl Shelly {
             _ => return None,
         };
         (!name.is_empty()).then_some((name, leaf))
-    }
-
-    fn online(&self, heard: Heard<'_>, name: &str) -> Vec<Decoded> {
-        if heard.inbound.bytes.is_empty() || !self.0.settings.names.contains_key(name) {
-            return Vec::new();
-        }
-        match within_limit(heard).and_then(presence) {
-            Ok(online) => {
-                let what = What::Presence { online };
-                vec![Decoded::Report(heard.report(self.0.id(name), what))]
-            }
-            Err(reason) => self.0.refusal(heard, name, reason),
-        }
     }
 
     fn read(&mut self, heard: Heard<'_>, name: &str, leaf: &Leaf<'_>) -> Vec<Decoded> {
@@ -254,7 +239,7 @@ impl Decoder for Shelly {
             return vec![heard.refusal(None, RefusalReason::ForeignTopic)];
         }
         match self.route(&inbound.topic) {
-            Some((name, Leaf::Online)) => self.online(heard, name),
+            Some((name, Leaf::Online)) => self.0.will(heard, name),
             Some((name, leaf)) => self.read(heard, name, &leaf),
             None => Vec::new(),
         }

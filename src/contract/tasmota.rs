@@ -10,9 +10,7 @@
 use serde_json::Value;
 
 use super::Heard;
-use super::field::{
-    Field, FieldReader, FieldSettings, Tell, Told, leaves, presence, scalar, within_limit,
-};
+use super::field::{Field, FieldReader, FieldSettings, Tell, Told, leaves, scalar, within_limit};
 use super::json::{self, Fields};
 use crate::terms::{At, Decoded, Decoder, Inbound, Kind, RefusalReason, What};
 
@@ -49,19 +47,6 @@ impl Tasmota {
             _ => false,
         };
         (is_read && !name.is_empty()).then_some((name, leaf))
-    }
-
-    fn will(&self, heard: Heard<'_>, name: &str) -> Vec<Decoded> {
-        if heard.inbound.bytes.is_empty() || !self.0.settings.names.contains_key(name) {
-            return Vec::new();
-        }
-        match within_limit(heard).and_then(presence) {
-            Ok(online) => {
-                let what = What::Presence { online };
-                vec![Decoded::Report(heard.report(self.0.id(name), what))]
-            }
-            Err(reason) => self.0.refusal(heard, name, reason),
-        }
     }
 
     fn message(&mut self, heard: Heard<'_>, name: &str, fields: &Fields) -> Vec<Decoded> {
@@ -198,7 +183,7 @@ impl Decoder for Tasmota {
             };
         };
         if leaf == "LWT" {
-            return self.will(heard, name);
+            return self.0.will(heard, name);
         }
         match within_limit(heard).and_then(json::object) {
             Ok(fields) => self.message(heard, name, &fields),

@@ -27,7 +27,7 @@ mod pace;
 pub mod window;
 
 pub use answer::Accepted;
-pub use down::{Heard, Message, Misfit};
+pub use down::{Heard, MESSAGES_MAX, Message, Misfit};
 pub use https::HttpsSettings;
 pub use mqtt::MqttSettings;
 

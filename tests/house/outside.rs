@@ -68,6 +68,7 @@ fn a_broker_that_is_gone_calls_people_and_its_return_settles_it() {
     hub.start();
     heard(&hub, 1);
     broker.kill();
+    status_says(&hub, "refused");
     hub.screen_says(&["设备线路中断"]);
     let lost = hub.open_on("hub:link.mqtt.home");
     assert_eq!((&lost[0]["class"], lost.len()), (&"coverage".into(), 1));

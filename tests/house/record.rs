@@ -242,7 +242,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-#[ignore = "mounts a tmpfs, so it needs root: ask for ignored tests"]
+#[ignore = "mounts a tmpfs, so it needs root: cargo test --test house a_full_file_system -- --ignored"]
 fn a_full_file_system_takes_the_ballast_first_then_memory_and_heals() {
     let mut hub = Hub::prepared();
     let disk = SmallDisk::at(hub.state());

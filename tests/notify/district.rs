@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anling::district::{
-    self, Accepted, Ends, Heard as Said, HttpsSettings, Misfit, PlatformSettings, Way,
+    self, Accepted, Ends, Heard as Said, HttpsSettings, MESSAGES_MAX, Misfit, PlatformSettings, Way,
 };
 use anling::notify::webhook::{
     EndpointHandle, EndpointReport, Health, LifeSign, Settled, StoryLetter,
@@ -247,6 +247,28 @@ async fn what_the_platform_says_is_named_as_heard_once_it_is_stored() {
     platform.settles(2).await;
     let head = &receiver.heard()[1].head;
     assert!(head.contains("anling-heard: 7f\r\n"), "only what is on disk: {head}");
+}
+
+#[tokio::test]
+async fn as_many_messages_as_may_come_at_once_are_all_read() {
+    let note = |n: usize| json!({"id": n.to_string(), "type": "note", "incident": "A01", "text": "家".repeat(2_000)});
+    let all: Vec<_> = (0..MESSAGES_MAX).map(note).collect();
+    let said = json!({ "code": 0, "down": all }).to_string();
+    let mut first = true;
+    let receiver = Receiver::start(move |_| match std::mem::take(&mut first) {
+        true => Reply::Said(200, said.clone()),
+        false => Reply::Said(200, r#"{"code":0}"#.into()),
+    })
+    .await;
+    let accepted = Some(Accepted { pointer: "/code".into(), is: json!(0) });
+    let mut platform = Platform::open(HttpsSettings { accepted, ..https(&receiver.url()) });
+    platform.owe(1..=1);
+    platform.settles(1).await;
+    for n in 0..MESSAGES_MAX {
+        let heard = soon("a note", platform.said.recv()).await.unwrap();
+        assert_eq!(heard.message.unwrap().id.as_str(), n.to_string());
+    }
+    assert_eq!(receiver.heard().len(), 1, "what was taken is not sent again");
 }
 
 #[tokio::test]

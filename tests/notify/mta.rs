@@ -77,7 +77,7 @@ impl Drop for Exim {
 }
 
 #[tokio::test]
-#[ignore = "needs the Debian package exim4-daemon-light, and root"]
+#[ignore = "needs root and exim4-daemon-light, which would start a mail server: cargo test --test notify through_exim -- --ignored"]
 async fn a_letter_goes_through_exim_into_a_mailbox() {
     let folder = tempfile::tempdir().unwrap();
     let port = {

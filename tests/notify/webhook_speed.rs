@@ -17,7 +17,7 @@ const EVENTS: u64 = 10_000;
 const BYTES: usize = 900;
 
 #[test]
-#[ignore = "a measurement"]
+#[ignore = "measures, so it needs a quiet machine: cargo test --test notify a_storm_of_ten -- --ignored --nocapture"]
 #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 fn a_storm_of_ten_thousand_events() {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -68,7 +68,7 @@ fn a_storm_of_ten_thousand_events() {
 }
 
 #[tokio::test]
-#[ignore = "a measurement of 30 s"]
+#[ignore = "measures for 30 s, on a quiet machine: cargo test --test notify refuses_for_30_s -- --ignored --nocapture"]
 #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 async fn a_receiver_that_refuses_for_30_s_and_is_back() {
     let _ = rustls::crypto::ring::default_provider().install_default();
