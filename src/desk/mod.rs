@@ -225,6 +225,8 @@ impl Desk {
         for _ in 0..EACH_MAX {
             let Ok(news) = self.ears.outside_news.try_recv() else { break };
             self.hear_outside(turn, news);
+        }
+        for _ in 0..EACH_MAX {
             let Ok(news) = self.ears.port_news.try_recv() else { break };
             self.hear_port(turn, news);
         }
@@ -236,7 +238,7 @@ impl Desk {
         }
         for _ in 0..DUE_MAX {
             let now = self.clock.now();
-            if self.book.next_deadline().is_none_or(|(at, _, _)| at > now) {
+            if self.book.next_due().is_none_or(|at| at > now) {
                 break;
             }
             if !self.decide(turn, &Stimulus::Due) {
@@ -284,7 +286,7 @@ impl Desk {
     /// How long nothing is due.
     fn nap(&self) -> std::time::Duration {
         let now = self.clock.now();
-        let due = self.book.next_deadline().map(|(at, _, _)| at);
+        let due = self.book.next_due();
         let held = self.held.next_limit();
         let next: Option<At> = [due, held].into_iter().flatten().min();
         if self.outbox.has_more_to_tell() {

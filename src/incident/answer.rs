@@ -35,7 +35,9 @@ impl IncidentBook {
         }
         let judged = self.judged(at, standing, &answer);
         facts.push(Fact::AnswerHeard { answer, ignored: judged.as_ref().err().copied() });
-        facts.extend(judged.unwrap_or_default());
+        let judged = judged.unwrap_or_default();
+        let suspect = self.on_false_alarm(at, standing, &judged);
+        facts.extend(judged.into_iter().chain(suspect));
         facts
     }
 

@@ -11,7 +11,7 @@ use super::{
     Stage, StoryKind, Why,
 };
 use crate::terms::{
-    At, Class, DeviceId, EndpointId, IncidentId, Kind, Mark, NoteId, PersonId, Report, What,
+    At, Class, DeviceId, EndpointId, IncidentId, Kind, Mark, NoteId, PersonId, Report, Wall, What,
 };
 
 impl IncidentBook {
@@ -47,7 +47,7 @@ impl IncidentBook {
                     self.pin_note(note, answer.incident);
                 }
             }
-            Fact::Reported { report } => self.note_report(report, &mut effects),
+            Fact::Reported { report } => self.note_report(entry.wall, report, &mut effects),
             Fact::OutcomeHeard { order, outcome, retry } => {
                 self.settle_order(entry, order, outcome, *retry, &mut effects);
             }
@@ -69,6 +69,11 @@ impl IncidentBook {
             Fact::SegmentsRetired { retired } => self.retired = self.retired.max(retired.through),
             Fact::EndpointGivenUp { endpoint, .. } => self.give_up(endpoint),
             Fact::BoxReplaced { taken } => self.leave_out(entry, taken.left_out),
+            Fact::WorkBegun { .. }
+            | Fact::WorkEnded { .. }
+            | Fact::PointTested { .. }
+            | Fact::HeldBack { .. }
+            | Fact::DeviceSwapped { .. } => self.apply_to_work(entry, &entry.fact),
             Fact::HubStopped
             | Fact::RosterTaken { .. }
             | Fact::SignalRefused { .. }
@@ -219,7 +224,7 @@ impl IncidentBook {
         }
     }
 
-    fn note_report(&mut self, report: &Report, effects: &mut Vec<Effect>) {
+    fn note_report(&mut self, wall: Wall, report: &Report, effects: &mut Vec<Effect>) {
         let at = report.heard_at;
         if report.what.must_survive() && !matches!(report.what, What::Presence { .. }) {
             effects.push(Effect::Feedback(self.answer_to(report)));
@@ -239,9 +244,15 @@ impl IncidentBook {
         match report.what {
             What::Presence { online } => memory.online = Some(online),
             // A test must not hide what is real: neither as a repeat, nor as a known level.
-            _ if report.test => memory.note(report.mark, None, at),
+            _ if report.test => {
+                memory.note(report.mark, None, at);
+                memory.tested = Some(wall);
+            }
             What::Pulse(kind) => {
                 memory.note(report.mark, Some(kind), at);
+                memory.count_alarm(at);
+                // A real call proves the point as well as a test does.
+                memory.tested = Some(wall);
                 if kind == Kind::Service {
                     memory.service.push(at);
                     let extra = memory.service.len().saturating_sub(PRESSES_KEPT);
@@ -357,6 +368,9 @@ impl IncidentBook {
         let memory = self.devices.entry(held.device.clone()).or_default();
         memory.open.remove(&held.class);
         memory.over.insert(held.class, (*incident, entry.at));
+        if held.class.is_urgent() && ending.was_nothing() {
+            memory.note_false_alarm(entry.at);
+        }
         self.withdraw(*incident, |_| true, effects);
         self.tell_device(*incident, effects);
     }

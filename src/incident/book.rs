@@ -19,11 +19,11 @@ use super::codes::CodePool;
 use super::words::{HeardWord, WordId, Words};
 use super::{
     BootMark, Carrier, DeviceMemory, Incident, Ladder, Order, OrderId, OrderState, Policy,
-    PolicyHash, Story, Why,
+    PolicyHash, Story, Why, Work,
 };
 use crate::registry::Registry;
 use crate::terms::{
-    At, Code, DeviceId, EndpointId, HomeId, IncidentId, NoteId, PersonId, Seq, Wait, Wall,
+    At, Code, DeviceId, EndpointId, HomeId, IncidentId, NoteId, PersonId, Seq, Wait, Wall, WorkId,
 };
 
 /// How many events may be owed to one endpoint. Own choice: 100,000 events of 400 bytes are a week
@@ -50,6 +50,10 @@ pub struct IncidentBook {
     pub(super) last_incident: u64,
     pub(super) last_note: u64,
     pub(super) last_import: u64,
+    pub(super) works: BTreeMap<WorkId, Work>,
+    pub(super) last_work: u64,
+    /// The old addresses of points, with the point and when it was swapped.
+    pub(super) swapped_out: BTreeMap<DeviceId, (DeviceId, At)>,
     pub(super) registry_at: Seq,
     pub(super) brought: Option<Brought>,
     pub(super) last_seq: Seq,
@@ -90,6 +94,12 @@ struct Stored {
     last_note: u64,
     #[serde(default)]
     last_import: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    works: Vec<Work>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    last_work: u64,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    swapped_out: BTreeMap<DeviceId, (DeviceId, At)>,
     #[serde(default)]
     registry_at: Seq,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +113,10 @@ struct Stored {
     left_out: (Seq, u64),
     #[serde(default)]
     retired: Seq,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl From<IncidentBook> for Stored {
@@ -123,6 +137,9 @@ impl From<IncidentBook> for Stored {
             last_incident: book.last_incident,
             last_note: book.last_note,
             last_import: book.last_import,
+            works: book.works.into_values().collect(),
+            last_work: book.last_work,
+            swapped_out: book.swapped_out,
             registry_at: book.registry_at,
             brought: book.brought,
             last_seq: book.last_seq,
@@ -154,6 +171,9 @@ impl From<Stored> for IncidentBook {
             last_incident: stored.last_incident,
             last_note: stored.last_note,
             last_import: stored.last_import,
+            works: stored.works.into_iter().map(|work| (work.id, work)).collect(),
+            last_work: stored.last_work,
+            swapped_out: stored.swapped_out,
             registry_at: stored.registry_at,
             brought: stored.brought,
             last_seq: stored.last_seq,
@@ -377,6 +397,13 @@ impl IncidentBook {
             (Some(stage), Some(retry)) => Some(if retry.0 < stage.0 { retry } else { stage }),
             (stage, retry) => stage.or(retry),
         }
+    }
+
+    /// When something is due next by itself: a deadline of an incident, or the end of work.
+    pub fn next_due(&self) -> Option<At> {
+        let deadline = self.next_deadline().map(|(at, ..)| at);
+        let work = self.next_work_end().map(|(at, _)| at);
+        deadline.into_iter().chain(work).min()
     }
 
     /// How long the earliest deadline of any incident has been waiting; zero when none has passed.

@@ -11,7 +11,13 @@ pub(super) const ASKED_UNTIL_DISTRICT: u32 = 3;
 impl IncidentBook {
     /// Decides about the earliest deadline, if it has passed.
     pub(super) fn on_deadline(&self, at: At, standing: &Standing<'_>) -> Vec<Fact> {
-        let Some((due, id, why)) = self.next_deadline() else { return Vec::new() };
+        let deadline = self.next_deadline();
+        if let Some((until, work)) = self.next_work_end().filter(|(until, _)| *until <= at)
+            && deadline.as_ref().is_none_or(|(due, ..)| *due > until)
+        {
+            return self.on_work_end(at, standing, work, None);
+        }
+        let Some((due, id, why)) = deadline else { return Vec::new() };
         let Some(incident) = self.incident(id).filter(|_| due <= at) else { return Vec::new() };
         if let Why::Retry(order) = &why {
             return self.on_retry(at, standing, order);

@@ -69,6 +69,11 @@ impl IncidentBook {
                     vec![Fact::EndpointGivenUp { endpoint, by, events }]
                 }
             },
+            Stimulus::Work(asked) => self.on_work(at, asked),
+            Stimulus::WorkOver { work, by } => self.on_work_end(at, standing, *work, Some(by)),
+            Stimulus::Swapped { device, heard_as, by } => {
+                self.on_swap(standing, device, heard_as, by)
+            }
             Stimulus::BoxReplaced(taken) => vec![Fact::BoxReplaced { taken: taken.clone() }],
             Stimulus::Due => self.on_deadline(at, standing),
         }
@@ -125,7 +130,13 @@ impl IncidentBook {
         self.step(at, standing, incident).decline(who).unwrap_or_default()
     }
 
-    fn goes_along(&mut self, at: At, standing: &Standing<'_>, fact: Fact, facts: &mut Vec<Fact>) {
+    pub(super) fn goes_along(
+        &mut self,
+        at: At,
+        standing: &Standing<'_>,
+        fact: Fact,
+        facts: &mut Vec<Fact>,
+    ) {
         let WallReading { wall, trusted } = standing.wall;
         let entry = Entry { seq: self.last_seq.next(), at, wall, trusted, fact };
         self.apply(&entry);

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, Carrier, Contact, Ending, Ignored, Notice, OrderId, Outcome, PolicyHash, Retired,
-    TakenOver, Trouble, Why,
+    Scope, TakenOver, Trouble, Why, WorkKind,
 };
 use crate::registry::Change;
 use crate::terms::{
     At, BootMark, Class, Code, DeviceId, EndpointId, HomeId, ImportId, IncidentId, Kind, LinkId,
-    Mark, NoteId, PersonId, Refusal, Report, ResidentId, Resumed, Seq, Wait, Wall,
+    Mark, NoteId, PersonId, Refusal, Report, ResidentId, Resumed, Seq, Wait, Wall, WorkId,
 };
 
 /// One applied or applicable fact with its place in the record.
@@ -192,6 +192,58 @@ pub enum Fact {
     SegmentsRetired {
         /// What goes.
         retired: Retired,
+    },
+    /// A technician's work on devices began.
+    WorkBegun {
+        /// Its number.
+        work: WorkId,
+        /// What is done.
+        kind: WorkKind,
+        /// To which homes and devices.
+        scope: Vec<Scope>,
+        /// By whom.
+        by: PersonId,
+        /// When it ends by itself.
+        until: At,
+        /// Why, where somebody said it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<NoteId>,
+    },
+    /// It is over.
+    WorkEnded {
+        /// Its number.
+        work: WorkId,
+        /// Who said so; none when its time was over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<PersonId>,
+    },
+    /// A device was heard in a walk test: noted, and nobody is called.
+    PointTested {
+        /// In which.
+        work: WorkId,
+        /// The device.
+        device: DeviceId,
+        /// What it said.
+        kind: Kind,
+    },
+    /// What a device said in maintenance was held back: nobody is called.
+    HeldBack {
+        /// In which.
+        work: WorkId,
+        /// The device.
+        device: DeviceId,
+        /// What it said.
+        kind: Kind,
+    },
+    /// A point got another device; its row changes beside this.
+    DeviceSwapped {
+        /// The point.
+        device: DeviceId,
+        /// Under which address the old one was heard, where its family is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<DeviceId>,
+        /// Who did it.
+        by: PersonId,
     },
     /// A person gave up what an endpoint was owed: it will never be told.
     EndpointGivenUp {

@@ -25,6 +25,11 @@ impl Fact {
             Self::HubTrouble { .. } => "hub_trouble",
             Self::Found { .. } => "found",
             Self::SegmentsRetired { .. } => "segments_retired",
+            Self::WorkBegun { .. } => "work_begun",
+            Self::WorkEnded { .. } => "work_ended",
+            Self::PointTested { .. } => "point_tested",
+            Self::HeldBack { .. } => "held_back",
+            Self::DeviceSwapped { .. } => "device_swapped",
             Self::EndpointGivenUp { .. } => "endpoint_given_up",
             Self::BoxReplaced { .. } => "box_replaced",
             Self::Raised { .. } => "raised",
@@ -73,6 +78,11 @@ impl Fact {
             | Self::HubTrouble { .. }
             | Self::Found { .. }
             | Self::SegmentsRetired { .. }
+            | Self::WorkBegun { .. }
+            | Self::WorkEnded { .. }
+            | Self::PointTested { .. }
+            | Self::HeldBack { .. }
+            | Self::DeviceSwapped { .. }
             | Self::EndpointGivenUp { .. }
             | Self::BoxReplaced { .. } => None,
             Self::OutcomeHeard { order, .. } => Some(order.incident),

@@ -41,8 +41,14 @@ impl IncidentBook {
             _ => None,
         };
         let judged = memory.map(|m| m.judge(report.mark, kind, at, bounce));
-        if !report.what.must_survive() || judged == Some(Sameness::Repeat) {
+        if judged == Some(Sameness::Repeat) || self.is_beyond_counting(at, report) {
             return Vec::new();
+        }
+        if !report.what.must_survive() {
+            return self.on_old_device(at, standing, report);
+        }
+        if let Some(facts) = self.on_report_at_work(report) {
+            return facts;
         }
         let mut facts = match report.what {
             What::Pulse(_) | What::Cancel if report.retained => return Vec::new(),
@@ -153,20 +159,6 @@ impl IncidentBook {
         levels.iter().find(is_on).map(|(kind, _)| *kind)
     }
 
-    /// The same device tells of another danger or fault: whoever was called or is there learns which,
-    /// at once, because gas asks for something else than smoke.
-    fn told_of_another_danger(
-        &self,
-        at: At,
-        standing: &Standing<'_>,
-        open: &Incident,
-    ) -> Option<Fact> {
-        let concerned = open.responders.iter().filter(|(_, is)| *is != Responder::Declined);
-        let to = self.step(at, standing, open).tell(concerned.map(|(who, _)| who.clone()));
-        let (incident, notice) = (open.id, Notice::PressedMeanwhile);
-        (!to.is_empty()).then_some(Fact::Told { incident, notice, to })
-    }
-
     /// `None` when the device is where it was.
     fn on_presence(
         &self,
@@ -253,6 +245,11 @@ impl IncidentBook {
                 if step.moved_lately() || !open.class.is_urgent() || open.class == Class::Hazard {
                     return vec![again(false)];
                 }
+                if self.is_stuck(at, &open.device) {
+                    let mut facts = vec![again(false)];
+                    facts.extend(self.fault_of(at, standing, &open.device, Kind::Stuck));
+                    return facts;
+                }
                 let mut facts = vec![again(true)];
                 facts.extend(step.pressed_while_calling(rung, lap));
                 facts
@@ -312,8 +309,10 @@ impl IncidentBook {
             .map_or(Some(1), |pool| pool.next(at))
             .unwrap_or(Code::NUMBER_MAX);
         let Some(code) = Code::new(letter, number) else { return Vec::new() };
-        let device = self.registry.device(cause.device);
-        let residents = self.registry.whereabouts(cause.device).residents;
+        // What was swapped out of a home is looked for there.
+        let point = self.swapped_out(cause.device).unwrap_or(cause.device);
+        let device = self.registry.device(point);
+        let residents = self.registry.whereabouts(point).residents;
         let id = IncidentId(self.last_incident.saturating_add(1));
         let waits_for_work = ladder.is_some_and(|l| l.work_hours_only);
         let until_work = match waits_for_work {
@@ -390,6 +389,11 @@ impl IncidentBook {
     ) -> Vec<Fact> {
         let mut facts =
             vec![Fact::SignalRefused { link: link.clone(), refusal: refusal.clone(), count }];
+        let held = refusal.device.as_ref().and_then(|device| self.on_unread_at_work(device));
+        if let Some(held) = held {
+            facts.push(held);
+            return facts;
+        }
         let device = refusal.device.as_ref().and_then(|id| self.registry.device(id));
         let life_safety =
             device.is_some_and(|d| standing.types.get(&d.type_name).is_none_or(|t| t.life_safety));
@@ -445,11 +449,23 @@ impl IncidentBook {
         facts
     }
 
-    fn open_on(&self, device: &DeviceId, class: Class) -> Option<&Incident> {
+    /// An incident that no report began: a fault that was found, or what was on when work ended.
+    pub(super) fn raised_of(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        device: &DeviceId,
+        kind: Kind,
+    ) -> Vec<Fact> {
+        let (class, mark, found_at_start) = (kind.class(), None, false);
+        self.raised(at, standing, &Cause { device, class, kind, mark, found_at_start })
+    }
+
+    pub(super) fn open_on(&self, device: &DeviceId, class: Class) -> Option<&Incident> {
         self.incident(*self.devices.get(device)?.open.get(&class)?)
     }
 
-    fn over_on(&self, device: &DeviceId, class: Class) -> Option<(IncidentId, At)> {
+    pub(super) fn over_on(&self, device: &DeviceId, class: Class) -> Option<(IncidentId, At)> {
         self.devices.get(device)?.over.get(&class).copied()
     }
 }

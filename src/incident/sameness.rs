@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::terms::{At, Class, IncidentId, Kind, Mark, Wait};
+use super::suspect::{FALSE_ALARMS, STUCK_WITHIN};
+use crate::terms::{At, Class, IncidentId, Kind, Mark, Wait, Wall};
 
 /// How many restarts of a device are remembered. Own choice: repeats run for 24 h, and a device
 /// that restarts more often than that is broken; its presses then count double, never less.
@@ -50,6 +51,15 @@ pub struct DeviceMemory {
     pub over: BTreeMap<Class, (IncidentId, At)>,
     /// Its last service presses, newest last.
     pub service: Vec<At>,
+    /// When its running minute of alarms began, and how many came in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) alarms: Option<(At, u32)>,
+    /// When its last alarms were closed as nothing, newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) false_alarms: Vec<At>,
+    /// When it was last seen to work: pressed, or tested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tested: Option<Wall>,
 }
 
 /// Whether a report was heard before.
@@ -80,6 +90,20 @@ impl DeviceMemory {
             Some(below) if below < SEQS_KEPT => boot.heard & (1 << below) != 0,
             _ => false,
         }
+    }
+
+    /// Counts an alarm in its running minute.
+    pub(super) fn count_alarm(&mut self, at: At) {
+        let running = self.alarms.filter(|(since, _)| at - *since < STUCK_WITHIN);
+        let (since, count) = running.unwrap_or((at, 0));
+        self.alarms = Some((since, count.saturating_add(1)));
+    }
+
+    /// Notes that an alarm of it was nothing.
+    pub(super) fn note_false_alarm(&mut self, at: At) {
+        self.false_alarms.push(at);
+        let extra = self.false_alarms.len().saturating_sub(FALSE_ALARMS);
+        self.false_alarms.drain(..extra);
     }
 
     /// Notes that a report was heard.

@@ -7,7 +7,7 @@ use crate::registry::{Change, DeviceTypes};
 use crate::roster::Roster;
 use crate::terms::{
     DeviceId, EndpointId, ImportId, IncidentId, Kind, LinkId, NoteId, PersonId, Refusal, Report,
-    Seq, Wait, WallReading,
+    Seq, Wait, WallReading, WorkId,
 };
 
 /// What came in.
@@ -83,6 +83,24 @@ pub enum Stimulus {
         /// The endpoint.
         endpoint: EndpointId,
         /// Who.
+        by: PersonId,
+    },
+    /// A technician begins work on devices.
+    Work(Box<super::WorkAsked>),
+    /// A person says that it is over.
+    WorkOver {
+        /// Which.
+        work: WorkId,
+        /// Who.
+        by: PersonId,
+    },
+    /// A point has another device from now on.
+    Swapped {
+        /// The point.
+        device: DeviceId,
+        /// The name its family hears the new one under.
+        heard_as: String,
+        /// Who did it.
         by: PersonId,
     },
     /// Another box goes on with the record of one that is dead; told once, right after the start.
@@ -308,6 +326,11 @@ impl Ending {
             Self::Duplicate => "重复",
             Self::Done => "已办结",
         }
+    }
+
+    /// Whether nobody had needed anybody, by accident or by a fault of the device.
+    pub fn was_nothing(self) -> bool {
+        matches!(self, Self::Accidental | Self::DeviceFault)
     }
 
     /// The ending of a word.

@@ -159,6 +159,9 @@ pub(super) fn saying(class: Class, kind: Kind) -> Saying {
             say("系统", "起多台设备失联", "可能收不到呼叫，请留守值班室", Site)
         }
         Kind::Silent => say("设备", "起失联", "请检修", Device),
+        Kind::Stuck => say("设备", "起不停报警", "可能卡键，请检修", Device),
+        Kind::Suspect => say("设备", "7天内多次误报", "请上门检查", Device),
+        Kind::OldDevice => say("设备", "收到已换下旧设备的信号", "请收回旧设备", Device),
         Kind::Garbage => say("设备", "数据无法识别", "请检修", Device),
         Kind::Memory => say("系统", "起主机不能存盘", "断电会丢记录，请留守值班室并报修", Site),
         Kind::Record => say("系统", "发现部分记录损坏", "请报修", Site),

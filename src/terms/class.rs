@@ -110,6 +110,12 @@ pub enum Kind {
     LowBattery,
     /// A device not heard of for too long.
     Silent,
+    /// A transmitter that sends more alarms than anybody presses.
+    Stuck,
+    /// A device that called for nothing again and again.
+    Suspect,
+    /// A device that was swapped out and is still heard.
+    OldDevice,
     /// The hub's own disk cannot be written: calls are held in memory only.
     Memory,
     /// Part of the record is damaged or missing.
@@ -134,7 +140,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::Sos,
         Self::Fall,
         Self::Smoke,
@@ -148,6 +154,9 @@ impl Kind {
         Self::Tamper,
         Self::LowBattery,
         Self::Silent,
+        Self::Stuck,
+        Self::Suspect,
+        Self::OldDevice,
         Self::Memory,
         Self::Record,
         Self::DiskSpace,
@@ -171,6 +180,9 @@ impl Kind {
             Self::Tamper
             | Self::LowBattery
             | Self::Silent
+            | Self::Stuck
+            | Self::Suspect
+            | Self::OldDevice
             | Self::Record
             | Self::DiskSpace
             | Self::Endpoint
@@ -196,6 +208,9 @@ impl Kind {
             Self::Tamper => "tamper",
             Self::LowBattery => "low_battery",
             Self::Silent => "silent",
+            Self::Stuck => "stuck",
+            Self::Suspect => "suspect",
+            Self::OldDevice => "old_device",
             Self::Memory => "memory",
             Self::Record => "record",
             Self::DiskSpace => "disk_space",

@@ -19,7 +19,7 @@ pub use class::{Class, Kind};
 pub use command::{Command, FeedbackStage};
 pub use ids::{
     BadId, Code, DeviceId, EndpointId, HomeId, HubId, ImportId, IncidentId, LineId, LinkId, NoteId,
-    PersonId, ResidentId, Seq,
+    PersonId, ResidentId, Seq, WorkId,
 };
 pub use inbound::{Inbound, Receipt, Verdict};
 pub use json_source::{JsonSource, TimeForm};

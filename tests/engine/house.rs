@@ -282,10 +282,12 @@ impl House {
         self.given.clear();
         self.effects.clear();
         let end = self.now + Wait::secs(secs);
-        while let Some(next) = self.book.next_deadline().filter(|(due, _, _)| *due <= end) {
-            self.turns_to(self.now.max(next.0));
+        let next = |book: &IncidentBook| (book.next_due(), book.next_deadline());
+        while let Some(due) = self.book.next_due().filter(|due| *due <= end) {
+            let before = next(&self.book);
+            self.turns_to(self.now.max(due));
             self.adds(&Stimulus::Due);
-            assert_ne!(self.book.next_deadline(), Some(next), "a deadline that came stays");
+            assert_ne!(next(&self.book), before, "a deadline that came stays");
         }
         self.turns_to(end);
         assert!(self.book == self.replayed, "a replay ends elsewhere after {secs} s");

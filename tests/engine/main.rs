@@ -24,5 +24,6 @@ mod old_journals;
 mod outcomes;
 mod presses;
 mod properties;
+mod technicians;
 mod welfare;
 mod years;

@@ -1,0 +1,121 @@
+//! Devices that tell more than people do: a transmitter that is stuck, a device that calls for nothing
+//! again and again, and an old device that was swapped out and is still heard.
+//!
+//! Each is a fault of the device, for a technician, beside the calls it makes: those are never fewer
+//! because of it. A stuck transmitter only loses its power to climb the ladder, because its thirtieth
+//! press says no more than its twentieth; the ladder climbs by time, as ever. Who says that an alarm was
+//! nothing says it of the device: three times in seven days is a visit, and no resident is blamed.
+
+use super::{Fact, Incident, IncidentBook, Notice, Responder, Standing};
+use crate::terms::{At, Class, DeviceId, Kind, Report, Wait, What};
+
+/// More alarms of one device than this … (field.md 8: storms)
+pub const STUCK_ABOVE: u32 = 20;
+/// … within this time of the first of them, and its transmitter is stuck.
+pub const STUCK_WITHIN: Wait = Wait::secs(60);
+/// Alarms of one device written down in that time, while an incident is open; those beyond it are
+/// answered and not counted. Own choice: one a second is more than a hand presses.
+pub const STUCK_RECORDED: u32 = 60;
+/// So many alarms that were nothing … (field.md 8: false alarms)
+pub const FALSE_ALARMS: usize = 3;
+/// … within so long, and somebody looks at the device.
+pub const FALSE_ALARMS_WITHIN: Wait = Wait::hours(7 * 24);
+
+impl IncidentBook {
+    /// How many alarms of a device came in its running minute.
+    fn alarms_lately(&self, device: &DeviceId, at: At) -> u32 {
+        let alarms = self.devices.get(device).and_then(|memory| memory.alarms);
+        alarms.filter(|(since, _)| at - *since < STUCK_WITHIN).map_or(0, |(_, count)| count)
+    }
+
+    /// Whether a press of an open incident says nothing any more: people are being called, and more has
+    /// come in this minute than anybody presses.
+    pub(super) fn is_beyond_counting(&self, at: At, report: &Report) -> bool {
+        let What::Pulse(kind) = report.what else { return false };
+        let open = self.open_on(&report.device, kind.class()).is_some();
+        open && !report.test && self.alarms_lately(&report.device, at) >= STUCK_RECORDED
+    }
+
+    /// Whether one more press makes this a stuck transmitter.
+    pub(super) fn is_stuck(&self, at: At, device: &DeviceId) -> bool {
+        self.alarms_lately(device, at) >= STUCK_ABOVE
+    }
+
+    /// A fault that was found of a device: raised, or told where another fault of it is open.
+    pub(super) fn fault_of(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        device: &DeviceId,
+        kind: Kind,
+    ) -> Vec<Fact> {
+        let Some(open) = self.open_on(device, Class::Fault) else {
+            return self.raised_of(at, standing, device, kind);
+        };
+        if open.kind == kind {
+            return Vec::new();
+        }
+        let (incident, mark, moved) = (open.id, None, false);
+        let again = Fact::PressedAgain { incident, mark, moved, kind: Some(kind) };
+        let told = self.told_of_another_danger(at, standing, open);
+        [again].into_iter().chain(told).collect()
+    }
+
+    /// The same device tells of another danger or fault: whoever was called or is there learns which,
+    /// at once, because gas asks for something else than smoke.
+    pub(super) fn told_of_another_danger(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        open: &Incident,
+    ) -> Option<Fact> {
+        let concerned = open.responders.iter().filter(|(_, is)| *is != Responder::Declined);
+        let to = self.step(at, standing, open).tell(concerned.map(|(who, _)| who.clone()));
+        let (incident, notice) = (open.id, Notice::PressedMeanwhile);
+        (!to.is_empty()).then_some(Fact::Told { incident, notice, to })
+    }
+
+    /// After an incident is closed: whether its device has now called for nothing too often.
+    pub(super) fn on_false_alarm(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        closed: &[Fact],
+    ) -> Vec<Fact> {
+        let nothing = closed.iter().find_map(|fact| match fact {
+            Fact::Resolved { incident, ending, .. } if ending.was_nothing() => Some(*incident),
+            _ => None,
+        });
+        let Some(incident) = nothing.and_then(|id| self.incident(id)) else { return Vec::new() };
+        let device = &incident.device;
+        if !incident.class.is_urgent() || self.registry.device(device).is_none() {
+            return Vec::new();
+        }
+        let before = self.devices.get(device).map_or(&[][..], |memory| &memory.false_alarms);
+        let lately = before.iter().filter(|was| at - **was <= FALSE_ALARMS_WITHIN).count();
+        match lately + 1 >= FALSE_ALARMS {
+            true => self.fault_of(at, standing, device, Kind::Suspect),
+            false => Vec::new(),
+        }
+    }
+
+    /// A device that was swapped out is heard: told once, as long as that is in memory.
+    pub(super) fn on_old_device(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        report: &Report,
+    ) -> Vec<Fact> {
+        let (address, retained) = (&report.device, report.retained);
+        if self.swapped_out(address).is_none() {
+            return Vec::new();
+        }
+        let told = self.open_on(address, Class::Fault).is_some()
+            || self.over_on(address, Class::Fault).is_some();
+        let says_nothing = matches!(report.what, What::Presence { online: false });
+        if retained || told || says_nothing {
+            return Vec::new();
+        }
+        self.raised_of(at, standing, address, Kind::OldDevice)
+    }
+}

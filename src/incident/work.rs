@@ -1,0 +1,349 @@
+//! A technician's work on devices: walk tests, maintenance, and devices that were swapped out.
+//!
+//! Work has a named person, a list of homes and devices, and an end that comes by itself. In a walk test
+//! a device on the list is heard, answered and noted, and nobody is called; a device that is not on the
+//! list calls as ever. In maintenance what a device says is written down and held back, but for fire, gas
+//! and carbon monoxide, which no work holds. An incident that is open already goes on as it would: work
+//! never makes a call quieter. When it ends, what is still on, or still gone, calls then.
+//!
+//! A swap gives the point's row another address; its id, its home and its history stay. The old address
+//! is remembered: when it is heard again somebody still has the old device, and that is told once. Its
+//! alarms call as those of any device that nobody registered, because somebody may have pressed it.
+//!
+//! A scope names homes, not a list of their devices as it stood: one that is added meanwhile belongs to
+//! the work, too. What came of it stands in the facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{DeviceMemory, Entry, Fact, IncidentBook, Standing};
+use crate::registry::{Change, Row};
+use crate::terms::{
+    At, Class, DeviceId, HomeId, Kind, NoteId, PersonId, Report, Wait, What, WorkId,
+};
+
+/// How much work may be open at once. Own choice: two technicians at each of sixteen homes.
+pub const WORKS_MAX: usize = 32;
+/// How many homes and devices one piece of work may name. Own choice: they stand in one entry.
+pub const SCOPE_MAX: usize = 48;
+/// Longest walk test. Own choice: a morning's round; its usual length is 30 min (field.md 8).
+pub const WALK_TEST_MAX: Wait = Wait::hours(4);
+/// Longest maintenance (the project's issue: 8 h).
+pub const MAINTENANCE_MAX: Wait = Wait::hours(8);
+/// Longest maintenance of devices that lives hang on (field.md 8: muting).
+pub const LIFE_SAFETY_MAX: Wait = Wait::hours(4);
+/// Shortest of either: time to walk to the door.
+pub const WORK_MIN: Wait = Wait::mins(1);
+/// Old addresses that are remembered; beyond it the oldest is forgotten. Own choice: each of 3,000
+/// devices swapped once in ten years.
+const SWAPPED_OUT_MAX: usize = 4_096;
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkKind {
+    /// Every point is pressed to see that it is heard.
+    WalkTest,
+    /// Devices are opened, moved or mended.
+    Maintenance,
+}
+
+impl WorkKind {
+    /// The word of commands and the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::WalkTest => "walk_test",
+            Self::Maintenance => "maintenance",
+        }
+    }
+
+    /// The longest it may take.
+    pub fn longest(self) -> Wait {
+        match self {
+            Self::WalkTest => WALK_TEST_MAX,
+            Self::Maintenance => MAINTENANCE_MAX,
+        }
+    }
+}
+
+/// What it is done to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// One device.
+    Device(DeviceId),
+    /// Every device of a home.
+    Home(HomeId),
+}
+
+/// What a technician is about to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkAsked {
+    /// What.
+    pub kind: WorkKind,
+    /// To which homes and devices, 1 to [`SCOPE_MAX`].
+    pub scope: Vec<Scope>,
+    /// Who.
+    pub by: PersonId,
+    /// How long it takes at most; held to [`WorkKind::longest`].
+    pub lasts: Wait,
+    /// Why, in their words; none where that goes without saying.
+    pub reason: Option<String>,
+}
+
+/// Work that is being done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Its number.
+    pub id: WorkId,
+    /// What.
+    pub kind: WorkKind,
+    /// To which homes and devices.
+    pub scope: Vec<Scope>,
+    /// By whom.
+    pub by: PersonId,
+    /// Since when.
+    pub since: At,
+    /// When it ends by itself.
+    pub until: At,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What was heard of its devices: noted in a walk test, held back in maintenance.
+    pub heard: BTreeMap<DeviceId, BTreeSet<Kind>>,
+}
+
+impl IncidentBook {
+    /// The work that is being done, oldest first.
+    pub fn works(&self) -> impl Iterator<Item = &Work> {
+        self.works.values()
+    }
+
+    /// One piece of work that is being done.
+    pub fn work(&self, id: WorkId) -> Option<&Work> {
+        self.works.get(&id)
+    }
+
+    /// Whether a piece of work is about a device.
+    pub fn is_worked_on(&self, work: &Work, device: &DeviceId) -> bool {
+        let home = self.registry.device(device).and_then(|row| row.home.as_ref());
+        work.scope.iter().any(|scope| match scope {
+            Scope::Device(id) => id == device,
+            Scope::Home(id) => home == Some(id),
+        })
+    }
+
+    /// The registered devices a piece of work is about, by id.
+    pub fn devices_of<'b>(&'b self, work: &'b Work) -> impl Iterator<Item = &'b DeviceId> {
+        let all = self.registry.devices().map(|row| &row.id);
+        all.filter(|device| self.is_worked_on(work, device))
+    }
+
+    /// The point whose old address this is.
+    pub fn swapped_out(&self, address: &DeviceId) -> Option<&DeviceId> {
+        self.swapped_out.get(address).map(|(point, _)| point)
+    }
+
+    /// When the earliest work ends by itself.
+    pub(super) fn next_work_end(&self) -> Option<(At, WorkId)> {
+        self.works.values().map(|work| (work.until, work.id)).min()
+    }
+
+    /// Decides about work that begins; empty where it names nothing, nobody, or too much is being done.
+    pub(super) fn on_work(&self, at: At, asked: &WorkAsked) -> Vec<Fact> {
+        let scope: BTreeSet<Scope> = asked.scope.iter().cloned().collect();
+        let is_known = |scope: &Scope| match scope {
+            Scope::Device(id) => self.registry.device(id).is_some(),
+            Scope::Home(id) => self.registry.home(id).is_some(),
+        };
+        let is_room = self.works.len() < WORKS_MAX && scope.len() <= SCOPE_MAX;
+        let by = self.registry.person(&asked.by).map(|person| person.id.clone());
+        let (Some(by), true) = (by, is_room && !scope.is_empty() && scope.iter().all(is_known))
+        else {
+            return Vec::new();
+        };
+        let lasts = asked.lasts.clamp(WORK_MIN, asked.kind.longest());
+        let note = NoteId(self.last_note.saturating_add(1));
+        let reason = asked.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+        let kept = reason.map(|reason| Fact::NoteKept { note, text: reason.to_owned() });
+        let begun = Fact::WorkBegun {
+            work: WorkId(self.last_work.saturating_add(1)),
+            kind: asked.kind,
+            scope: scope.into_iter().collect(),
+            by,
+            until: at + lasts,
+            reason: kept.is_some().then_some(note),
+        };
+        kept.into_iter().chain([begun]).collect()
+    }
+
+    /// Decides about the end of work: what is still on, or still gone, calls now.
+    pub(super) fn on_work_end(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        id: WorkId,
+        by: Option<&PersonId>,
+    ) -> Vec<Fact> {
+        let Some(work) = self.works.get(&id) else { return Vec::new() };
+        // Each call takes the next number: decided on a copy that goes along.
+        let mut after = self.clone();
+        let mut facts = Vec::new();
+        let ended = Fact::WorkEnded { work: id, by: by.cloned() };
+        after.goes_along(at, standing, ended, &mut facts);
+        for device in work.heard.keys() {
+            for kind in after.unheard_dangers(device) {
+                for fact in after.raised_of(at, standing, device, kind) {
+                    after.goes_along(at, standing, fact, &mut facts);
+                }
+            }
+        }
+        facts
+    }
+
+    /// What a device says is wrong and no incident tells of, the worst first.
+    fn unheard_dangers(&self, device: &DeviceId) -> Vec<Kind> {
+        if self.works.values().any(|work| self.is_worked_on(work, device)) {
+            return Vec::new();
+        }
+        let Some(memory) = self.devices.get(device) else { return Vec::new() };
+        let on = memory.levels.iter().filter(|(_, level)| level.on).map(|(kind, _)| *kind);
+        let gone = (memory.online == Some(false)).then_some(Kind::Silent);
+        let mut kinds: Vec<Kind> =
+            on.chain(gone).filter(|kind| !memory.open.contains_key(&kind.class())).collect();
+        kinds.sort_by_key(|kind| kind.class());
+        kinds.dedup_by_key(|kind| kind.class());
+        kinds
+    }
+
+    /// What a piece of work makes of a report; `None` where the report goes on as it would.
+    pub(super) fn on_report_at_work(&self, report: &Report) -> Option<Vec<Fact>> {
+        let kind = match report.what {
+            _ if report.retained || self.works.is_empty() => return None,
+            What::Pulse(kind) | What::Level { kind, on: true } => kind,
+            What::Presence { online: false } => Kind::Silent,
+            _ => return None,
+        };
+        let (device, class) = (&report.device, kind.class());
+        let memory = self.devices.get(device);
+        let is_open = |memory: &DeviceMemory| memory.open.contains_key(&class);
+        if !report.test && memory.is_some_and(is_open) {
+            return None;
+        }
+        let known = memory.is_some_and(|memory| match report.what {
+            What::Level { kind, .. } => memory.levels.get(&kind).is_some_and(|level| level.on),
+            What::Presence { online } => memory.online == Some(online),
+            _ => false,
+        });
+        let fact = self.work_on(device, class, report.test)?;
+        Some(match known {
+            true => Vec::new(),
+            false => {
+                vec![Fact::Reported { report: report.clone() }, fact(device.clone(), kind)]
+            }
+        })
+    }
+
+    /// What work makes of a signal that cannot be read.
+    pub(super) fn on_unread_at_work(&self, device: &DeviceId) -> Option<Fact> {
+        let memory = self.devices.get(device);
+        if memory.is_some_and(|memory| memory.open.contains_key(&Class::Emergency)) {
+            return None;
+        }
+        let work = self.works.values().find(|work| self.is_worked_on(work, device))?;
+        let (work, device, kind) = (work.id, device.clone(), Kind::Unreadable);
+        Some(Fact::HeldBack { work, device, kind })
+    }
+
+    /// The fact that the work on a device makes of what it says; a walk test goes before maintenance,
+    /// since somebody is pressing.
+    fn work_on(
+        &self,
+        device: &DeviceId,
+        class: Class,
+        test: bool,
+    ) -> Option<impl Fn(DeviceId, Kind) -> Fact + use<>> {
+        let on = |kind: WorkKind| {
+            let of_kind = self.works.values().filter(move |work| work.kind == kind);
+            of_kind.filter(|work| self.is_worked_on(work, device)).map(|work| work.id).next()
+        };
+        // What is broken is told in a walk test, too: that is what it is for.
+        let tested = on(WorkKind::WalkTest).filter(|_| class != Class::Fault);
+        let held = || on(WorkKind::Maintenance).filter(|_| class != Class::Hazard && !test);
+        let (work, is_test) = match tested {
+            Some(work) => (work, true),
+            None => (held()?, false),
+        };
+        Some(move |device, kind| match is_test {
+            true => Fact::PointTested { work, device, kind },
+            false => Fact::HeldBack { work, device, kind },
+        })
+    }
+
+    /// Decides about a swap: the point's row gets another address, and the old one is remembered. Empty
+    /// where there is no such point or nothing changes.
+    pub(super) fn on_swap(
+        &self,
+        standing: &Standing<'_>,
+        device: &DeviceId,
+        heard_as: &str,
+        by: &PersonId,
+    ) -> Vec<Fact> {
+        let Some(row) = self.registry.device(device) else { return Vec::new() };
+        if row.heard_name() == heard_as || self.registry.person(by).is_none() {
+            return Vec::new();
+        }
+        let address = standing.types.get(&row.type_name).map(|kind| {
+            let family = kind.family.word();
+            DeviceId::unregistered(family, row.heard_name())
+        });
+        let row = crate::registry::Device { heard_as: heard_as.to_owned(), ..row.clone() };
+        let swapped = Fact::DeviceSwapped { device: device.clone(), address, by: by.clone() };
+        vec![swapped, Fact::RegistryChanged { change: Change::Set(Row::Device(row)) }]
+    }
+
+    /// Facts about work and points.
+    pub(super) fn apply_to_work(&mut self, entry: &Entry, fact: &Fact) {
+        match fact {
+            Fact::WorkBegun { work, kind, scope, by, until, reason } => {
+                self.last_work = self.last_work.max(work.0);
+                let reason = reason.and_then(|note| self.notes.remove(&note));
+                let (id, kind, scope, by) = (*work, *kind, scope.clone(), by.clone());
+                let (since, until, heard) = (entry.at, *until, BTreeMap::new());
+                let reason = reason.map(|(_, text)| text);
+                let begun = Work { id, kind, scope, by, since, until, reason, heard };
+                self.works.insert(id, begun);
+            }
+            Fact::WorkEnded { work, .. } => drop(self.works.remove(work)),
+            Fact::PointTested { work, device, kind } => {
+                self.note_work(*work, device, *kind);
+                if let Some(memory) = self.devices.get_mut(device) {
+                    memory.tested = Some(entry.wall);
+                }
+            }
+            Fact::HeldBack { work, device, kind } => self.note_work(*work, device, *kind),
+            Fact::DeviceSwapped { device, address: Some(address), .. } => {
+                self.remember_address(address.clone(), device.clone(), entry.at);
+            }
+            _ => {}
+        }
+    }
+
+    fn note_work(&mut self, work: WorkId, device: &DeviceId, kind: Kind) {
+        if let Some(work) = self.works.get_mut(&work) {
+            work.heard.entry(device.clone()).or_default().insert(kind);
+        }
+    }
+
+    fn remember_address(&mut self, address: DeviceId, point: DeviceId, at: At) {
+        let full = self.swapped_out.len() >= SWAPPED_OUT_MAX;
+        if full && !self.swapped_out.contains_key(&address) {
+            let by_age = |(address, (_, at)): (&DeviceId, &(DeviceId, At))| (*at, address.clone());
+            if let Some((_, oldest)) = self.swapped_out.iter().map(by_age).min() {
+                self.swapped_out.remove(&oldest);
+            }
+        }
+        self.swapped_out.insert(address, (point, at));
+    }
+}

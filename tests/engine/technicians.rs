@@ -1,0 +1,277 @@
+//! A technician's work: walk tests, maintenance, swaps, and devices that say too much.
+
+use anling::incident::{Contact, Ending, Fact, Move, Scope, Stimulus, WorkAsked, WorkKind};
+use anling::registry::Change;
+use anling::terms::{DeviceId, HomeId, Kind, Report, Wait, What, WorkId};
+
+use crate::house::{BY_PHONE, HELPED, House};
+use crate::plan::{device, person};
+
+fn home(id: &str) -> Scope {
+    Scope::Home(HomeId::new(id).unwrap())
+}
+
+fn begins(house: &mut House, kind: WorkKind, scope: Scope, mins: u64) {
+    let asked = WorkAsked {
+        kind,
+        scope: vec![scope],
+        by: person("sunwei"),
+        lasts: Wait::mins(mins),
+        reason: Some("换电池".to_owned()),
+    };
+    house.takes(&Stimulus::Work(Box::new(asked)));
+}
+
+fn is_noted(house: &House, named: &str) -> bool {
+    house.facts.iter().any(|fact| fact.name() == named)
+}
+
+// ---- walk tests ----
+
+#[test]
+fn in_a_walk_test_a_listed_device_is_noted_and_nobody_is_called_and_an_unlisted_one_calls() {
+    let mut house = House::new();
+    begins(&mut house, WorkKind::WalkTest, home("3-2-501"), 30);
+    house.press("B-14");
+    assert!(is_noted(&house, "point_tested"));
+    house.level("smoke-1", Kind::Smoke, true);
+    assert!(is_noted(&house, "point_tested"));
+    assert_eq!(house.book.open_count(), 0);
+    let work = house.book.works().next().unwrap();
+    assert_eq!(work.heard.len(), 2, "{work:?}");
+    house.press("B-15");
+    assert_eq!(house.book.open_count(), 1);
+    assert_eq!(house.it().device, device("B-15"));
+    house.restarts();
+    assert_eq!(house.book.works().count(), 1, "the window outlives a restart");
+}
+
+#[test]
+fn a_walk_test_ends_by_itself_and_smoke_that_is_still_on_calls_then() {
+    let mut house = House::new();
+    begins(&mut house, WorkKind::WalkTest, home("3-2-501"), 30);
+    house.level("smoke-1", Kind::Smoke, true);
+    house.minutes(29);
+    assert_eq!(house.book.open_count(), 0);
+    house.minutes(1);
+    assert_eq!(house.book.works().count(), 0);
+    assert_eq!(house.it().kind, Kind::Smoke);
+    house.press("B-14");
+    assert_eq!(house.book.open_count(), 2, "the window is closed: a press calls");
+}
+
+#[test]
+fn what_was_let_go_before_the_end_of_the_test_calls_nobody() {
+    let mut house = House::new();
+    begins(&mut house, WorkKind::WalkTest, home("3-2-501"), 30);
+    house.level("smoke-1", Kind::Smoke, true);
+    house.level("smoke-1", Kind::Smoke, false);
+    house.takes(&Stimulus::WorkOver { work: WorkId(1), by: person("sunwei") });
+    assert!(is_noted(&house, "work_ended"));
+    assert_eq!(house.book.open_count(), 0);
+}
+
+#[test]
+fn a_call_that_is_open_already_goes_on_through_a_walk_test() {
+    let mut house = House::new();
+    house.press("B-14");
+    begins(&mut house, WorkKind::WalkTest, home("3-2-501"), 30);
+    house.minutes(1);
+    house.press("B-14");
+    assert_eq!(house.it().presses, 2);
+    assert!(is_noted(&house, "pressed_again"));
+}
+
+#[test]
+fn a_walk_test_notes_when_a_point_was_seen_to_work() {
+    let mut house = House::new();
+    assert_eq!(house.book.device(&device("B-14")).and_then(|known| known.tested), None);
+    begins(&mut house, WorkKind::WalkTest, home("3-2-501"), 30);
+    house.press("B-14");
+    let tested = house.book.device(&device("B-14")).unwrap().tested;
+    assert_eq!(tested, Some(house.wall));
+    // A real press proves as much.
+    house.press("B-16");
+    assert!(house.book.device(&device("B-16")).unwrap().tested.is_some());
+}
+
+#[test]
+fn a_broken_point_is_told_during_its_test() {
+    let mut house = House::new();
+    begins(&mut house, WorkKind::WalkTest, home("3-2-501"), 30);
+    house.level("B-14", Kind::LowBattery, true);
+    assert_eq!(house.it().kind, Kind::LowBattery);
+}
+
+#[test]
+fn work_names_somebody_and_something_that_exist() {
+    let mut house = House::new();
+    begins(&mut house, WorkKind::WalkTest, home("nowhere"), 30);
+    assert!(house.facts.is_empty());
+    let asked = WorkAsked {
+        kind: WorkKind::WalkTest,
+        scope: vec![home("3-2-501")],
+        by: person("nobody"),
+        lasts: Wait::mins(30),
+        reason: None,
+    };
+    house.takes(&Stimulus::Work(Box::new(asked)));
+    assert!(house.facts.is_empty());
+}
+
+// ---- maintenance ----
+
+#[test]
+fn in_maintenance_a_press_is_held_back_and_fire_is_not() {
+    let mut house = House::new();
+    begins(&mut house, WorkKind::Maintenance, home("3-2-501"), 60);
+    house.press("B-14");
+    assert!(is_noted(&house, "held_back"));
+    house.level("B-14", Kind::Tamper, true);
+    house.garbage("B-14");
+    assert_eq!(house.book.open_count(), 0);
+    house.level("smoke-1", Kind::Smoke, true);
+    assert_eq!(house.it().kind, Kind::Smoke);
+}
+
+#[test]
+fn what_is_still_broken_after_maintenance_is_told_at_its_end() {
+    let mut house = House::new();
+    begins(&mut house, WorkKind::Maintenance, home("3-2-501"), 60);
+    house.level("B-14", Kind::Tamper, true);
+    house.says_of("smoke-1", What::Presence { online: false });
+    assert_eq!(house.book.open_count(), 0);
+    house.minutes(60);
+    let kinds: Vec<Kind> = house.book.open().map(|open| open.kind).collect();
+    assert_eq!(kinds, [Kind::Tamper, Kind::Silent]);
+}
+
+#[test]
+fn maintenance_of_more_than_eight_hours_is_held_to_eight() {
+    let mut house = House::new();
+    begins(&mut house, WorkKind::Maintenance, home("3-2-501"), 100 * 60);
+    let work = house.book.works().next().unwrap();
+    assert_eq!(work.until - work.since, Wait::hours(8));
+    assert_eq!(work.reason.as_deref(), Some("换电池"));
+}
+
+// ---- swaps ----
+
+fn swaps(house: &mut House, point: &str, heard_as: &str) {
+    let (device, by) = (device(point), person("sunwei"));
+    house.takes(&Stimulus::Swapped { device, heard_as: heard_as.to_owned(), by });
+}
+
+fn heard_under(house: &mut House, address: &str, what: What) {
+    let report = house.report(&device("B-14"), what);
+    let device = DeviceId::unregistered("native-mqtt", address);
+    house.hears(Report { device, ..report });
+}
+
+#[test]
+fn a_swapped_point_keeps_its_history_and_its_old_device_is_told_once_when_heard() {
+    let mut house = House::new();
+    house.press("B-14");
+    house.says("zhangmin", Move::Arrive);
+    house.says("zhangmin", HELPED);
+    swaps(&mut house, "B-14", "B-14-new");
+    let row = house.book.registry().device(&device("B-14")).unwrap();
+    assert_eq!((row.heard_as.as_str(), row.spot.is_empty()), ("B-14-new", true));
+    assert!(house.book.device(&device("B-14")).unwrap().tested.is_some(), "its history stays");
+    heard_under(&mut house, "B-14", What::Telemetry);
+    assert_eq!(house.it().kind, Kind::OldDevice);
+    assert_eq!(house.it().home, Some(HomeId::new("3-2-501").unwrap()));
+    heard_under(&mut house, "B-14", What::Telemetry);
+    assert!(house.facts.is_empty(), "told once");
+}
+
+#[test]
+fn a_press_of_the_old_device_calls_as_any_strangers_does() {
+    let mut house = House::new();
+    swaps(&mut house, "B-14", "B-14-new");
+    heard_under(&mut house, "B-14", What::Pulse(Kind::Sos));
+    assert_eq!(house.it().kind, Kind::Sos);
+    assert!(house.it().device.is_unregistered());
+    assert_eq!(house.it().home, Some(HomeId::new("3-2-501").unwrap()), "looked for where it was");
+}
+
+#[test]
+fn a_swap_for_the_same_device_changes_nothing() {
+    let mut house = House::new();
+    swaps(&mut house, "B-14", "B-14");
+    assert!(house.facts.is_empty());
+}
+
+// ---- stuck and suspect ----
+
+#[test]
+fn a_stuck_transmitter_is_one_call_and_one_fault_and_climbs_by_time_alone() {
+    let mut house = House::new();
+    for _ in 0..25 {
+        house.press("B-14");
+        house.turns_to(house.now + Wait(2_000));
+    }
+    let kinds: Vec<Kind> = house.book.open().map(|open| open.kind).collect();
+    assert_eq!(kinds, [Kind::Sos, Kind::Stuck]);
+    for _ in 0..200 {
+        house.press("B-14");
+    }
+    assert!(house.facts.is_empty(), "beyond one a second nothing is written down");
+    assert_eq!(house.book.open_count(), 2);
+    let presses = house.book.open().next().unwrap().presses;
+    assert!((50..=61).contains(&presses), "{presses}");
+    house.passes(60);
+    house.called_at_all("zhaolei");
+}
+
+#[test]
+fn twenty_presses_in_a_minute_are_a_frightened_hand() {
+    let mut house = House::new();
+    for _ in 0..20 {
+        house.press("B-14");
+        house.turns_to(house.now + Wait(2_500));
+    }
+    assert_eq!(house.book.open_count(), 1);
+}
+
+fn false_alarm(house: &mut House, ending: Ending) {
+    house.minutes(15);
+    house.press("B-14");
+    let contact: Option<Contact> = BY_PHONE;
+    let incident = house.book.open().find(|open| open.kind == Kind::Sos).unwrap().id;
+    house.says_about(incident, "zhangmin", Move::Resolve { ending, contact });
+}
+
+#[test]
+fn the_third_alarm_for_nothing_within_a_week_sends_a_technician() {
+    let mut house = House::new();
+    false_alarm(&mut house, Ending::Accidental);
+    false_alarm(&mut house, Ending::DeviceFault);
+    assert_eq!(house.book.open_count(), 0);
+    false_alarm(&mut house, Ending::Accidental);
+    assert_eq!(house.it().kind, Kind::Suspect);
+    assert!(house.facts.iter().any(|fact| matches!(fact, Fact::Raised { .. })));
+}
+
+#[test]
+fn real_calls_and_old_ones_make_nobody_suspect() {
+    let mut house = House::new();
+    false_alarm(&mut house, Ending::Accidental);
+    false_alarm(&mut house, Ending::Accidental);
+    false_alarm(&mut house, Ending::Helped);
+    assert_eq!(house.book.open_count(), 0);
+    house.minutes(8 * 24 * 60);
+    false_alarm(&mut house, Ending::Accidental);
+    assert_eq!(house.book.open_count(), 0);
+}
+
+#[test]
+fn a_device_taken_out_of_the_list_leaves_its_work_in_peace() {
+    let mut house = House::new();
+    begins(&mut house, WorkKind::Maintenance, home("3-2-501"), 60);
+    house.level("B-14", Kind::Tamper, true);
+    let gone = anling::registry::RowId::Device(device("B-14"));
+    house.takes(&Stimulus::Registry(vec![Change::Removed(gone)]));
+    house.minutes(60);
+    assert_eq!(house.book.works().count(), 0);
+}
