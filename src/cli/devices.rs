@@ -44,23 +44,26 @@ enum Wrong {
     Silent,
     NeverHeard,
     Battery,
+    Untested,
 }
 
-fn wrong(device: &DeviceView) -> Option<Wrong> {
+fn wrong(device: &DeviceView, now: Wall) -> Option<Wrong> {
     let low = device.battery.is_some_and(|percent| percent <= LOW_PERCENT);
     match (device.online, device.heard) {
         (Some(false), _) => Some(Wrong::Silent),
         (_, None) => Some(Wrong::NeverHeard),
-        _ => low.then_some(Wrong::Battery),
+        _ if low => Some(Wrong::Battery),
+        _ => device.test_by.is_some_and(|by| by <= now).then_some(Wrong::Untested),
     }
 }
 
 fn told(mut devices: Vec<DeviceView>, status: &Status) -> String {
+    let now = status.wall;
     if devices.is_empty() {
         return "no devices are registered: see `anling import`\n".to_owned();
     }
     // The sort keeps the order of the ids within what is alike.
-    devices.sort_by_key(|device| wrong(device).map_or((1, None), |wrong| (0, Some(wrong))));
+    devices.sort_by_key(|device| wrong(device, now).map_or((1, None), |wrong| (0, Some(wrong))));
     let mut out = String::new();
     for device in &devices {
         let heard = match device.heard {
@@ -69,19 +72,24 @@ fn told(mut devices: Vec<DeviceView>, status: &Status) -> String {
         };
         let battery =
             device.battery.map(|percent| format!(", battery {percent} %")).unwrap_or_default();
-        let says = match wrong(device) {
+        let says = match wrong(device, now) {
             Some(Wrong::Silent) => "  SILENT: press it, or look at its battery",
             Some(Wrong::NeverHeard) => "  NEVER HEARD: press it once",
             Some(Wrong::Battery) => "  BATTERY LOW: replace it",
+            Some(Wrong::Untested) => "  TEST DUE: see `anling walk-test`",
             None => "",
         };
         let (id, kind) = (&device.row.id, &device.row.type_name);
         let _ = writeln!(out, "{id}  {kind}  {}  {heard}{battery}{says}", device.place);
     }
-    let count = |is: Wrong| devices.iter().filter(|device| wrong(device) == Some(is)).count();
+    let count = |is: Wrong| devices.iter().filter(|device| wrong(device, now) == Some(is)).count();
     let (all, silent) = (devices.len(), count(Wrong::Silent));
     let (never, low) = (count(Wrong::NeverHeard), count(Wrong::Battery));
-    let _ = writeln!(out, "{all} devices: {silent} silent, {never} never heard, {low} low");
+    let due = count(Wrong::Untested);
+    let _ = writeln!(
+        out,
+        "{all} devices: {silent} silent, {never} never heard, {low} low, {due} to test"
+    );
     out
 }
 

@@ -24,6 +24,8 @@ mod restore;
 mod roster;
 mod run;
 mod status;
+mod swap;
+mod work;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -67,6 +69,12 @@ enum Command {
     Incident(incident::Args),
     /// Every device: its place, when it was last heard, its battery
     Devices(devices::Args),
+    /// Press every point and see that it is heard; nobody is called for them
+    WalkTest(work::WalkTest),
+    /// Work on devices: what they say is held back for a while, fire and gas excepted
+    Maintenance(work::Maintenance),
+    /// Give a point another device
+    Swap(swap::Args),
     /// Take over the record of a box that is dead
     Restore(restore::Args),
     /// Who is on duty
@@ -131,6 +139,9 @@ pub fn main() -> i32 {
         Command::Devices(args) => devices::devices(config, &args),
         Command::Incidents(args) => incidents::incidents(config, &args),
         Command::Incident(args) => incident::incident(config, &args),
+        Command::WalkTest(args) => work::walk_test(config, &args),
+        Command::Maintenance(args) => work::maintenance(config, &args),
+        Command::Swap(args) => swap::swap(config, &args),
         Command::Restore(args) => restore::restore(config, &args),
         Command::Roster(args) => roster::roster(config, &args),
         Command::Import(args) => import::import(config, &args),

@@ -43,6 +43,10 @@ pub(super) fn ten_lines(status: &Status) -> String {
     if !status.boards.is_empty() {
         let _ = writeln!(out, "boards    {}", boards(status));
     }
+    if !status.works.is_empty() {
+        let works: Vec<String> = status.works.iter().map(super::work::line).collect();
+        let _ = writeln!(out, "work      {}", works.join("; "));
+    }
     let refused = match status.refused {
         0 => String::new(),
         many => format!(", {many} signals could not be read"),

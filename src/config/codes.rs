@@ -94,6 +94,7 @@ codes! {
     MODEL_UNKNOWN Warning "model-unknown": "a model that no table knows", "model = \"HS1EBB\"";
     SOS_NOT_LIFE_SAFETY Warning "sos-not-life-safety": "a type calls for help and is not marked life_safety", "actions = { single = \"sos\" }, life_safety = false";
     WATCHED_SELDOM Warning "watched-seldom": "a life-safety device may be dead for long before anybody knows", "silent_after = \"7d\" with life_safety = true";
+    NEVER_TESTED Warning "never-tested": "nothing would ever find a dead device of this type", "silent_after = \"never\" and test_every = \"never\" with life_safety = true";
     NO_LADDER Warning "no-ladder": "an urgent class has no ladder: everybody is called at once", "no [ladder.hazard]";
     BAD_WHO Problem "bad-who": "not line:NAME, person:ID or everyone", "who = [\"first\"]";
     UNKNOWN_LINE Problem "unknown-line": "a line that roster.toml does not have", "who = [\"line:frist\"]";

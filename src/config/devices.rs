@@ -90,6 +90,7 @@ fn read_type(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<DeviceT
         actions.insert(action.value.to_owned(), meaning.value.to_owned());
     }
     let watch = watch(&mut section, &life_safety, out);
+    let test_every = test_every(&mut section, watch, &life_safety, out);
     let zigbee = zigbee(&mut section, family, &life_safety, out);
     let bridged = bridged(&mut section, family, &life_safety, out);
     section.end(out);
@@ -99,6 +100,7 @@ fn read_type(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<DeviceT
         life_safety: life_safety.value,
         actions,
         watch,
+        test_every,
         zigbee,
         bridged,
     })
@@ -131,6 +133,42 @@ fn watch(section: &mut Section<'_>, life_safety: &Said<bool>, out: &mut Findings
         out.add(&codes::WATCHED_SELDOM, &said.at, message, help);
     }
     watch
+}
+
+/// How often people test devices that lives hang on, where the type does not say. Own choice, with the
+/// quarterly inspection in mind.
+const TEST_EVERY: Wait = Wait::hours(91 * 24);
+/// The same where nothing but a test finds a dead device. Own choice: a month.
+const TEST_UNWATCHED_EVERY: Wait = Wait::hours(30 * 24);
+/// A day to a year. Own choice.
+const TEST_RANGE: std::ops::RangeInclusive<Wait> = Wait::hours(24)..=Wait::hours(365 * 24);
+
+/// How often a person tests the devices; `never` where nobody has to.
+fn test_every(
+    section: &mut Section<'_>,
+    watch: Watch,
+    life_safety: &Said<bool>,
+    out: &mut Findings<'_>,
+) -> Option<Wait> {
+    const KEY: &str = "test_every";
+    let usual = match watch {
+        Watch::Never => TEST_UNWATCHED_EVERY,
+        Watch::Within(_) => TEST_EVERY,
+    };
+    if !section.has(KEY) {
+        return life_safety.value.then_some(usual);
+    }
+    let said = section.text(out, KEY);
+    match said.as_ref().filter(|said| said.value == NEVER) {
+        None => Some(section.wait(out, KEY, TEST_RANGE, usual)),
+        Some(said) if watch == Watch::Never && life_safety.value => {
+            let message = "nothing would ever find a dead device of this type";
+            let help = "write how often people test it, such as test_every = \"30d\"";
+            out.add(&codes::NEVER_TESTED, &said.at, message, help);
+            Some(usual)
+        }
+        Some(_) => None,
+    }
 }
 
 /// Highest reading that `gas_alarm_from` may name. Own choice: ten percent in parts per million.

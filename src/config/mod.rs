@@ -40,6 +40,7 @@ pub use registry_files::compare;
 pub use render::{Look, SHOWN_MAX, one_line, render};
 pub use secrets::{SECRET_MAX_BYTES, SecretError, SecretUse, Secrets};
 pub use settings::Settings;
+pub use values::duration;
 
 use crate::incident::{Policy, RECORDED_TEXT_MAX, Who, recorded_len};
 use problem::Findings;

@@ -13,7 +13,7 @@ pub(super) const DURATION_HELP: &str =
 pub(super) const HOURS_HELP: &str = "write two times, \"08:00-20:00\"; \"20:00-08:00\" runs over midnight, \"00:00-24:00\" is the whole day";
 
 /// A whole number with a unit: ms, s, m or min, h, d.
-pub(super) fn duration(text: &str) -> Option<Wait> {
+pub fn duration(text: &str) -> Option<Wait> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let unit_ms: u64 = match unit.trim_start() {

@@ -52,6 +52,13 @@ pub struct DeviceView {
     /// Whether its wire says that it is there, where it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub online: Option<bool>,
+    /// When it was last pressed or tested, as far as the record in memory knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tested: Option<Wall>,
+    /// When a person is to test it next; now or in the past when it is overdue. None where its type is
+    /// not tested by people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_by: Option<Wall>,
     /// Its open incidents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<IncidentId>,

@@ -14,10 +14,11 @@ mod pass;
 mod past;
 mod person;
 mod view;
+mod work;
 
 pub use ask::{
-    ASKS_MAX, About, Amiss, Ask, Asked, IMPORT_MAX, Import, Imported, Moved, NOTE_MAX_BYTES,
-    RegistryView, Reply,
+    ASKS_MAX, About, Amiss, Ask, Asked, IMPORT_MAX, Import, Imported, JOIN_MAX, Moved,
+    NOTE_MAX_BYTES, RegistryView, Reply,
 };
 pub use beat::{BOARD_MAX_BYTES, BOARDS_MAX, Beat, BoardView, Sound, digest};
 pub use duty::{DutyPlan, OnDuty, ShiftView, When};
@@ -35,4 +36,7 @@ pub use person::person_meant;
 pub use view::{
     CarrierView, DeviceCount, EndpointView, IncidentView, LineView, NextStep, OpenCount,
     PersonView, RecordView, Status, WireView,
+};
+pub use work::{
+    BeginWork, DryRunView, PointView, REASON_MAX_BYTES, ReachView, StepView, Swapped, WorkView,
 };

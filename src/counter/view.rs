@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveView, BoardView, ResponseView, SilentView};
+use super::{ArchiveView, BoardView, ResponseView, SilentView, WorkView};
 use crate::incident::{Carrier, Responder, StageName, StageTimes};
 use crate::roster::DutyBy;
 use crate::terms::{Class, Code, DeviceId, IncidentId, Kind, LineId, PersonId, Seq, Wall};
@@ -236,6 +236,9 @@ pub struct Status {
     /// Wall boards that have said that they are there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub boards: Vec<BoardView>,
+    /// What work is being done on devices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub works: Vec<WorkView>,
     /// Who is on duty.
     pub on_duty: Vec<LineView>,
     /// The config on disk cannot be used, and the last accepted one runs.

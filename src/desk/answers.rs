@@ -77,6 +77,17 @@ impl Desk {
                 turn.replies.push((turn.newest(), (reply, told)));
                 return;
             }
+            Ask::BeginWork(_)
+            | Ask::EndWork { .. }
+            | Ask::Swap { .. }
+            | Ask::Join { .. }
+            | Ask::Work { .. }
+            | Ask::Works
+            | Ask::DryRun { .. } => {
+                let told = self.answer_about_work(turn, ask);
+                turn.replies.push((turn.newest(), (reply, told)));
+                return;
+            }
             Ask::Say { about, by, via, epoch, says, words, word } => {
                 let told = self.say(turn, about, by, via, epoch, says, words, word);
                 turn.replies.push((turn.newest(), (reply, told)));
@@ -305,6 +316,7 @@ impl Desk {
                 })
                 .collect(),
             boards: self.programs.boards.views(self.clock.now()),
+            works: self.works(),
             on_duty: self.on_duty(),
             old_config: self.old_config,
             restart_for: self.wires.restart_for.iter().map(|&name| name.to_owned()).collect(),

@@ -137,12 +137,17 @@ fn say_where_it_is(
         Reply::Past(past) => {
             past.incidents.iter_mut().filter(|view| !view.filed).for_each(|v| v.on_disk = safe);
         }
+        Reply::Work(work) => work.on_disk = safe,
+        Reply::Works(works) => works.iter_mut().for_each(|work| work.on_disk = safe),
+        Reply::Swapped(swapped) => swapped.on_disk = safe,
         Reply::History(_)
         | Reply::Devices(_)
         | Reply::Entries(_)
         | Reply::Roster(_)
         | Reply::Unregistered(_)
         | Reply::Person(_)
+        | Reply::DryRun(_)
+        | Reply::Joining(_)
         | Reply::GivenUp { .. }
         | Reply::Registry(_)
         | Reply::Refused { .. } => {}

@@ -82,6 +82,12 @@ impl Intake {
         self.bridged.renew(settings, registry);
     }
 
+    /// Another device hangs there now: nothing was heard of it yet.
+    pub(super) fn forget(&mut self, device: &DeviceId) {
+        self.heard.remove(device);
+        self.batteries.remove(device);
+    }
+
     /// Learns another config; what was heard so far stays known.
     pub(super) fn renew(&mut self, settings: &Settings, registry: &Registry) {
         let bases = zigbee_topics(settings);
@@ -93,6 +99,11 @@ impl Intake {
             });
         }
         self.relearn(settings, registry);
+    }
+
+    /// The wires that have a Zigbee2MQTT, with the topic its own begin with.
+    pub(super) fn zigbee_bases(&self) -> impl Iterator<Item = (&LinkId, &str)> {
+        self.zigbee.iter().map(|(link, (base, _))| (link, base.as_str()))
     }
 
     /// Reads one message; its wire and its topic decide which contract it speaks.
@@ -275,13 +286,21 @@ impl Desk {
         let (family, name) = match device.as_str().split_once(':') {
             Some((SERIAL_FAMILY, name)) => (Family::NativeSerial, name),
             Some(_) => return device,
-            None if registry.device(&device).is_some() => return device,
+            None if self.is_heard_by_its_id(&device) => return device,
             None => (Family::NativeMqtt, device.as_str()),
         };
         match registry.by_heard_as(&self.settings.device_types, family, name) {
             Some(known) => known.id.clone(),
             None => DeviceId::unregistered(family.word(), name),
         }
+    }
+
+    /// Whether a native name is a registered device's id; not where that device is heard under another
+    /// name, because it was swapped and this is the old one.
+    fn is_heard_by_its_id(&self, device: &DeviceId) -> bool {
+        let Some(row) = self.book.registry().device(device) else { return false };
+        let family = self.settings.device_types.get(&row.type_name).map(|kind| kind.family);
+        family != Some(Family::NativeMqtt) || row.heard_name() == device.as_str()
     }
 
     /// Records a signal that could not be read: the first ones of a registered device in a minute,

@@ -83,6 +83,8 @@ impl Desk {
                     None => figures.heard.get(&row.id).copied(),
                 },
                 battery: self.intake.batteries.get(&row.id).copied(),
+                tested: memory.and_then(|memory| memory.tested),
+                test_by: self.test_by(row, memory.and_then(|memory| memory.tested)),
                 online: memory.and_then(|memory| memory.online),
                 open: memory
                     .map(|memory| memory.open.values().copied().collect())
@@ -90,6 +92,13 @@ impl Desk {
             }
         };
         DevicesView { devices: page.into_iter().map(view).collect(), more }
+    }
+
+    /// When a person is to test a device next: one that was never seen to work, now.
+    fn test_by(&self, row: &Device, tested: Option<Wall>) -> Option<Wall> {
+        let every = self.settings.device_types.get(&row.type_name)?.test_every?;
+        let wait = i64::try_from(every.0).unwrap_or(i64::MAX);
+        Some(tested.map_or(self.clock.wall().wall, |at| Wall(at.0.saturating_add(wait))))
     }
 
     fn wall_before(&self, ago: Wait) -> Wall {

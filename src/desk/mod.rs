@@ -42,6 +42,7 @@ mod tests;
 mod turn;
 mod vitals;
 mod wiring;
+mod work;
 
 pub use import::recorded_registry;
 pub use socket::{SOCKET_LINE_MAX, ask};

@@ -76,7 +76,7 @@ pub struct IncidentBook {
 
 /// The book as a snapshot keeps it: no derived tables, and no keys that JSON cannot have.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+pub(super) struct Stored {
     registry: Registry,
     policies: BTreeMap<PolicyHash, Arc<Policy>>,
     policy: Option<PolicyHash>,

@@ -17,6 +17,7 @@ mod brought;
 mod codes;
 mod deadline;
 mod decide;
+mod dry_run;
 mod effects;
 mod fact;
 mod fact_name;
@@ -35,6 +36,7 @@ mod work;
 
 pub use crate::terms::{BootMark, Resumed};
 pub use book::{IncidentBook, OWED_MAX};
+pub use dry_run::{DryRun, WouldCall};
 pub use fact::{Call, Entry, Fact};
 pub use order::{Carrier, Effect, Notice, Order, OrderId, OrderState, Outcome};
 pub use outcome::ATTEMPTS_MAX;

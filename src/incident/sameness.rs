@@ -92,6 +92,13 @@ impl DeviceMemory {
         }
     }
 
+    /// Another device hangs there now: it counts from anew, nothing is known of its levels, and nobody
+    /// has seen it work. What belongs to the point stays.
+    pub(super) fn forget_the_device(&mut self) {
+        let (open, over) = (std::mem::take(&mut self.open), std::mem::take(&mut self.over));
+        *self = Self { open, over, ..Self::default() };
+    }
+
     /// Counts an alarm in its running minute.
     pub(super) fn count_alarm(&mut self, at: At) {
         let running = self.alarms.filter(|(since, _)| at - *since < STUCK_WITHIN);

@@ -323,8 +323,13 @@ impl IncidentBook {
                 }
             }
             Fact::HeldBack { work, device, kind } => self.note_work(*work, device, *kind),
-            Fact::DeviceSwapped { device, address: Some(address), .. } => {
-                self.remember_address(address.clone(), device.clone(), entry.at);
+            Fact::DeviceSwapped { device, address, .. } => {
+                if let Some(memory) = self.devices.get_mut(device) {
+                    memory.forget_the_device();
+                }
+                if let Some(address) = address {
+                    self.remember_address(address.clone(), device.clone(), entry.at);
+                }
             }
             _ => {}
         }

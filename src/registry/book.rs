@@ -234,6 +234,7 @@ mod tests {
             life_safety: true,
             actions: BTreeMap::new(),
             watch: Default::default(),
+            test_every: None,
             zigbee: Default::default(),
             bridged: Default::default(),
         };

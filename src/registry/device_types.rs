@@ -63,6 +63,9 @@ pub struct DeviceType {
     /// How long its devices may say nothing.
     #[serde(default)]
     pub watch: Watch,
+    /// How often a person is to test its devices; none where nobody has to.
+    #[serde(default)]
+    pub test_every: Option<Wait>,
     /// What is to be known of it beside its words, if it is a Zigbee device.
     #[serde(default)]
     pub zigbee: ZigbeeType,

@@ -155,6 +155,7 @@ mod tests {
             life_safety: true,
             actions: BTreeMap::new(),
             watch: Default::default(),
+            test_every: None,
             zigbee: ZigbeeType::default(),
             bridged: Default::default(),
         };

@@ -103,6 +103,7 @@ pub fn types() -> DeviceTypes {
             life_safety,
             actions: BTreeMap::new(),
             watch: Default::default(),
+            test_every: None,
             zigbee: Default::default(),
             bridged: Default::default(),
         };

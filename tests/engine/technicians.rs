@@ -2,7 +2,7 @@
 
 use anling::incident::{Contact, Ending, Fact, Move, Scope, Stimulus, WorkAsked, WorkKind};
 use anling::registry::Change;
-use anling::terms::{DeviceId, HomeId, Kind, Report, Wait, What, WorkId};
+use anling::terms::{DeviceId, HomeId, Kind, Mark, Report, Wait, What, WorkId};
 
 use crate::house::{BY_PHONE, HELPED, House};
 use crate::plan::{device, person};
@@ -177,7 +177,14 @@ fn a_swapped_point_keeps_its_history_and_its_old_device_is_told_once_when_heard(
     swaps(&mut house, "B-14", "B-14-new");
     let row = house.book.registry().device(&device("B-14")).unwrap();
     assert_eq!((row.heard_as.as_str(), row.spot.is_empty()), ("B-14-new", true));
-    assert!(house.book.device(&device("B-14")).unwrap().tested.is_some(), "its history stays");
+    let memory = house.book.device(&device("B-14")).unwrap();
+    assert_eq!((memory.tested, memory.over.len()), (None, 1), "its history stays; it is untested");
+    // The new device counts from one, too; within ten minutes it is the same call again.
+    let first = house.report(&device("B-14"), What::Pulse(Kind::Sos));
+    house.hears(Report { mark: Some(Mark { boot: 1, seq: 1 }), ..first });
+    assert!(is_noted(&house, "reopened"));
+    house.says("zhangmin", Move::Arrive);
+    house.says("zhangmin", HELPED);
     heard_under(&mut house, "B-14", What::Telemetry);
     assert_eq!(house.it().kind, Kind::OldDevice);
     assert_eq!(house.it().home, Some(HomeId::new("3-2-501").unwrap()));

@@ -11,6 +11,7 @@ mod devices;
 mod district;
 mod document;
 mod events;
+mod expert;
 mod families;
 mod figures;
 mod hub;

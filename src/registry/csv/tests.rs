@@ -263,6 +263,7 @@ fn types() -> DeviceTypes {
         life_safety: true,
         actions: BTreeMap::new(),
         watch: Default::default(),
+        test_every: None,
         zigbee: Default::default(),
         bridged: Default::default(),
     };

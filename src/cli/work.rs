@@ -1,0 +1,265 @@
+//! `anling walk-test` and `anling maintenance`: a technician's work at the running hub.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::incident::{ago, person};
+use super::loading::{ask, odd_answer};
+use super::{Failure, Outcome, print_json, print_text};
+use crate::counter::{Ask, BeginWork, PointView, Reply, WorkView};
+use crate::exit;
+use crate::incident::{Scope, WorkKind};
+use crate::terms::{DeviceId, HomeId, Kind, PersonId, Wait, WorkId};
+
+/// How often a walk test is looked at. Own choice: a technician sees each press at once.
+const LOOK_EVERY: Wait = Wait(500);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct WalkTest {
+    /// Homes or devices, by id; without any, what work is being done
+    #[arg(value_name = "HOME|DEVICE")]
+    what: Vec<String>,
+    /// Who does it: a person's id, or a name that only one person has
+    #[arg(long = "as", value_name = "PERSON")]
+    by: Option<String>,
+    /// When it ends by itself: 90s, 30m, up to 4h
+    #[arg(long = "for", value_name = "TIME", default_value = "30m", value_parser = wait)]
+    lasts: Wait,
+    /// Begin it and come back at once; it goes on by itself
+    #[arg(long)]
+    no_follow: bool,
+    /// End this one
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["what", "no_follow"])]
+    end: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Maintenance {
+    /// Homes or devices, by id; without any, what work is being done
+    #[arg(value_name = "HOME|DEVICE")]
+    what: Vec<String>,
+    /// Who does it: a person's id, or a name that only one person has
+    #[arg(long = "as", value_name = "PERSON")]
+    by: Option<String>,
+    /// Why, in a few words
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// When it ends by itself: 30m, up to 8h, 4h where lives hang on the devices
+    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = wait)]
+    lasts: Wait,
+    /// End this one
+    #[arg(long, value_name = "NUMBER", conflicts_with = "what")]
+    end: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A time as the config writes it.
+pub(super) fn wait(text: &str) -> Result<Wait, String> {
+    crate::config::duration(text)
+        .ok_or_else(|| "write a number and s, m or h, such as 90s, 30m or 2h".to_owned())
+}
+
+pub(super) fn walk_test(dir: &Path, args: &WalkTest) -> Outcome {
+    if let Some(number) = args.end {
+        return end(dir, number, args.by.as_deref(), args.json);
+    }
+    if args.what.is_empty() {
+        return list(dir, args.json);
+    }
+    let by = who(dir, args.by.as_deref())?;
+    let (kind, reason) = (WorkKind::WalkTest, None);
+    let (scope, lasts) = (scope(dir, &args.what)?, args.lasts);
+    let work = begin(dir, BeginWork { kind, scope, by: by.clone(), lasts, reason })?;
+    if args.no_follow {
+        return if args.json { print_json(&work) } else { print_text(&begun(&work)) };
+    }
+    print_text(&begun(&work))?;
+    let work = follow(dir, work, &by, |_| Ok(()))?;
+    let missing: Vec<String> =
+        work.points.iter().filter(|p| p.heard.is_empty()).map(|p| p.device.to_string()).collect();
+    match missing.is_empty() {
+        true => print_text(&format!("All {} points were heard.\n", work.points.len())),
+        false => {
+            let says = format!("not heard: {}; test them again", missing.join(", "));
+            Err(Failure::new(exit::NOT_RIGHT, says))
+        }
+    }
+}
+
+pub(super) fn maintenance(dir: &Path, args: &Maintenance) -> Outcome {
+    if let Some(number) = args.end {
+        return end(dir, number, args.by.as_deref(), args.json);
+    }
+    if args.what.is_empty() {
+        return list(dir, args.json);
+    }
+    let by = who(dir, args.by.as_deref())?;
+    let (kind, reason) = (WorkKind::Maintenance, args.reason.clone());
+    let (scope, lasts) = (scope(dir, &args.what)?, args.lasts);
+    let work = begin(dir, BeginWork { kind, scope, by, lasts, reason })?;
+    if args.json { print_json(&work) } else { print_text(&begun(&work)) }
+}
+
+/// Who speaks; nobody works without a name.
+pub(super) fn who(dir: &Path, by: Option<&str>) -> Result<PersonId, Failure> {
+    match by {
+        Some(by) => person(dir, by),
+        None => {
+            let says = "say who you are: --as PERSON, an id or a name of people.csv";
+            Err(Failure::new(exit::USAGE, says))
+        }
+    }
+}
+
+/// Homes and devices by what was typed; where a home and a device share a name, the home.
+fn scope(dir: &Path, said: &[String]) -> Result<Vec<Scope>, Failure> {
+    let Reply::Registry(view) = ask(dir, &Ask::Registry)? else { return Err(odd_answer()) };
+    let one = |said: &String| {
+        let home = HomeId::new(said).ok().filter(|id| view.registry.home(id).is_some());
+        let device = DeviceId::new(said).ok().filter(|id| view.registry.device(id).is_some());
+        match (home, device) {
+            (Some(home), _) => Ok(Scope::Home(home)),
+            (None, Some(device)) => Ok(Scope::Device(device)),
+            (None, None) => Err(Failure::new(
+                exit::NOT_RIGHT,
+                format!("no home and no device is called {said}: see `anling devices`"),
+            )),
+        }
+    };
+    said.iter().map(one).collect()
+}
+
+pub(super) fn begin(dir: &Path, asked: BeginWork) -> Result<WorkView, Failure> {
+    match ask(dir, &Ask::BeginWork(asked))? {
+        Reply::Work(work) => Ok(*work),
+        _ => Err(odd_answer()),
+    }
+}
+
+fn begun(work: &WorkView) -> String {
+    let (id, left, count) = (work.id, ago(work.left_ms), work.points.len());
+    let points = if count == 1 { "point" } else { "points" };
+    match work.kind {
+        WorkKind::WalkTest => format!(
+            "Walk test {id}: {count} {points}, for {left}. Press each; nobody is called for them.\n{}",
+            work.points.iter().map(|point| format!("  {}\n", named(point))).collect::<String>()
+        ),
+        WorkKind::Maintenance => format!(
+            "Maintenance {id}: {count} {points} held back for {left}, fire and gas excepted. End it \
+             earlier: anling maintenance --end {id} --as {}\n",
+            work.by
+        ),
+    }
+}
+
+pub(super) fn named(point: &PointView) -> String {
+    format!("{}  {}  {}", point.device, point.label, point.place)
+}
+
+/// Follows a walk test and tells of each point as it is heard, until all were, its time is over, or
+/// somebody breaks it off; it is over then. `heard` is called once for each point.
+pub(super) fn follow(
+    dir: &Path,
+    mut work: WorkView,
+    by: &PersonId,
+    mut heard: impl FnMut(&PointView) -> Outcome,
+) -> Result<WorkView, Failure> {
+    let mut told: BTreeMap<DeviceId, Vec<Kind>> = BTreeMap::new();
+    let runtime = super::runtime()?;
+    loop {
+        for point in &work.points {
+            let before = told.entry(point.device.clone()).or_default();
+            if point.heard.len() > before.len() {
+                let said: Vec<&str> = point.heard.iter().map(|kind| kind.word()).collect();
+                print_text(&format!("  ✓ {}  {}\n", named(point), said.join(", ")))?;
+                if before.is_empty() {
+                    heard(point)?;
+                }
+                before.clone_from(&point.heard);
+            }
+        }
+        if work.points.iter().all(|point| !point.heard.is_empty()) || work.points.is_empty() {
+            break;
+        }
+        let broken_off = runtime.block_on(async {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY.std()) => false,
+                _ = tokio::signal::ctrl_c() => true,
+            }
+        });
+        if broken_off {
+            break;
+        }
+        match ask(dir, &Ask::Work { work: work.id }) {
+            Ok(Reply::Work(now)) => work = *now,
+            Ok(_) => return Err(odd_answer()),
+            // Its time was over.
+            Err(failure) if failure.code == exit::NOT_RIGHT => return Ok(work),
+            Err(failure) => return Err(failure),
+        }
+    }
+    match ask(dir, &Ask::EndWork { work: work.id, by: by.clone() })? {
+        Reply::Work(ended) => Ok(*ended),
+        _ => Err(odd_answer()),
+    }
+}
+
+fn end(dir: &Path, number: u64, by: Option<&str>, json: bool) -> Outcome {
+    let by = who(dir, by)?;
+    let asked = Ask::EndWork { work: WorkId(number), by };
+    let Reply::Work(work) = ask(dir, &asked)? else { return Err(odd_answer()) };
+    if json {
+        return print_json(&work);
+    }
+    let heard = work.points.iter().filter(|point| !point.heard.is_empty()).count();
+    let all = work.points.len();
+    print_text(&format!("{} {number} is over; {heard} of {all} points spoke.\n", title(work.kind)))
+}
+
+fn list(dir: &Path, json: bool) -> Outcome {
+    let Reply::Works(works) = ask(dir, &Ask::Works)? else { return Err(odd_answer()) };
+    if json {
+        return print_json(&works);
+    }
+    if works.is_empty() {
+        return print_text("No work is being done: every device calls.\n");
+    }
+    print_text(&works.iter().map(|work| line(work) + "\n").collect::<String>())
+}
+
+fn title(kind: WorkKind) -> &'static str {
+    match kind {
+        WorkKind::WalkTest => "Walk test",
+        WorkKind::Maintenance => "Maintenance",
+    }
+}
+
+/// Work in one line, for `status` as well.
+pub(super) fn line(work: &WorkView) -> String {
+    let scope: Vec<String> = work
+        .scope
+        .iter()
+        .map(|scope| match scope {
+            Scope::Device(id) => id.to_string(),
+            Scope::Home(id) => id.to_string(),
+        })
+        .collect();
+    let mut line = format!(
+        "{} {} of {} by {}, {} left",
+        title(work.kind).to_lowercase(),
+        work.id,
+        scope.join(", "),
+        work.name,
+        ago(work.left_ms)
+    );
+    if let Some(reason) = &work.reason {
+        let _ = write!(line, " ({reason})");
+    }
+    line
+}
