@@ -13,8 +13,9 @@
 //!   owed and is tried for ever.
 //! - What the platform says ([`down`]) goes to the desk, and is acknowledged once it is on disk.
 //!
-//! This room may import `notify` beside the pure rooms: the letters, reports, CloudEvents and the HTTP
-//! wire are the same for webhooks and platforms, and a second copy of them would drift.
+//! This room may import `notify` and `link` beside the pure rooms: the letters, reports, CloudEvents and
+//! the HTTP wire are the same for webhooks and platforms, the MQTT client and its pauses the same for
+//! platforms and brokers that others run, and second copies of them would drift.
 
 mod answer;
 mod batch;

@@ -4,7 +4,7 @@
 //! messages were, when a mosquitto was killed); so a device's light follows *our* `stored`, and we
 //! acknowledge to the broker only what is on disk. The session is kept by the broker under a fixed
 //! client id, acknowledgements are ours, and each connection has a rumqttc of its own
-//! (`link::mqtt_session`) that is thrown away at the first error. A message that could not be stored
+//! (`link::mqtt_client`) that is thrown away at the first error. A message that could not be stored
 //! costs the connection: MQTT 3.1.1 brokers send again only to one that comes anew. How soon it comes
 //! anew: `link::mqtt_pace`; what is owed across connections: `link::mqtt_ledger`.
 //!
@@ -14,16 +14,11 @@
 //! heard all the while. MQTT offers no way to ask how much a broker queues for us (mosquitto: 1,000
 //! messages, then it throws away in silence); it is asked for its count of those where it has one.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rumqttc::{
-    AsyncClient, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, TlsConfiguration,
-    Transport,
-};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -35,21 +30,17 @@ use tracing::{info, warn};
 
 use super::LinkError;
 use super::broker::DownlinkFull;
+use super::mqtt_client::{Address, CONNECT_SECONDS, Line, Sitting};
 use super::mqtt_ledger::Ledger;
 use super::mqtt_pace::{End, KNOCK, Pace};
-use super::mqtt_session::{Ended, REQUESTS, Session};
+use super::mqtt_session::{Ended, Session};
+use super::pause::Chance;
 use crate::terms::{At, Inbound, LinkId, Secret, Wait};
 
-/// Sign of life to the broker; it holds us for gone after one and a half of it.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// Limit of connecting, TLS and CONNACK included, in seconds.
-const CONNECT_SECONDS: u64 = 5;
 /// Largest packet at first, in bytes: facts measured none above it but a bridge's device list.
 const PACKET_FIRST: usize = 262_144;
 /// Largest packet that the limit is raised to. Own choice: three times the list of 500 devices.
 const PACKET_MAX: usize = 16 << 20;
-/// Publishes under way to the broker; the session stays below it.
-const INFLIGHT: u16 = 100;
 /// Commands waiting for the broker; beyond it a device asks again by repeating its event.
 const DOWNLINK: usize = 4_096;
 /// Connections in a row that end as soon as the broker is asked for its counts; then it is asked no
@@ -183,8 +174,15 @@ impl OutsideBroker {
             stop_within: limit,
             big: Mutex::default(),
         };
+        let address = Address {
+            host: settings.host.clone(),
+            port: settings.port,
+            login: settings.login.clone(),
+            tls: settings.tls.clone(),
+        };
         let keeper = Keeper {
             settings,
+            address,
             hearth,
             ledger: Ledger::new(),
             commands,
@@ -253,6 +251,7 @@ pub fn trust(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, LinkError> {
 /// Tries for ever, one connection after the other.
 struct Keeper {
     settings: MqttSettings,
+    address: Address,
     hearth: Hearth,
     ledger: Ledger,
     commands: mpsc::Receiver<Command>,
@@ -269,7 +268,7 @@ impl Keeper {
     async fn run(mut self) {
         let mut pace = Pace::default();
         let mut said: Option<String> = None;
-        let chance = RandomState::new();
+        let chance = Chance::default();
         for turn in 0_u64.. {
             let ended = self.connect().await;
             if *self.closing.borrow() {
@@ -286,16 +285,14 @@ impl Keeper {
             if let Some(bytes) = ended.too_big {
                 self.make_room(bytes).await;
             }
-            let mut hasher = chance.build_hasher();
-            hasher.write_u64(turn);
-            let pause = pace.after(ended.end, ended.lived, hasher.finish());
+            let pause = pace.after(ended.end, ended.lived, chance.of(turn));
             tokio::select! {
                 biased;
                 _ = self.closing.wait_for(|closing| *closing) => return,
                 () = sleep(pause) => {}
             }
             if ended.end == End::Refused {
-                let knocking = knock(&self.settings.host, self.settings.port);
+                let knocking = knock(&self.address.host, self.address.port);
                 tokio::select! {
                     biased;
                     _ = self.closing.wait_for(|closing| *closing) => return,
@@ -306,7 +303,7 @@ impl Keeper {
     }
 
     async fn connect(&mut self) -> Ended {
-        let (client, line) = self.line(false);
+        let line = self.line(false);
         let filters = if self.narrow { &self.settings.narrow } else { &self.settings.topics };
         let session = Session {
             hearth: &self.hearth,
@@ -318,31 +315,12 @@ impl Keeper {
             known: self.known,
             dropped: &mut self.dropped,
         };
-        session.run(client, line).await
+        session.run(line).await
     }
 
-    fn line(&self, clean: bool) -> (AsyncClient, EventLoop) {
-        let settings = &self.settings;
-        let mut options = MqttOptions::new(&settings.client_id, &settings.host, settings.port);
-        options.set_keep_alive(KEEP_ALIVE);
-        options.set_clean_session(clean);
-        options.set_manual_acks(true);
-        options.set_max_packet_size(self.packet_max, PACKET_FIRST);
-        options.set_inflight(INFLIGHT);
-        if let Some((user, password)) = &settings.login {
-            let password = String::from_utf8_lossy(password.expose());
-            options.set_credentials(user, password);
-        }
-        if let Some(tls) = &settings.tls {
-            let tls = TlsConfiguration::Rustls(Arc::clone(tls));
-            options.set_transport(Transport::Tls(tls));
-        }
-        let (client, mut line) = AsyncClient::new(options, REQUESTS);
-        let mut network = NetworkOptions::new();
-        network.set_connection_timeout(CONNECT_SECONDS);
-        network.set_tcp_nodelay(true);
-        line.set_network_options(network);
-        (client, line)
+    fn line(&self, clean: bool) -> Line {
+        let client_id = &self.settings.client_id;
+        Line::open(&self.address, Sitting { client_id, clean, packet_max: self.packet_max })
     }
 
     /// A packet was too large: allows it, or leaves its topic out.
@@ -363,11 +341,10 @@ impl Keeper {
     /// send again with each connection. What else it holds for us is asked for by no one; devices
     /// that wait for `stored` say it again.
     async fn forget(&mut self) {
-        let (client, mut line) = self.line(true);
+        let mut line = self.line(true);
         let forgotten = async {
-            if line.poll().await.is_ok() && client.try_disconnect().is_ok() {
-                let left = Event::Outgoing(Outgoing::Disconnect);
-                while line.poll().await.is_ok_and(|event| event != left) {}
+            if let Some(Ok(_)) = line.next().await {
+                line.close().await;
             }
         };
         let _in_time = timeout(Duration::from_secs(CONNECT_SECONDS), forgotten).await;

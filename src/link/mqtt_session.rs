@@ -1,37 +1,26 @@
 //! One connection to an outside broker, from CONNECT to its first error.
 //!
-//! rumqttc owns one connection and is thrown away with it, because across connections it loses
-//! messages: it forgets what was queued when the broker has forgotten the session, and overwrites one
-//! of several packets that wait for the same number. One task does nothing but poll it (`poll` may not
-//! be cancelled, and waiting for rumqttc's own queue inside the polling task would block both); this
-//! file's loop does the rest and never waits for rumqttc. Every CONNACK is followed by a SUBSCRIBE,
-//! whatever the broker remembers, and by a look at each of its answers.
+//! The connection itself is `link::mqtt_client`'s; this file's loop hears what it brings, and never
+//! waits for it. Every CONNACK is followed by a SUBSCRIBE, whatever the broker remembers, and by a look
+//! at each of its answers.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rumqttc::mqttbytes::Error as BytesError;
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, Outgoing, Packet, Publish, QoS, StateError,
+    AsyncClient, ConnectionError, Event, Outgoing, Packet, Publish, QoS, StateError,
     SubscribeFilter, SubscribeReasonCode,
 };
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::mqtt::{Command, Hearth, MqttNews};
+use super::mqtt_client::{Line, said, too_big};
 use super::mqtt_ledger::{Ledger, Taken};
 use super::mqtt_pace::End;
 use crate::terms::{At, Inbound, Receipt, Wait};
 
-/// Requests waiting for rumqttc: acknowledgements, commands, subscriptions. More than a broker has
-/// under way at once (mosquitto 20, others up to 1,000) with the commands of [`COMMANDS_UNDER_WAY`].
-pub(super) const REQUESTS: usize = 2_048;
-/// Packets waiting between polling and handling; when full, polling waits.
-const PACKETS: usize = 2_048;
-/// How long polling may wait before the connection is given up: within it the broker misses no sign
-/// of life, since one is due every 10 s.
-const HELD_UP: Duration = Duration::from_secs(5);
 /// Commands sent and not acknowledged; more would stop rumqttc's queue, acknowledgements included.
 const COMMANDS_UNDER_WAY: usize = 64;
 /// How long the broker may leave a subscription or a command unanswered.
@@ -40,8 +29,6 @@ const UNANSWERED: Wait = Wait::secs(10);
 const ASK_AGAIN: Wait = Wait::secs(30);
 /// A connection that ends so soon after asking for the broker's own counts ended because of that.
 const COUNTS_HURT: Wait = Wait::secs(1);
-/// Time for the last acknowledgements to leave.
-const LAST_ACKS: Duration = Duration::from_millis(100);
 /// Longest payload handed on, in bytes; the rest is cut off. No contract reads a quarter of it, and
 /// a bridge's list of all its devices is read by none.
 pub(super) const HANDED_MAX: usize = 65_536;
@@ -78,18 +65,6 @@ pub(super) struct Session<'k> {
     pub(super) dropped: &'k mut Option<u64>,
 }
 
-/// What polling says: packets, and at last why it ended.
-type Polled = Result<Event, Box<ConnectionError>>;
-
-/// A polling task that ends with whoever waits for it.
-struct Polling(JoinHandle<()>);
-
-impl Drop for Polling {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// Where a standing connection is.
 struct Standing {
     client: AsyncClient,
@@ -105,43 +80,20 @@ struct Standing {
     progress: At,
 }
 
-async fn poll(mut line: EventLoop, tell: mpsc::Sender<Polled>) {
-    loop {
-        match line.poll().await {
-            Ok(event) => match timeout(HELD_UP, tell.send(Ok(event))).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => return,
-            },
-            Err(why) => {
-                // What was read before the error is whole, and a message of QoS 0 comes only once.
-                for event in line.state.events.drain(..) {
-                    if matches!(event, Event::Incoming(_)) && tell.send(Ok(event)).await.is_err() {
-                        return;
-                    }
-                }
-                let _nobody_waits = tell.send(Err(Box::new(why))).await;
-                return;
-            }
-        }
-    }
-}
-
 impl Session<'_> {
     /// Connects and hears until the connection ends.
-    pub(super) async fn run(mut self, client: AsyncClient, line: EventLoop) -> Ended {
-        let (tell, mut polled) = mpsc::channel(PACKETS);
-        let _polling = Polling(tokio::spawn(poll(line, tell)));
-        let resumed = match polled.recv().await {
+    pub(super) async fn run(mut self, mut line: Line) -> Ended {
+        let resumed = match line.next().await {
             Some(Ok(Event::Incoming(Packet::ConnAck(said)))) => said.session_present,
             Some(Err(why)) => return unconnected(&why),
             Some(Ok(_)) | None => return Ended::of(End::TurnedAway, "it does not speak MQTT"),
         };
-        self.ledger.begin(client.clone(), resumed);
+        self.ledger.begin(line.client.clone(), resumed);
         if self.known && !resumed {
             self.hearth.tell(MqttNews::Forgot).await;
         }
-        let mut standing = Standing::new(client, self.now());
-        let ended = self.hear(&mut standing, &mut polled, resumed).await;
+        let mut standing = Standing::new(line.client.clone(), self.now());
+        let ended = self.hear(&mut standing, &mut line, resumed).await;
         self.ledger.end();
         let now = self.now();
         let lived = (now - standing.since).std();
@@ -153,12 +105,7 @@ impl Session<'_> {
         (self.hearth.now)()
     }
 
-    async fn hear(
-        &mut self,
-        at: &mut Standing,
-        polled: &mut mpsc::Receiver<Polled>,
-        resumed: bool,
-    ) -> Ended {
+    async fn hear(&mut self, at: &mut Standing, line: &mut Line, resumed: bool) -> Ended {
         let mut refusals = self.ledger.refusals();
         refusals.mark_unchanged();
         let mut closing = self.closing.clone();
@@ -170,11 +117,12 @@ impl Session<'_> {
             tokio::select! {
                 closed = async { closing.wait_for(|closing| *closing).await.is_ok() } => {
                     if closed {
-                        return self.close(at, polled).await;
+                        self.settle(line).await;
+                        line.close().await;
                     }
-                    return cut("the hub has ended");
+                    return cut("the hub stops");
                 }
-                event = polled.recv() => match event {
+                event = line.next() => match event {
                     Some(Ok(event)) => self.take(at, event, resumed).await,
                     Some(Err(why)) => return broken(&why),
                     None => return cut("the hub was too busy to read it"),
@@ -282,16 +230,16 @@ impl Session<'_> {
         }
     }
 
-    /// Hears nothing more, lets out what is still acknowledged, and says goodbye; the broker keeps
-    /// the session and what comes meanwhile.
-    async fn close(&self, at: &Standing, polled: &mut mpsc::Receiver<Polled>) -> Ended {
+    /// Hears nothing more and lets out what is still acknowledged; the broker keeps the session and
+    /// what comes meanwhile.
+    async fn settle(&self, line: &mut Line) {
         let mut open = self.ledger.open();
         let settled = async {
             loop {
                 tokio::select! {
                     biased;
                     _ = open.wait_for(|count| *count == 0) => return,
-                    event = polled.recv() => match event {
+                    event = line.next() => match event {
                         Some(Ok(Event::Outgoing(Outgoing::PubAck(pkid)))) => self.ledger.left(pkid),
                         Some(Ok(_)) => {}
                         Some(Err(_)) | None => return,
@@ -301,11 +249,6 @@ impl Session<'_> {
         };
         let limit = *self.hearth.stop_within.borrow();
         let _in_time = timeout(limit.std(), settled).await;
-        if at.client.try_disconnect().is_ok() {
-            let said = async { while let Some(Ok(_)) = polled.recv().await {} };
-            let _said = timeout(LAST_ACKS, said).await;
-        }
-        cut("the hub stops")
     }
 }
 
@@ -368,15 +311,6 @@ impl Ended {
     }
 }
 
-fn too_big(why: &ConnectionError) -> Option<usize> {
-    match why {
-        ConnectionError::MqttState(StateError::Deserialization(
-            BytesError::PayloadSizeLimitExceeded(bytes),
-        )) => Some(*bytes),
-        _ => None,
-    }
-}
-
 /// Why no connection came about. A connection that broke during CONNECT is a broker just ending or
 /// just beginning, not one that wants nothing of us.
 fn unconnected(why: &ConnectionError) -> Ended {
@@ -396,18 +330,4 @@ fn unconnected(why: &ConnectionError) -> Ended {
         _ => End::TurnedAway,
     };
     Ended::of(end, said(why))
-}
-
-/// An error with its causes, as one fragment.
-fn said(why: &ConnectionError) -> String {
-    match why {
-        ConnectionError::MqttState(StateError::ConnectionAborted) => {
-            "it closed the connection".to_owned()
-        }
-        ConnectionError::NetworkTimeout => "it did not answer in 5 s".to_owned(),
-        ConnectionError::ConnectionRefused(code) => format!("it refused the sign-in: {code:?}"),
-        ConnectionError::Io(cause) => cause.to_string(),
-        ConnectionError::Tls(cause) => format!("no TLS connection: {cause}"),
-        other => other.to_string(),
-    }
 }
