@@ -330,15 +330,11 @@ impl Desk {
                 outside.lost.entry(link.clone()).or_default().since = None;
                 outside.deaf.entry(link).or_default().begin(now);
             }
-            MqttNews::Big { bytes, narrowed } => self.find_outside(match narrowed {
-                false => {
-                    format!("the broker {link} sent {bytes} bytes at once: allowed from now on")
-                }
-                true => format!(
-                    "the broker {link} sent {bytes} bytes at once, beyond the limit: unregistered \
-                     devices with a / in their name are not heard until the next start"
-                ),
-            }),
+            MqttNews::Big { bytes } => self.find_outside(format!(
+                "the broker {link} sent {bytes} bytes at once, beyond the limit: what it sent right \
+                 after may be lost, and unregistered devices with a / in their name are not heard \
+                 until the next start"
+            )),
             MqttNews::ThrownAway { more } => {
                 let thrown = outside.thrown.entry(link.clone()).or_default();
                 thrown.since = Some(now);

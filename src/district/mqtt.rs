@@ -9,7 +9,8 @@
 //!   hangs on it, since our record is the session there, but a take-over that is said while the line
 //!   is away would else be acknowledged to the district and heard by nobody.
 //! - A message is acknowledged once it is on disk. One that the desk cannot store ends the connection,
-//!   so that it comes again; one too large for a packet would come with every connection, and is got
+//!   so that it comes again. One that is too long is read, named and acknowledged like any that means
+//!   nothing; only one beyond the largest packet (16 MiB) would come with every connection, and is got
 //!   rid of by beginning the session anew.
 //! - MQTT 3.1.1 knows no refusal: there are no dead letters here. A broker whose access rules forbid
 //!   the topic acknowledges and throws away; see to its rules before trusting the counts.
@@ -36,8 +37,6 @@ use crate::terms::{EndpointId, HubId, Receipt, Secret, Seq, Verdict};
 
 /// Events sent and not acknowledged: the measured recipe of the project.
 pub const WINDOW: usize = 64;
-/// Largest packet in bytes, both ways.
-const PACKET_MAX: usize = 262_144;
 /// How often progress is looked at, …
 const LOOK: Duration = Duration::from_secs(5);
 /// … and how many looks in a row may see none while something is under way: 10 to 15 s.
@@ -214,11 +213,8 @@ impl Mqtt {
     }
 
     fn connect(&self) -> Connection {
-        let sitting = Sitting {
-            client_id: &self.client_id,
-            clean: self.anew || !self.may_speak,
-            packet_max: PACKET_MAX,
-        };
+        let clean = self.anew || !self.may_speak;
+        let sitting = Sitting { client_id: &self.client_id, clean };
         let (say_stored, stored) = mpsc::channel(UNSTORED_MAX);
         Connection {
             line: Line::open(&self.address, sitting),

@@ -8,10 +8,10 @@
 //! costs the connection: MQTT 3.1.1 brokers send again only to one that comes anew. How soon it comes
 //! anew: `link::mqtt_pace`; what is owed across connections: `link::mqtt_ledger`.
 //!
-//! A packet larger than allowed would end every connection for ever, since a kept message comes with
-//! every subscription: the limit is raised to what came, up to 16 MiB. Beyond that the session is
-//! begun anew with the narrow list of topics, which leaves a bridge's own topics out; presses are
-//! heard all the while. MQTT offers no way to ask how much a broker queues for us (mosquitto: 1,000
+//! Of a large message, such as a bridge's list of its devices, only the start is handed on, and it costs
+//! no connection. A packet beyond 16 MiB would end every connection for ever, since a kept message comes
+//! with every subscription: the session is begun anew with the narrow list of topics, which leaves a
+//! bridge's own topics out; what is said right after such a packet may be lost. MQTT offers no way to ask how much a broker queues for us (mosquitto: 1,000
 //! messages, then it throws away in silence); it is asked for its count of those where it has one.
 
 use std::net::SocketAddr;
@@ -37,10 +37,6 @@ use super::mqtt_session::{Ended, Session};
 use super::pause::Chance;
 use crate::terms::{At, Inbound, LinkId, Secret, Wait};
 
-/// Largest packet at first, in bytes: facts measured none above it but a bridge's device list.
-const PACKET_FIRST: usize = 262_144;
-/// Largest packet that the limit is raised to. Own choice: three times the list of 500 devices.
-const PACKET_MAX: usize = 16 << 20;
 /// Commands waiting for the broker; beyond it a device asks again by repeating its event.
 const DOWNLINK: usize = 4_096;
 /// Connections in a row that end as soon as the broker is asked for its counts; then it is asked no
@@ -68,7 +64,8 @@ pub struct MqttSettings {
     pub tls: Option<Arc<ClientConfig>>,
     /// What to subscribe to.
     pub topics: Vec<String>,
-    /// The same without topics that may hold messages beyond 16 MiB.
+    /// The same without topics that may hold messages beyond
+    /// [`PACKET_MAX`](super::mqtt_client::PACKET_MAX).
     pub narrow: Vec<String>,
 }
 
@@ -92,12 +89,10 @@ pub enum MqttNews {
         /// The filters.
         filters: Vec<String>,
     },
-    /// A packet was larger than allowed; it is allowed now, or left out.
+    /// A packet was larger than is read: the narrow topics are used from here on.
     Big {
         /// Its size in bytes.
         bytes: usize,
-        /// Whether the narrow topics are used from here on.
-        narrowed: bool,
     },
     /// The broker says that it has thrown messages away, for us or for others.
     ThrownAway {
@@ -131,10 +126,10 @@ impl Hearth {
     }
 
     /// Names the topic of a message that no contract reads whole, once.
-    pub(super) fn say_big(&self, topic: &str, bytes: usize) {
+    pub(super) fn say_big(&self, topic: &str) {
         let mut big = self.big.lock().unwrap_or_else(PoisonError::into_inner);
         if *big != topic {
-            info!(link = %self.link, topic, bytes, "a large message is passed over but for its start");
+            info!(link = %self.link, topic, "a large message is passed over but for its start");
             topic.clone_into(&mut big);
         }
     }
@@ -187,7 +182,6 @@ impl OutsideBroker {
             ledger: Ledger::new(),
             commands,
             closing: closed,
-            packet_max: PACKET_FIRST,
             narrow: false,
             ask_counts: true,
             counts_hurt: 0,
@@ -256,7 +250,6 @@ struct Keeper {
     ledger: Ledger,
     commands: mpsc::Receiver<Command>,
     closing: watch::Receiver<bool>,
-    packet_max: usize,
     narrow: bool,
     ask_counts: bool,
     counts_hurt: u32,
@@ -320,21 +313,17 @@ impl Keeper {
 
     fn line(&self, clean: bool) -> Line {
         let client_id = &self.settings.client_id;
-        Line::open(&self.address, Sitting { client_id, clean, packet_max: self.packet_max })
+        Line::open(&self.address, Sitting { client_id, clean })
     }
 
-    /// A packet was too large: allows it, or leaves its topic out.
+    /// A packet was too large: leaves its topic out.
     async fn make_room(&mut self, bytes: usize) {
-        if bytes < PACKET_MAX {
-            // Whole powers of two, so that a list that grows with the house is met once a doubling.
-            self.packet_max = (bytes + 1).next_power_of_two().clamp(self.packet_max, PACKET_MAX);
-            info!(link = %self.hearth.link, bytes, allowed = self.packet_max, "larger packets are allowed now");
-        } else if !self.narrow {
+        if !self.narrow {
             self.narrow = true;
             warn!(link = %self.hearth.link, bytes, "a message is beyond the limit: the narrow topics are heard");
             self.forget().await;
         }
-        self.hearth.tell(MqttNews::Big { bytes, narrowed: self.narrow }).await;
+        self.hearth.tell(MqttNews::Big { bytes }).await;
     }
 
     /// Begins the session anew: the broker forgets the wide topics, and the message that it would

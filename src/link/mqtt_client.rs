@@ -11,10 +11,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rumqttc::mqttbytes::Error as BytesError;
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, StateError,
-    TlsConfiguration, Transport,
+    AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Packet,
+    StateError, TlsConfiguration, Transport,
 };
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
@@ -27,6 +28,14 @@ use crate::terms::Secret;
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Limit of connecting, TLS and CONNACK included, in seconds.
 pub(super) const CONNECT_SECONDS: u64 = 5;
+/// Largest packet that is read, in bytes; a larger one ends the connection. Own choice: three times a
+/// bridge's list of 500 devices. One packet is held at a time and cut to [`PAYLOAD_MAX`] as soon as it
+/// is whole. A line that needs more than 20 s for one (below 7 Mbit/s) is given up in the middle of it,
+/// since the broker's sign of life waits behind.
+pub const PACKET_MAX: usize = 16 << 20;
+/// Longest payload handed on, in bytes. No contract reads a quarter of it, and a bridge's list of all
+/// its devices is read by none.
+pub const PAYLOAD_MAX: usize = 65_536;
 /// Largest packet that is sent, in bytes: the measured recipe of the project.
 const PACKET_OUT_MAX: usize = 262_144;
 /// Publishes under way to the broker as rumqttc counts them; callers stay below it.
@@ -62,11 +71,10 @@ pub struct Sitting<'a> {
     pub client_id: &'a str,
     /// Whether it begins anew, and the broker forgets it with the connection.
     pub clean: bool,
-    /// Largest packet that is read, in bytes; a larger one ends the connection.
-    pub packet_max: usize,
 }
 
-/// What polling says: packets, and at last why it ended.
+/// What polling says: packets, and at last why it ended. Of a payload beyond [`PAYLOAD_MAX`] one byte
+/// more than that is there, so that it is seen to have been longer.
 pub type Polled = Result<Event, Box<ConnectionError>>;
 
 /// A polling task that ends with whoever waits for it.
@@ -94,7 +102,7 @@ impl Line {
         options.set_keep_alive(KEEP_ALIVE);
         options.set_clean_session(sitting.clean);
         options.set_manual_acks(true);
-        options.set_max_packet_size(sitting.packet_max, PACKET_OUT_MAX);
+        options.set_max_packet_size(PACKET_MAX, PACKET_OUT_MAX);
         options.set_inflight(INFLIGHT);
         if let Some((user, password)) = &address.login {
             options.set_credentials(user, String::from_utf8_lossy(password.expose()));
@@ -134,7 +142,7 @@ impl Line {
 async fn poll(mut line: EventLoop, tell: mpsc::Sender<Polled>) {
     loop {
         match line.poll().await {
-            Ok(event) => match timeout(HELD_UP, tell.send(Ok(event))).await {
+            Ok(event) => match timeout(HELD_UP, tell.send(Ok(cut(event)))).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return,
             },
@@ -142,7 +150,9 @@ async fn poll(mut line: EventLoop, tell: mpsc::Sender<Polled>) {
                 // What was read before the error is whole: a message of QoS 0 comes only once, and an
                 // acknowledgement counts. What was to be sent with it never left.
                 for event in line.state.events.drain(..) {
-                    if matches!(event, Event::Incoming(_)) && tell.send(Ok(event)).await.is_err() {
+                    if matches!(event, Event::Incoming(_))
+                        && tell.send(Ok(cut(event))).await.is_err()
+                    {
                         return;
                     }
                 }
@@ -151,6 +161,16 @@ async fn poll(mut line: EventLoop, tell: mpsc::Sender<Polled>) {
             }
         }
     }
+}
+
+/// An event without the end of a long payload, which would lie in memory until it is its turn.
+fn cut(mut event: Event) -> Event {
+    if let Event::Incoming(Packet::Publish(publish)) = &mut event
+        && publish.payload.len() > PAYLOAD_MAX
+    {
+        publish.payload = Bytes::copy_from_slice(&publish.payload[..=PAYLOAD_MAX]);
+    }
+    event
 }
 
 /// The size of the packet that ended a connection by being larger than allowed, in bytes.

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::mqtt::{Command, Hearth, MqttNews};
-use super::mqtt_client::{Line, said, too_big};
+use super::mqtt_client::{Line, PAYLOAD_MAX, said, too_big};
 use super::mqtt_ledger::{Ledger, Taken};
 use super::mqtt_pace::End;
 use crate::terms::{At, Inbound, Receipt, Wait};
@@ -29,9 +29,6 @@ const UNANSWERED: Wait = Wait::secs(10);
 const ASK_AGAIN: Wait = Wait::secs(30);
 /// A connection that ends so soon after asking for the broker's own counts ended because of that.
 const COUNTS_HURT: Wait = Wait::secs(1);
-/// Longest payload handed on, in bytes; the rest is cut off. No contract reads a quarter of it, and
-/// a bridge's list of all its devices is read by none.
-pub(super) const HANDED_MAX: usize = 65_536;
 /// mosquitto's count of messages it threw away because a queue was full.
 pub(super) const DROPPED: &str = "$SYS/broker/publish/messages/dropped";
 
@@ -204,15 +201,15 @@ impl Session<'_> {
                 Taken::Again => return,
             },
         };
-        if publish.payload.len() > HANDED_MAX {
-            self.hearth.say_big(&publish.topic, publish.payload.len());
+        if publish.payload.len() > PAYLOAD_MAX {
+            self.hearth.say_big(&publish.topic);
         }
         let inbound = Inbound {
             link: self.hearth.link.clone(),
             topic: Arc::from(publish.topic),
             retained: publish.retain,
             received: self.now(),
-            bytes: publish.payload[..publish.payload.len().min(HANDED_MAX)].to_vec(),
+            bytes: publish.payload[..publish.payload.len().min(PAYLOAD_MAX)].to_vec(),
             receipt,
         };
         // A desk that has ended refuses by dropping.

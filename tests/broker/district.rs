@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -86,6 +86,15 @@ impl Mosquitto {
         let said = tokio::task::spawn_blocking(move || say.status());
         assert!(soon("a word of the district", said).await.unwrap().unwrap().success());
     }
+
+    /// So many bytes that mean nothing.
+    fn says_a_film(&self, bytes: usize) {
+        let film = self.dir.path().join("film");
+        std::fs::write(&film, vec![b'x'; bytes]).unwrap();
+        let mut say = Command::new("mosquitto_pub");
+        say.args(["-p", &self.port.to_string(), "-q", "1", "-t", DOWN, "-f"]).arg(&film);
+        assert!(say.status().unwrap().success());
+    }
 }
 
 impl Drop for Mosquitto {
@@ -100,6 +109,8 @@ struct Line {
     port: u16,
     open: Arc<AtomicBool>,
     cut: watch::Sender<u32>,
+    /// How often somebody connected.
+    connections: Arc<AtomicU32>,
 }
 
 impl Line {
@@ -108,11 +119,14 @@ impl Line {
         let port = listener.local_addr().unwrap().port();
         let (open, (cut, cuts)) = (Arc::new(AtomicBool::new(true)), watch::channel(0));
         let may = Arc::clone(&open);
+        let connections = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((mut near, _)) = listener.accept().await {
                 if !may.load(Ordering::Acquire) {
                     continue;
                 }
+                count.fetch_add(1, Ordering::AcqRel);
                 let mut cuts = cuts.clone();
                 cuts.mark_unchanged();
                 tokio::spawn(async move {
@@ -126,7 +140,7 @@ impl Line {
                 });
             }
         });
-        Self { port, open, cut }
+        Self { port, open, cut, connections }
     }
 
     fn cut(&self) {
@@ -351,22 +365,40 @@ async fn a_broker_behind_tls_lets_in_who_shows_its_certificate_and_no_other() {
     inside.settles(100).await;
 }
 
+const TAKE_OVER: &str = r#"{"id":"7f","type":"take-over","incident":"A01"}"#;
+
+#[tokio::test]
+async fn a_long_message_costs_itself_alone_and_what_is_said_right_after_it_counts() {
+    let broker = Mosquitto::open().await;
+    let line = Line::to(broker.port).await;
+    let mut platform = Platform::open(line.port);
+    platform.offer(1..=1);
+    platform.settles(1).await;
+    broker.says_a_film(300 << 10);
+    broker.says(DOWN, TAKE_OVER).await;
+    let long = soon("the word of it", platform.heard.recv()).await.unwrap();
+    assert_eq!(long.message, Err(Misfit::TooLong));
+    long.receipt.stored();
+    let said = soon("the message", platform.heard.recv()).await.unwrap();
+    assert_eq!(said.message.unwrap().id.as_str(), "7f");
+    said.receipt.stored();
+    platform.offer(2..=2);
+    platform.settles(2).await;
+    assert_eq!(line.connections.load(Ordering::Acquire), 1, "the session stood all the while");
+}
+
 #[tokio::test]
 async fn a_message_too_large_for_any_packet_does_not_come_for_ever() {
     let broker = Mosquitto::open().await;
     let mut platform = Platform::open(broker.port);
     platform.offer(1..=1);
     platform.settles(1).await;
-    let film = broker.dir.path().join("film");
-    std::fs::write(&film, vec![b'x'; 300_000]).unwrap();
-    let mut say = Command::new("mosquitto_pub");
-    say.args(["-p", &broker.port.to_string(), "-q", "1", "-t", DOWN, "-f"]).arg(&film);
-    assert!(say.status().unwrap().success());
+    broker.says_a_film(17 << 20);
     let large = soon("the word of it", platform.heard.recv()).await.unwrap();
     assert_eq!(large.message, Err(Misfit::NoPacket));
     platform.offer(2..=2);
     platform.settles(2).await;
-    broker.says(DOWN, r#"{"id":"7f","type":"take-over","incident":"A01"}"#).await;
+    broker.says(DOWN, TAKE_OVER).await;
     let said = soon("the message", platform.heard.recv()).await.unwrap();
     assert_eq!(said.message.unwrap().id.as_str(), "7f");
     said.receipt.stored();
