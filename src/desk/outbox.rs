@@ -18,10 +18,10 @@ use crate::incident::{
     Carrier, Effect, IncidentBook, OWED_MAX, OrderId, Outcome, Stimulus, StoryKind, Trouble,
 };
 use crate::notify::Still;
-use crate::notify::post::{CarrierHandle, Ended};
-use crate::notify::webhook::{
+use crate::notify::endpoint::{
     EndpointHandle, EndpointReport, Health, LifeSign, Settled, StoryLetter,
 };
+use crate::notify::post::{CarrierHandle, Ended};
 use crate::terms::{Class, EndpointId, Kind, Seq, Wait, Wall};
 
 /// How many events a [`crate::incident::Fact::Delivered`] names, so that it fits an entry.

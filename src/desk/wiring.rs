@@ -27,10 +27,11 @@ use crate::link::accounts::{Account, Reach};
 use crate::link::broker::{Broker, BrokerSettings, SessionNews, TlsSettings};
 use crate::link::mqtt::{MqttNews, OutsideBroker};
 use crate::link::serial::{Port, PortNews, SerialSettings};
+use crate::notify::endpoint::{EndpointHandle, EndpointReport};
 use crate::notify::mail::{Mail, MailSettings, MailTls, PARALLEL, RelaySettings};
 use crate::notify::post::{self, CarrierHandle, Ended};
 use crate::notify::screen::Screen;
-use crate::notify::webhook::{self, EndpointHandle, EndpointReport, WebhookSettings};
+use crate::notify::webhook::{self, WebhookSettings};
 use crate::terms::{EndpointId, Inbound, LinkId, Secret};
 
 /// What the running parts are opened with, secrets included.

@@ -2,8 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use super::DOWN_AFTER;
-use crate::notify::webhook::{EndpointReport, Health, Settled};
+use crate::notify::endpoint::{DOWN_AFTER, EndpointReport, Health, Settled};
 use crate::terms::{EndpointId, Seq};
 
 /// Not yet told.

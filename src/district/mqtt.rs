@@ -31,7 +31,7 @@ use super::pace::Pace;
 use super::window::{Next, Window};
 use super::{Ears, Ends, HELD_MAX, PlatformError, PlatformSettings, REPORT_AFTER, UNSTORED_MAX};
 use crate::link::mqtt_client::{Address, Line, Polled, Sitting, said, too_big};
-use crate::notify::webhook::{LifeSign, Settled};
+use crate::notify::endpoint::{LifeSign, Settled};
 use crate::notify::wire::{TlsFiles, client_tls};
 use crate::terms::{EndpointId, HubId, Receipt, Secret, Seq, Verdict};
 

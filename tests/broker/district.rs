@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anling::district::{self, Ends, Heard, Misfit, MqttSettings, PlatformSettings, Way};
 use anling::incident::Move;
-use anling::notify::webhook::{
+use anling::notify::endpoint::{
     EndpointHandle, EndpointReport, Health, LifeSign, Settled, StoryLetter,
 };
 use anling::notify::wire::TlsFiles;
