@@ -270,10 +270,10 @@ impl Desk {
                 },
             };
             info!(%endpoint, "this way out is replaced");
-            let (ended, had_trouble) = self.outbox.replace_endpoint(&endpoint, opened);
-            if had_trouble {
+            let (ended, troubles) = self.outbox.replace_endpoint(&endpoint, opened);
+            for kind in troubles {
                 let subject = self.wires.parts.subject(&endpoint);
-                self.trouble(turn, Kind::Endpoint, subject, false);
+                self.trouble(turn, kind, subject, false);
             }
             self.platforms.forget(&endpoint);
             self.wires.ends(ending_endpoint(&endpoint));

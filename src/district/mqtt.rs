@@ -12,8 +12,12 @@
 //!   so that it comes again. One that is too long is read, named and acknowledged like any that means
 //!   nothing; only one beyond the largest packet (16 MiB) would come with every connection, and is got
 //!   rid of by beginning the session anew.
-//! - MQTT 3.1.1 knows no refusal: there are no dead letters here. A broker whose access rules forbid
-//!   the topic acknowledges and throws away; see to its rules before trusting the counts.
+//! - A broker that refuses us the platform's topic is asked again every [`ASK_AGAIN`] looks, and the desk
+//!   is told.
+//! - MQTT 3.1.1 knows no refusal of a publish: there are no dead letters here. A broker whose access rules
+//!   forbid the topic acknowledges and throws away, and many answer a forbidden subscription with a yes;
+//!   see to its rules before trusting the counts. That what we say arrives is proven by the platform's
+//!   own software alone, which can answer a sign of life by a note.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
@@ -21,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rumqttc::{Event, Outgoing, Packet, Publish, QoS};
+use rumqttc::{Event, Outgoing, Packet, Publish, QoS, SubscribeReasonCode};
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 
@@ -31,7 +35,7 @@ use super::pace::Pace;
 use super::window::{Next, Window};
 use super::{Ears, Ends, HELD_MAX, PlatformError, PlatformSettings, REPORT_AFTER, UNSTORED_MAX};
 use crate::link::mqtt_client::{Address, Line, Polled, Sitting, said, too_big};
-use crate::notify::endpoint::{LifeSign, Settled};
+use crate::notify::endpoint::{Hearing, LifeSign, Settled};
 use crate::notify::wire::{TlsFiles, client_tls};
 use crate::terms::{EndpointId, HubId, Receipt, Secret, Seq, Verdict};
 
@@ -41,6 +45,9 @@ pub const WINDOW: usize = 64;
 const LOOK: Duration = Duration::from_secs(5);
 /// … and how many looks in a row may see none while something is under way: 10 to 15 s.
 const STUCK: u32 = 3;
+/// After how many looks a refused subscription is asked for again: 10 to 15 s. Own choice.
+const ASK_AGAIN: u32 = 3;
+
 /// `[platform.NAME.mqtt]`, secrets included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MqttSettings {
@@ -88,6 +95,8 @@ struct Connection {
     unstored: usize,
     look: Pin<Box<Sleep>>,
     looks: u32,
+    /// Looks until a refused subscription is asked for again.
+    ask_in: Option<u32>,
 }
 
 /// The way to the broker.
@@ -226,6 +235,7 @@ impl Mqtt {
             unstored: 0,
             look: Box::pin(sleep(LOOK)),
             looks: 0,
+            ask_in: None,
         }
     }
 
@@ -259,6 +269,10 @@ impl Mqtt {
             Turn::Look => {
                 open.look = Box::pin(sleep(LOOK));
                 open.looks = if self.is_busy(&open) { open.looks + 1 } else { 0 };
+                open.ask_in = open.ask_in.map(|looks| looks.saturating_sub(1));
+                if open.ask_in == Some(0) {
+                    self.ask(&mut open);
+                }
                 (open.looks >= STUCK).then(|| Over::failed("it acknowledges nothing"))
             }
         };
@@ -310,9 +324,9 @@ impl Mqtt {
                     return Some(Over { why, failed: false });
                 }
                 open.stands = true;
-                if self.may_speak {
-                    // A full queue is impossible here, and would show as silence.
-                    let _asked = open.line.client.try_subscribe(&self.down, QoS::AtLeastOnce);
+                match self.may_speak {
+                    true => self.ask(open),
+                    false => self.ledger.hears(Hearing::Granted),
                 }
                 if self.window.held() == 0 {
                     self.ledger.works();
@@ -327,10 +341,14 @@ impl Mqtt {
                 }
             }
             Event::Incoming(Packet::SubAck(answer)) => {
-                use rumqttc::SubscribeReasonCode::Failure;
-                if answer.return_codes.contains(&Failure) {
-                    tracing::warn!(platform = %self.platform, topic = self.down, "the broker does not let us hear what the platform says: see its access rules");
-                }
+                // Without acknowledgements of ours a message is lost with the connection.
+                let granted = SubscribeReasonCode::Success(QoS::AtLeastOnce);
+                let refused = answer.return_codes.iter().any(|code| *code != granted);
+                open.ask_in = refused.then_some(ASK_AGAIN);
+                self.ledger.hears(match refused {
+                    true => Hearing::Refused { topic: self.down.clone() },
+                    false => Hearing::Granted,
+                });
             }
             Event::Incoming(Packet::Publish(publish)) => self.listen(open, publish),
             Event::Outgoing(Outgoing::Publish(number)) => {
@@ -341,6 +359,13 @@ impl Mqtt {
             _ => {}
         }
         None
+    }
+
+    /// Asks to hear what the platform says.
+    fn ask(&self, open: &mut Connection) {
+        open.ask_in = None;
+        // A full queue is impossible here, and would show as silence.
+        let _asked = open.line.client.try_subscribe(&self.down, QoS::AtLeastOnce);
     }
 
     fn settle(&mut self, sent: Sent) {

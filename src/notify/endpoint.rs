@@ -64,6 +64,18 @@ pub enum Health {
     },
 }
 
+/// Whether an endpoint's broker lets us hear what the endpoint says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hearing {
+    /// It does, or nobody may speak for the endpoint and nothing is asked.
+    Granted,
+    /// It refuses us this topic.
+    Refused {
+        /// Which.
+        topic: String,
+    },
+}
+
 /// What an endpoint has to say to the desk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointReport {
@@ -73,6 +85,8 @@ pub struct EndpointReport {
     pub settled: Vec<(Seq, Settled)>,
     /// Its health, only when that changed.
     pub health: Option<Health>,
+    /// Whether it is heard, only when that changed; `None` for ever where nothing is subscribed to.
+    pub hearing: Option<Hearing>,
 }
 
 /// The desk's end of an endpoint.

@@ -203,6 +203,7 @@ impl Endpoint {
                         endpoint: self.endpoint.clone(),
                         settled: std::mem::take(&mut self.settled),
                         health: self.health.take(),
+                        hearing: None,
                     });
                 }
                 () = sleep(IDLE_LIMIT), if self.lanes.held() == 0 => self.wire.hang_up(),
@@ -316,6 +317,7 @@ impl Endpoint {
                 endpoint: self.endpoint,
                 settled: self.settled,
                 health: self.health,
+                hearing: None,
             };
             let _ = self.reports.send(report).await;
         }

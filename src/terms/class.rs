@@ -122,6 +122,10 @@ pub enum Kind {
     Carrier,
     /// An endpoint cannot be told the story.
     Endpoint,
+    /// An endpoint refuses events for good.
+    EndpointRefuses,
+    /// A broker's access rules keep part of what is said from the hub.
+    Access,
     /// Nobody stands on the roster.
     NobodyOnDuty,
     /// The wall clock cannot be trusted.
@@ -134,7 +138,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Sos,
         Self::Fall,
         Self::Smoke,
@@ -154,6 +158,8 @@ impl Kind {
         Self::Link,
         Self::Carrier,
         Self::Endpoint,
+        Self::EndpointRefuses,
+        Self::Access,
         Self::NobodyOnDuty,
         Self::Clock,
         Self::Config,
@@ -174,6 +180,8 @@ impl Kind {
             | Self::Record
             | Self::DiskSpace
             | Self::Endpoint
+            | Self::EndpointRefuses
+            | Self::Access
             | Self::Clock
             | Self::Config
             | Self::Garbage => Class::Fault,
@@ -202,6 +210,8 @@ impl Kind {
             Self::Link => "link",
             Self::Carrier => "carrier",
             Self::Endpoint => "endpoint",
+            Self::EndpointRefuses => "endpoint_refuses",
+            Self::Access => "access",
             Self::NobodyOnDuty => "nobody_on_duty",
             Self::Clock => "clock",
             Self::Config => "config",

@@ -10,17 +10,18 @@ use std::time::Duration;
 use anling::district::{self, Ends, Heard, Misfit, MqttSettings, PlatformSettings, Way};
 use anling::incident::Move;
 use anling::notify::endpoint::{
-    EndpointHandle, EndpointReport, Health, LifeSign, Settled, StoryLetter,
+    EndpointHandle, EndpointReport, Health, Hearing, LifeSign, Settled, StoryLetter,
 };
 use anling::notify::wire::TlsFiles;
 use anling::terms::{EndpointId, HubId, IncidentId, Seq};
-use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS, SubAck, SubscribeReasonCode};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::house::soon;
+use crate::scripted::Scripted;
 use crate::tls::Authority;
 
 const UP: &str = "anling/v1/zs-yunjian/up";
@@ -198,6 +199,7 @@ struct Platform {
     heard: mpsc::Receiver<Heard>,
     settled: BTreeMap<u64, u32>,
     health: Vec<Health>,
+    hearing: Vec<Hearing>,
 }
 
 impl Platform {
@@ -217,8 +219,8 @@ impl Platform {
             way: Way::Mqtt(way),
         };
         let handle = district::open(settings, Ends { reports, heard }).unwrap();
-        let (settled, health) = (BTreeMap::new(), Vec::new());
-        Self { handle, reports: reported, heard: said, settled, health }
+        let (settled, health, hearing) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { handle, reports: reported, heard: said, settled, health, hearing }
     }
 
     /// Offers events as the desk does: as many as are taken.
@@ -236,6 +238,7 @@ impl Platform {
     async fn report(&mut self) {
         let report = timeout(HANGS, self.reports.recv()).await.unwrap().unwrap();
         self.health.extend(report.health);
+        self.hearing.extend(report.hearing);
         for (seq, how) in report.settled {
             assert_eq!(how, Settled::HandedOver);
             *self.settled.entry(seq.0).or_default() += 1;
@@ -363,6 +366,25 @@ async fn a_broker_behind_tls_lets_in_who_shows_its_certificate_and_no_other() {
     let mut inside = Platform::over("localhost", broker.port, Some(TlsFiles { ca_file, client }));
     inside.offer(1..=100);
     inside.settles(100).await;
+}
+
+#[tokio::test]
+async fn a_refused_subscription_is_told_and_asked_for_again_until_it_is_granted() {
+    let (broker, port) = Scripted::open().await;
+    let mut platform = Platform::open(port);
+    let (mut line, _) = broker.accept().await;
+    line.connack(false).await;
+    let asked = line.subscribed().await;
+    // Heard without acknowledgements, a message would be lost with the connection.
+    let code = SubscribeReasonCode::Success(QoS::AtMostOnce);
+    line.send(Packet::SubAck(SubAck::new(asked.pkid, vec![code]))).await;
+    let asked = line.subscribed().await;
+    line.grant(&asked).await;
+    while platform.hearing.len() < 2 {
+        platform.report().await;
+    }
+    let refused = Hearing::Refused { topic: DOWN.to_owned() };
+    assert_eq!(platform.hearing, [refused, Hearing::Granted]);
 }
 
 const TAKE_OVER: &str = r#"{"id":"7f","type":"take-over","incident":"A01"}"#;
