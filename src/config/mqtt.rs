@@ -61,6 +61,7 @@ pub(super) fn read_outside(
         out.add(&codes::SECRET_IN_CLEAR, &at, message, "add tls = true");
     }
     let native = section.flag(out, "native", true).value;
+    let probe = section.flag(out, "probe", true).value;
     let zigbee =
         section.section(out, "zigbee2mqtt").map(|part| base_topic(part, out, "zigbee2mqtt"));
     let bridged = read_bridged(&mut section, zigbee.as_deref(), out);
@@ -82,6 +83,7 @@ pub(super) fn read_outside(
         tls: address.tls,
         ca_file: ca_file.map(|said| PathBuf::from(said.value)),
         native,
+        probe,
         zigbee_base_topic: zigbee,
         bridged,
         lost_after,

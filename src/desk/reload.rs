@@ -325,8 +325,8 @@ impl Desk {
             }
             self.wires.ends(link.to_string());
             let (broker, troubles) = self.outside.take(&link).unwrap_or_default();
-            for subject in troubles {
-                self.trouble(turn, Kind::Link, subject, false);
+            for (kind, subject) in troubles {
+                self.trouble(turn, kind, subject, false);
             }
             info!(%link, "the outside broker is replaced");
             let ending = async move {

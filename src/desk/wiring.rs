@@ -235,7 +235,7 @@ impl LineEnds {
                 None
             }
         };
-        Link { broker, native: parts.configured.native, lost_after: parts.configured.lost_after }
+        parts.link(broker)
     }
 
     /// All brokers that others run.

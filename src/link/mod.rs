@@ -23,6 +23,7 @@ pub mod mqtt;
 pub mod mqtt_client;
 mod mqtt_ledger;
 mod mqtt_pace;
+mod mqtt_probe;
 mod mqtt_session;
 pub mod pause;
 pub mod serial;

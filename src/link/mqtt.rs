@@ -33,15 +33,17 @@ use super::broker::DownlinkFull;
 use super::mqtt_client::{Address, CONNECT_SECONDS, Line, Sitting};
 use super::mqtt_ledger::Ledger;
 use super::mqtt_pace::{End, KNOCK, Pace};
+use super::mqtt_probe::Probe;
+pub use super::mqtt_probe::probe_topic;
 use super::mqtt_session::{Ended, Session};
 use super::pause::Chance;
 use crate::terms::{At, Inbound, LinkId, Secret, Wait};
 
 /// Commands waiting for the broker; beyond it a device asks again by repeating its event.
 const DOWNLINK: usize = 4_096;
-/// Connections in a row that end as soon as the broker is asked for its counts; then it is asked no
-/// more. Some brokers end a connection instead of refusing a topic.
-const COUNTS_HURT_MAX: u32 = 3;
+/// Connections in a row that end as soon as the broker is asked for its counts, or probed; then that is
+/// done no more. Some brokers end a connection instead of refusing a topic.
+const HURT_MAX: u32 = 3;
 /// How long a knock may take.
 const KNOCK_LIMIT: Duration = Duration::from_secs(1);
 /// After how many knocks a host's name is looked up anew: about 5 s.
@@ -67,6 +69,9 @@ pub struct MqttSettings {
     /// The same without topics that may hold messages beyond
     /// [`PACKET_MAX`](super::mqtt_client::PACKET_MAX).
     pub narrow: Vec<String>,
+    /// Where a word of our own goes that must come back: see [`probe_topic`]. One of the topics must
+    /// cover it. `None` where the hub may not write there.
+    pub probe: Option<String>,
 }
 
 /// What the desk has to know of an outside broker.
@@ -88,6 +93,14 @@ pub enum MqttNews {
     Deaf {
         /// The filters.
         filters: Vec<String>,
+    },
+    /// What we say there comes back: it lets us hear and be heard.
+    Through,
+    /// What we say there does not come back: its access rules keep it from us, whatever it
+    /// acknowledges.
+    Barred {
+        /// Whether other messages came meanwhile, so that only our own are kept.
+        heard: bool,
     },
     /// A packet was larger than is read: the narrow topics are used from here on.
     Big {
@@ -185,6 +198,7 @@ impl OutsideBroker {
             narrow: false,
             ask_counts: true,
             counts_hurt: 0,
+            probe_hurt: 0,
             known: false,
             dropped: None,
         };
@@ -253,6 +267,7 @@ struct Keeper {
     narrow: bool,
     ask_counts: bool,
     counts_hurt: u32,
+    probe_hurt: u32,
     known: bool,
     dropped: Option<u64>,
 }
@@ -263,7 +278,7 @@ impl Keeper {
         let mut said: Option<String> = None;
         let chance = Chance::default();
         for turn in 0_u64.. {
-            let ended = self.connect().await;
+            let ended = self.connect(chance.of(turn)).await;
             if *self.closing.borrow() {
                 return;
             }
@@ -274,7 +289,12 @@ impl Keeper {
             self.known |= ended.stood;
             said = Some(ended.why.clone());
             self.counts_hurt = if ended.counts_hurt { self.counts_hurt + 1 } else { 0 };
-            self.ask_counts &= self.counts_hurt < COUNTS_HURT_MAX;
+            self.ask_counts &= self.counts_hurt < HURT_MAX;
+            self.probe_hurt = if ended.probe_hurt { self.probe_hurt + 1 } else { 0 };
+            if self.probe_hurt >= HURT_MAX && self.settings.probe.take().is_some() {
+                warn!(link = %self.hearth.link, "the broker ends connections that say what must come back: it is asked no more");
+                self.hearth.tell(MqttNews::Barred { heard: true }).await;
+            }
             if let Some(bytes) = ended.too_big {
                 self.make_room(bytes).await;
             }
@@ -295,7 +315,7 @@ impl Keeper {
         }
     }
 
-    async fn connect(&mut self) -> Ended {
+    async fn connect(&mut self, token: u64) -> Ended {
         let line = self.line(false);
         let filters = if self.narrow { &self.settings.narrow } else { &self.settings.topics };
         let session = Session {
@@ -307,6 +327,7 @@ impl Keeper {
             ask_counts: self.ask_counts,
             known: self.known,
             dropped: &mut self.dropped,
+            probe: self.settings.probe.clone().map(|topic| Probe::new(topic, token)),
         };
         session.run(line).await
     }

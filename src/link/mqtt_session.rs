@@ -19,6 +19,7 @@ use super::mqtt::{Command, Hearth, MqttNews};
 use super::mqtt_client::{Line, PAYLOAD_MAX, said, too_big};
 use super::mqtt_ledger::{Ledger, Taken};
 use super::mqtt_pace::End;
+use super::mqtt_probe::{Finding, Probe};
 use crate::terms::{At, Inbound, Receipt, Wait};
 
 /// Commands sent and not acknowledged; more would stop rumqttc's queue, acknowledgements included.
@@ -46,6 +47,8 @@ pub(super) struct Ended {
     pub(super) too_big: Option<usize>,
     /// Whether the broker may not be asked for its counts.
     pub(super) counts_hurt: bool,
+    /// Whether it may not be probed.
+    pub(super) probe_hurt: bool,
 }
 
 /// One try.
@@ -60,6 +63,8 @@ pub(super) struct Session<'k> {
     pub(super) known: bool,
     /// The broker's count of thrown away messages, as it was last heard.
     pub(super) dropped: &'k mut Option<u64>,
+    /// Whether it lets anything through.
+    pub(super) probe: Option<Probe>,
 }
 
 /// Where a standing connection is.
@@ -95,7 +100,8 @@ impl Session<'_> {
         let now = self.now();
         let lived = (now - standing.since).std();
         let counts_hurt = standing.counts_asked.is_some_and(|at| now - at < COUNTS_HURT);
-        Ended { stood: true, lived, counts_hurt, ..ended }
+        let probe_hurt = self.probe.as_ref().is_some_and(|probe| probe.hurts(now));
+        Ended { stood: true, lived, counts_hurt, probe_hurt, ..ended }
     }
 
     fn now(&self) -> At {
@@ -110,7 +116,8 @@ impl Session<'_> {
         loop {
             let room = at.hearing && at.under_way < COMMANDS_UNDER_WAY;
             let now = self.now();
-            let due = at.next_due().map(|due| (due - now).std());
+            let probed = self.probe.as_ref().and_then(Probe::due);
+            let due = at.next_due().into_iter().chain(probed).min().map(|due| (due - now).std());
             tokio::select! {
                 closed = async { closing.wait_for(|closing| *closing).await.is_ok() } => {
                     if closed {
@@ -129,10 +136,14 @@ impl Session<'_> {
                 }
                 Some(command) = self.commands.recv(), if room => at.send(&command, now),
                 () = sleep(due.unwrap_or_default()), if due.is_some() => {
-                    if at.is_unanswered(self.now()) {
+                    let now = self.now();
+                    if at.is_unanswered(now) {
                         return Ended::of(End::TurnedAway, "it leaves what we ask unanswered");
                     }
-                    self.subscribe(at);
+                    if at.ask_again.is_some_and(|due| due <= now) {
+                        self.subscribe(at);
+                    }
+                    self.probe(at, now).await;
                 }
             }
         }
@@ -150,6 +161,9 @@ impl Session<'_> {
         match event {
             Event::Incoming(Packet::Publish(publish)) if publish.topic == DROPPED => {
                 self.count_dropped(&publish).await;
+            }
+            Event::Incoming(Packet::Publish(publish)) if self.is_probe(&publish) => {
+                self.probed(at, &publish).await;
             }
             Event::Incoming(Packet::Publish(publish)) => self.hand_on(publish).await,
             Event::Incoming(Packet::SubAck(answer)) if at.subscribed == Some(answer.pkid) => {
@@ -186,14 +200,54 @@ impl Session<'_> {
             return;
         }
         self.hearth.tell(MqttNews::Hearing { resumed }).await;
+        let now = self.now();
+        if let Some(probe) = &mut self.probe {
+            probe.begin(now);
+        }
         if self.ask_counts && at.counts_asked.is_none() {
             at.counts_asked = Some(self.now());
             let _not_needed = at.client.try_subscribe(DROPPED, QoS::AtMostOnce);
         }
     }
 
+    /// Sends a probe when it is time, and tells what became of the last one.
+    async fn probe(&mut self, at: &Standing, now: At) {
+        let Some(probe) = &mut self.probe else { return };
+        let owed = *self.ledger.open().borrow() > 0;
+        let Some((said, found)) = probe.look(now, owed) else { return };
+        // One that finds no room does not come back, and is sent again.
+        let _sent = at.client.try_publish(&probe.topic, QoS::AtMostOnce, false, said);
+        self.tell_found(found).await;
+    }
+
+    fn is_probe(&self, publish: &Publish) -> bool {
+        self.probe.as_ref().is_some_and(|probe| probe.topic == publish.topic)
+    }
+
+    /// A probe of ours, on this connection or an earlier one: no device's event.
+    async fn probed(&mut self, at: &Standing, publish: &Publish) {
+        if publish.qos != QoS::AtMostOnce {
+            // Some brokers raise a message to the level of the subscription.
+            let _acknowledged = at.client.try_ack(publish);
+        }
+        let now = self.now();
+        let found = self.probe.as_mut().and_then(|probe| probe.came(&publish.payload, now));
+        self.tell_found(found).await;
+    }
+
+    async fn tell_found(&self, found: Option<Finding>) {
+        match found {
+            None => {}
+            Some(Finding::Through) => self.hearth.tell(MqttNews::Through).await,
+            Some(Finding::Barred { heard }) => self.hearth.tell(MqttNews::Barred { heard }).await,
+        }
+    }
+
     /// Hands a message to the desk; waits while the desk has no room.
-    async fn hand_on(&self, publish: Publish) {
+    async fn hand_on(&mut self, publish: Publish) {
+        if let Some(probe) = &mut self.probe {
+            probe.heard_another();
+        }
         let receipt = match publish.qos {
             QoS::AtMostOnce => Receipt::unasked(),
             QoS::AtLeastOnce | QoS::ExactlyOnce => match self.ledger.take(&publish) {
@@ -304,6 +358,7 @@ impl Ended {
             lived: Duration::ZERO,
             too_big: None,
             counts_hurt: false,
+            probe_hurt: false,
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use anling::link::mqtt::MqttNews;
-use rumqttc::{ConnAck, ConnectReturnCode, Packet, QoS, SubAck, SubscribeReasonCode};
+use anling::link::mqtt::{MqttNews, MqttSettings, probe_topic};
+use anling::terms::HubId;
+use rumqttc::{ConnAck, ConnectReturnCode, Packet, Publish, QoS, SubAck, SubscribeReasonCode};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use crate::house::soon;
-use crate::scripted::{Ears, Scripted, settings};
+use crate::scripted::{Ears, Line, Scripted, settings, within};
 
 #[tokio::test]
 async fn a_press_is_acknowledged_when_it_is_stored_and_not_before() {
@@ -290,4 +291,58 @@ async fn a_broker_that_returns_is_found_at_once() {
     let broker = Scripted { listener: back };
     broker.welcome(false).await;
     assert!(!ears.hearing().await);
+}
+
+fn probed(port: u16) -> MqttSettings {
+    let probe = probe_topic(&HubId::new("hub1").unwrap());
+    MqttSettings { probe: Some(probe), ..settings(port) }
+}
+
+/// The next probe, as it was said.
+async fn probe(line: &mut Line) -> Publish {
+    loop {
+        match line.next().await {
+            Some(Packet::Publish(said)) if said.topic == "anling/v1/hub1/hub:probe/event" => {
+                return said;
+            }
+            Some(_) => {}
+            None => panic!("the hub left without a probe"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broker_gives_back_what_is_said_and_the_desk_hears_nothing_of_it() {
+    let (broker, port) = Scripted::open().await;
+    let mut ears = Ears::open(probed(port));
+    let (mut line, _) = broker.welcome(false).await;
+    let said = probe(&mut line).await;
+    line.send(Packet::Publish(said)).await;
+    assert_eq!(ears.news(|news| *news == MqttNews::Through).await, MqttNews::Through);
+    drop(line);
+    // An old one says nothing of this connection, and is acknowledged where that is asked for.
+    let (mut line, _) = broker.welcome(true).await;
+    let (topic, old) = ("anling/v1/hub1/hub:probe/event", r#"{"v":1,"probe":"0"}"#);
+    line.publish(9, false, false, topic, old).await;
+    assert_eq!(line.acknowledged().await, 9);
+    assert!(ears.is_silent().await);
+    while let Ok((_, news)) = ears.news.try_recv() {
+        assert_ne!(news, MqttNews::Through);
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_ends_connections_over_a_probe_is_heard_without() {
+    let (broker, port) = Scripted::open().await;
+    let mut ears = Ears::open(probed(port));
+    for _ in 0..3 {
+        let (mut line, _) = broker.welcome(true).await;
+        probe(&mut line).await;
+    }
+    let (mut line, _) = broker.welcome(true).await;
+    let news = ears.news(|news| matches!(news, MqttNews::Barred { .. })).await;
+    assert_eq!(news, MqttNews::Barred { heard: true });
+    assert!(within(300, probe(&mut line)).await.is_none());
+    line.publish(3, false, false, "z/B-1", "press").await;
+    assert_eq!(&*ears.heard().await.bytes, b"press");
 }
