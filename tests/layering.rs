@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("incident", &["terms", "registry", "roster"]),
     ("archive", &["terms", "registry", "incident"]),
     ("notify", &["terms", "incident"]),
-    ("district", &["terms", "incident", "notify"]),
+    ("district", &["terms", "link", "incident", "notify"]),
     ("counter", &["terms", "registry", "roster", "incident"]),
     ("console", &["terms", "registry", "roster", "incident", "counter"]),
     ("config", &["terms", "registry", "roster", "incident"]),

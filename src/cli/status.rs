@@ -202,7 +202,13 @@ fn endpoints(endpoints: &[&EndpointView]) -> String {
             0 => String::new(),
             many => format!(", {many} refused for good since the start"),
         };
-        format!("{} {state}, {} owed{dropped}{refused}", e.name, e.owed)
+        let unheard = match &e.unheard {
+            None => String::new(),
+            Some(topic) => format!(
+                ", NOT HEARD (its broker refuses us the topic {topic}: see its access rules)"
+            ),
+        };
+        format!("{} {state}, {} owed{dropped}{refused}{unheard}", e.name, e.owed)
     };
     endpoints.iter().map(one).collect::<Vec<_>>().join("; ")
 }

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::broker_address::BrokerAddress;
 use super::codes;
-use super::mqtt::{PORT, PORT_TLS, login};
 use super::notify::{TIME_LIMIT, TIME_LIMITS, subscription, url, warn_in_clear};
 use super::problem::{Findings, Said, Spot};
 use super::secrets::{SecretUse, secret_name};
@@ -15,7 +15,6 @@ use super::section::Section;
 use super::settings::{
     Platform, PlatformAnswer, PlatformHttps, PlatformMqtt, PlatformWay, TlsPaths, Webhook,
 };
-use super::values::{is_host, is_loopback};
 use crate::incident::Subscription;
 use crate::terms::{EndpointId, PersonId, Wait};
 
@@ -106,30 +105,22 @@ fn read_mqtt(
     names: bool,
 ) -> Option<PlatformMqtt> {
     let at = section.at.clone();
-    let host = section.need_text(out, "host", "add host = \"…\", the district's broker");
-    if let Some(bad) = host.as_ref().filter(|h| !is_host(h.value) || h.value.contains(':')) {
-        let message = format!("not a host's name: {:?}", bad.value);
-        let help = "write a name or an IPv4 address; the port has a key of its own";
-        out.add(&codes::BAD_ADDRESS, &bad.at, message, help);
-    }
-    let tls = section.flag(out, "tls", false).value;
+    let help = "add host = \"…\", the district's broker";
+    let address = BrokerAddress::read(name, &mut section, out, secrets, help);
     let files = tls_paths(&mut section, out);
-    if files != TlsPaths::default() && !tls {
+    if files != TlsPaths::default() && !address.tls {
         let message = "certificates are named and TLS is off";
         out.add(&codes::CA_WITHOUT_TLS, &at, message, "add tls = true");
     }
-    let port = if tls { PORT_TLS } else { PORT };
-    let port = section.number(out, "port", 1..=65_535, u64::from(port));
-    let login = login(name, &mut section, out, secrets);
     section.end(out);
-    if let Some(host) = host.as_ref().filter(|host| !tls && !is_loopback(host.value)) {
-        clear(&host.at, (names, login.is_some()), out);
+    if let Some(host) = address.in_clear() {
+        clear(&host.at, (names, address.login.is_some()), out);
     }
     Some(PlatformMqtt {
-        host: host?.value.to_owned(),
-        port: u16::try_from(port).unwrap_or(PORT),
-        login,
-        tls: tls.then_some(files),
+        host: address.host?.value.to_owned(),
+        port: address.port,
+        login: address.login,
+        tls: address.tls.then_some(files),
     })
 }
 

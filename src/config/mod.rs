@@ -12,6 +12,7 @@
 pub mod accepted;
 mod bridged;
 mod bridged_types;
+mod broker_address;
 pub mod codes;
 mod cross;
 mod devices;

@@ -9,14 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::bridged::read_bridged;
+use super::broker_address::BrokerAddress;
 use super::codes;
 use super::files::{FILE_MAX_BYTES, Files};
 use super::links::base_topic;
 use super::problem::{Findings, Problem, Said, Spot};
-use super::secrets::{SecretUse, secret_name};
+use super::secrets::SecretUse;
 use super::section::Section;
-use super::settings::{Login, Outside};
-use super::values::{is_host, is_loopback};
+use super::settings::Outside;
 use crate::terms::{LinkId, Wait};
 
 /// Default of how long a broker may not be heard before it is a trouble. Own choice: longer than a
@@ -24,9 +24,6 @@ use crate::terms::{LinkId, Wait};
 const LOST_AFTER: Wait = Wait::secs(60);
 /// Longest client id that every MQTT 3.1.1 broker has to take is 23 bytes; those in use take far more.
 const CLIENT_ID_MAX: usize = 128;
-/// Ports of MQTT (IANA), plain and with TLS.
-pub(super) const PORT: u16 = 1_883;
-pub(super) const PORT_TLS: u16 = 8_883;
 /// How many files an `include_dir` may bring; the rest is not read.
 const INCLUDED_MAX: usize = 64;
 
@@ -46,34 +43,25 @@ pub(super) fn read_outside(
 ) -> Option<(LinkId, Said<Outside>)> {
     let at = section.at.clone();
     let link = link_id(name, out);
-    let host = section.need_text(out, "host", "add host = \"…\", the broker's machine");
-    if let Some(bad) = host.as_ref().filter(|h| !is_host(h.value) || h.value.contains(':')) {
-        let message = format!("not a host's name: {:?}", bad.value);
-        let help = "write a name or an IPv4 address; the port has a key of its own";
-        out.add(&codes::BAD_ADDRESS, &bad.at, message, help);
-    }
-    let tls = section.flag(out, "tls", false).value;
+    let help = "add host = \"…\", the broker's machine";
+    let address = BrokerAddress::read(name, &mut section, out, secrets, help);
     let ca_file = section.text(out, "ca_file");
-    if let Some(unused) = ca_file.as_ref().filter(|_| !tls) {
+    if let Some(unused) = ca_file.as_ref().filter(|_| !address.tls) {
         let message = "certificates are named and TLS is off";
         out.add(&codes::CA_WITHOUT_TLS, &unused.at, message, "add tls = true");
     }
-    let port = if tls { PORT_TLS } else { PORT };
-    let port = section.number(out, "port", 1..=65_535, u64::from(port));
     let client_id = section.text(out, "client_id");
     if let Some(bad) = client_id.as_ref().filter(|said| !is_client_id(said.value)) {
         let message = format!("not a client id: {:?}", bad.value);
         let help = "use 1 to 128 letters, digits, - and _; no other client may have the same";
         out.add(&codes::BAD_ID, &bad.at, message, help);
     }
-    let login = login(name, &mut section, out, secrets);
-    if let (Some(login), Some(host), false) = (&login, &host, tls)
-        && !is_loopback(host.value)
-    {
+    if let (Some(login), Some(host)) = (&address.login, address.in_clear()) {
         let message = format!("the password of {} would go to {} in clear", login.user, host.value);
         out.add(&codes::SECRET_IN_CLEAR, &at, message, "add tls = true");
     }
     let native = section.flag(out, "native", true).value;
+    let probe = section.flag(out, "probe", true).value;
     let zigbee =
         section.section(out, "zigbee2mqtt").map(|part| base_topic(part, out, "zigbee2mqtt"));
     let bridged = read_bridged(&mut section, zigbee.as_deref(), out);
@@ -88,13 +76,14 @@ pub(super) fn read_outside(
     confs.extend(conf.map(|said| BrokerConf { path: said.value.into(), at: said.at }));
     section.end(out);
     let outside = Outside {
-        host: host?.value.to_owned(),
-        port: u16::try_from(port).unwrap_or(PORT),
+        host: address.host?.value.to_owned(),
+        port: address.port,
         client_id: client_id.map(|said| said.value.to_owned()),
-        login,
-        tls,
+        login: address.login,
+        tls: address.tls,
         ca_file: ca_file.map(|said| PathBuf::from(said.value)),
         native,
+        probe,
         zigbee_base_topic: zigbee,
         bridged,
         lost_after,
@@ -130,22 +119,6 @@ fn link_id(name: &Said<&str>, out: &mut Findings<'_>) -> Option<LinkId> {
 fn is_client_id(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     !text.is_empty() && text.len() <= CLIENT_ID_MAX && text.chars().all(plain)
-}
-
-pub(super) fn login(
-    name: &Said<&str>,
-    section: &mut Section<'_>,
-    out: &mut Findings<'_>,
-    secrets: &mut Vec<SecretUse>,
-) -> Option<Login> {
-    let user = section.text(out, "user");
-    let secret = section.text(out, "secret");
-    if user.is_some() != secret.is_some() {
-        let message = format!("broker {} has only half of a login", name.value);
-        out.add(&codes::LOGIN_HALF, &section.at, message, "give it user and secret, or neither");
-    }
-    let secret = secret_name(secret, out, secrets);
-    user.zip(secret).map(|(user, secret)| Login { user: user.value.to_owned(), secret })
 }
 
 /// What a mosquitto's settings say about messages for a client that is away.

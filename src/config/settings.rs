@@ -182,6 +182,9 @@ pub struct Outside {
     pub ca_file: Option<PathBuf>,
     /// Whether devices with the native contract are heard there: default yes.
     pub native: bool,
+    /// Whether a word of the hub's own must come back from there, where native devices are heard:
+    /// default yes.
+    pub probe: bool,
     /// First levels of the topics of Zigbee2MQTT; `None` where there is none.
     pub zigbee_base_topic: Option<String>,
     /// What else is heard there.

@@ -144,6 +144,9 @@ pub struct EndpointView {
     pub refused: u64,
     /// Why it takes nothing at the moment.
     pub trouble: Option<String>,
+    /// The topic that its broker does not let us hear: nothing that it says comes in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheard: Option<String>,
 }
 
 /// Who stands on one line now.

@@ -302,24 +302,26 @@ impl Desk {
             endpoints: self
                 .book
                 .owed_counts()
-                .map(|(endpoint, owed)| EndpointView {
-                    name: endpoint.to_string(),
-                    platform: self.settings.platforms.contains_key(endpoint),
-                    owed,
-                    dropped: self.book.dropped().get(endpoint).copied().unwrap_or_default(),
-                    refused: self.outbox.endpoints.get(endpoint).map_or(0, |out| out.refused),
-                    trouble: self
-                        .outbox
-                        .endpoints
-                        .get(endpoint)
-                        .and_then(|out| out.trouble.clone()),
-                })
+                .map(|(endpoint, owed)| self.endpoint_view(endpoint, owed))
                 .collect(),
             boards: self.programs.boards.views(self.clock.now()),
             works: self.works(),
             on_duty: self.on_duty(),
             old_config: self.old_config,
             restart_for: self.wires.restart_for.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+
+    fn endpoint_view(&self, endpoint: &EndpointId, owed: usize) -> EndpointView {
+        let out = self.outbox.endpoints.get(endpoint);
+        EndpointView {
+            name: endpoint.to_string(),
+            platform: self.settings.platforms.contains_key(endpoint),
+            owed,
+            dropped: self.book.dropped().get(endpoint).copied().unwrap_or_default(),
+            refused: out.map_or(0, |out| out.refused),
+            trouble: out.and_then(|out| out.trouble.clone()),
+            unheard: out.and_then(|out| out.unheard.clone()),
         }
     }
 

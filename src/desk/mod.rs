@@ -65,8 +65,8 @@ use crate::journal::{BATCH_MAX, Batch, CommitterHandle, Durable, FRAME_ENTRIES_M
 use crate::link::broker::{Broker, SessionNews};
 use crate::link::mqtt::MqttNews;
 use crate::link::serial::PortNews;
+use crate::notify::endpoint::EndpointReport;
 use crate::notify::post::Ended;
-use crate::notify::webhook::EndpointReport;
 use crate::terms::{At, Inbound, LinkId, Seq, Wait};
 
 use held::Held;

@@ -18,10 +18,10 @@ use crate::incident::{
     Carrier, Effect, IncidentBook, OWED_MAX, OrderId, Outcome, Stimulus, StoryKind, Trouble,
 };
 use crate::notify::Still;
-use crate::notify::post::{CarrierHandle, Ended};
-use crate::notify::webhook::{
+use crate::notify::endpoint::{
     EndpointHandle, EndpointReport, Health, LifeSign, Settled, StoryLetter,
 };
+use crate::notify::post::{CarrierHandle, Ended};
 use crate::terms::{Class, EndpointId, Kind, Seq, Wait, Wall};
 
 /// How many events a [`crate::incident::Fact::Delivered`] names, so that it fits an entry.
@@ -57,7 +57,7 @@ pub(super) struct CarrierOut {
 pub(super) struct EndpointOut {
     handle: Option<EndpointHandle>,
     /// Takes over when the one before has ended.
-    next: Option<EndpointHandle>,
+    pub(super) next: Option<EndpointHandle>,
     waiting: BTreeSet<Seq>,
     /// Incidents raised while the endpoint answers: they go before what an outage has left.
     alarms: BTreeSet<Seq>,
@@ -66,6 +66,8 @@ pub(super) struct EndpointOut {
     /// Events it has refused for good since the start.
     pub(super) refused: u64,
     pub(super) trouble: Option<String>,
+    /// The topic that its broker does not let us hear.
+    pub(super) unheard: Option<String>,
 }
 
 /// What a replaced carrier had in its hands; those it did not end are offered to the new one.
@@ -155,19 +157,23 @@ impl Outbox {
         }
     }
 
-    /// Another endpoint in place of one, or none: it is told nothing before the one before has ended,
+    /// Another endpoint in place of one, or none; what the one before had as troubles. It is told nothing before the one before has ended,
     /// or the order of an incident's events would be lost.
     pub(super) fn replace_endpoint(
         &mut self,
         endpoint: &EndpointId,
         handle: Option<EndpointHandle>,
-    ) -> (Option<EndpointHandle>, bool) {
+    ) -> (Option<EndpointHandle>, Vec<Kind>) {
         let before = self.endpoints.remove(endpoint).unwrap_or_default();
         if handle.is_some() {
             let out = EndpointOut { next: handle, ..EndpointOut::default() };
             self.endpoints.insert(endpoint.clone(), out);
         }
-        (before.handle, before.trouble.is_some())
+        let troubles = [
+            before.trouble.is_some().then_some(Kind::Endpoint),
+            before.unheard.is_some().then_some(Kind::Access),
+        ];
+        (before.handle, troubles.into_iter().flatten().collect())
     }
 
     /// The endpoint before has ended: all that is owed up to `until` goes to this one.
@@ -400,7 +406,7 @@ impl Desk {
 
     /// An endpoint settled events, or its health changed.
     pub(super) fn end_stories(&mut self, turn: &mut Turn, report: EndpointReport) {
-        let EndpointReport { endpoint, settled, health } = report;
+        let EndpointReport { endpoint, settled, health, hearing } = report;
         let name = self.wires.parts.subject(&endpoint);
         let mut dead = false;
         for part in settled.chunks(SETTLED_PER_FACT) {
@@ -420,7 +426,10 @@ impl Desk {
                 out.refused += settled.iter().filter(is_dead).count() as u64;
             }
             warn!(%endpoint, "the endpoint refuses events for good");
-            self.trouble(turn, Kind::Endpoint, format!("{name}.refuses"), true);
+            self.trouble(turn, Kind::EndpointRefuses, name.clone(), true);
+        }
+        if let Some(hearing) = hearing {
+            self.note_hearing(turn, &endpoint, name.clone(), hearing);
         }
         let Some(health) = health else { return };
         let trouble = match health {

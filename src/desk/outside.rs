@@ -4,7 +4,9 @@
 //! A broker that is not heard for a while, that refuses to let us hear, or that says it has thrown
 //! messages away is coverage, since nobody behind it may be able to call; the same goes for a
 //! Zigbee2MQTT that says it is offline, on whichever broker. Each is a trouble of its own and settled
-//! when it is over; people close it. That a broker has forgotten us, or sent something too large, is
+//! when it is over; people close it. A broker whose access rules give back nothing of what the hub says
+//! is coverage too, until messages of others come from it: then only the hub's own word is kept, which
+//! is a fault. That a broker has forgotten us, or sent something too large, is
 //! over as soon as it is known: it is recorded and said, and calls nobody. Where a device was last
 //! heard is only memory: after a start its answer goes out on every wire that speaks its contract.
 
@@ -19,7 +21,7 @@ use crate::config::settings::{self, Login, Settings};
 use crate::contract::Z2M_BRIDGE;
 use crate::counter::WireView;
 use crate::incident::{Effect, Stimulus};
-use crate::link::mqtt::{MqttNews, MqttSettings, OutsideBroker, trust};
+use crate::link::mqtt::{MqttNews, MqttSettings, OutsideBroker, probe_topic, trust};
 use crate::registry::{Device, Family, Registry, Row};
 use crate::terms::{At, Command, DeviceId, HubId, Kind, LinkId, Report, Secret, Wait, What};
 
@@ -38,6 +40,7 @@ pub(super) const STOP_WITHIN: Wait = Wait::secs(3);
 const SUBSCRIPTION: &str = "subscription";
 const QUEUE: &str = "queue";
 const ZIGBEE: &str = "zigbee2mqtt";
+const ACCESS: &str = "access";
 /// Zigbee names that a narrow subscription must spell out; the rest is heard by the wide one only.
 /// Own choice: one SUBSCRIBE of them stays well below what every broker takes.
 const SPELLED_MAX: usize = 1_000;
@@ -110,7 +113,20 @@ impl OutsideParts {
             tls,
             topics,
             narrow,
+            probe: (configured.native && configured.probe).then(|| probe_topic(hub)),
         })
+    }
+
+    /// What the desk has to know of it beside its wire.
+    pub(super) fn link(&self, broker: Option<OutsideBroker>) -> Link {
+        let hub = &self.hub;
+        let rules = format!(
+            "its access rules must let this hub read anling/v1/{hub}/# and write {} and \
+             anling/v1/{hub}/+/cmd",
+            probe_topic(hub)
+        );
+        let (native, lost_after) = (self.configured.native, self.configured.lost_after);
+        Link { broker, native, lost_after, rules }
     }
 }
 
@@ -138,8 +154,10 @@ pub(super) struct Link {
     /// None when it cannot be spoken to at all: a missing secret, a bad certificate.
     pub(super) broker: Option<OutsideBroker>,
     /// Whether native devices are answered there.
-    pub(super) native: bool,
-    pub(super) lost_after: Wait,
+    native: bool,
+    lost_after: Wait,
+    /// What its access rules must allow, as a sentence's end.
+    rules: String,
 }
 
 /// Something that is well or has not been since.
@@ -160,6 +178,10 @@ pub(super) struct Outside {
     deaf: BTreeMap<LinkId, Ill>,
     thrown: BTreeMap<LinkId, Ill>,
     bridges: BTreeMap<LinkId, Ill>,
+    /// Nothing comes through, whatever it acknowledges.
+    shut: BTreeMap<LinkId, Ill>,
+    /// Messages come, and the hub's own word does not.
+    barred: BTreeMap<LinkId, Ill>,
     heard_at: BTreeMap<DeviceId, LinkId>,
 }
 
@@ -186,16 +208,21 @@ impl Outside {
     }
 
     /// A broker less; its wire, to be stopped, and its troubles, to be settled.
-    pub(super) fn take(&mut self, link: &LinkId) -> Option<(Option<OutsideBroker>, Vec<String>)> {
+    pub(super) fn take(
+        &mut self,
+        link: &LinkId,
+    ) -> Option<(Option<OutsideBroker>, Vec<(Kind, String)>)> {
         let gone = self.links.remove(link)?;
         let was_said = |ills: &mut BTreeMap<LinkId, Ill>| {
             ills.remove(link).is_some_and(|ill| ill.said == Some(true))
         };
         let troubles = [
-            was_said(&mut self.lost).then(|| link.to_string()),
-            was_said(&mut self.deaf).then(|| format!("{link}.{SUBSCRIPTION}")),
-            was_said(&mut self.thrown).then(|| format!("{link}.{QUEUE}")),
-            was_said(&mut self.bridges).then(|| format!("{link}.{ZIGBEE}")),
+            was_said(&mut self.lost).then(|| (Kind::Link, link.to_string())),
+            was_said(&mut self.deaf).then(|| (Kind::Link, format!("{link}.{SUBSCRIPTION}"))),
+            was_said(&mut self.thrown).then(|| (Kind::Link, format!("{link}.{QUEUE}"))),
+            was_said(&mut self.bridges).then(|| (Kind::Link, format!("{link}.{ZIGBEE}"))),
+            was_said(&mut self.shut).then(|| (Kind::Link, format!("{link}.{ACCESS}"))),
+            was_said(&mut self.barred).then(|| (Kind::Access, link.to_string())),
         ];
         Some((gone.broker, troubles.into_iter().flatten().collect()))
     }
@@ -218,6 +245,12 @@ impl Outside {
                 _ if ill(&self.deaf, link) => {
                     Some("it refuses a subscription: see its access rules".to_owned())
                 }
+                _ if ill(&self.shut, link) => {
+                    Some(format!("nothing comes through: {}", outside.rules))
+                }
+                _ if ill(&self.barred, link) => {
+                    Some(format!("our own word does not come back: {}", outside.rules))
+                }
                 _ if ill(&self.thrown, link) => Some(
                     "it has thrown messages away: write max_queued_messages 0 into its settings"
                         .to_owned(),
@@ -225,7 +258,7 @@ impl Outside {
                 _ if ill(&self.bridges, link) => Some("its Zigbee2MQTT is offline".to_owned()),
                 _ => None,
             },
-            heard: !ill(&self.lost, link),
+            heard: !ill(&self.lost, link) && !ill(&self.shut, link),
         };
         self.links.iter().map(view).collect()
     }
@@ -330,15 +363,32 @@ impl Desk {
                 outside.lost.entry(link.clone()).or_default().since = None;
                 outside.deaf.entry(link).or_default().begin(now);
             }
-            MqttNews::Big { bytes, narrowed } => self.find_outside(match narrowed {
-                false => {
-                    format!("the broker {link} sent {bytes} bytes at once: allowed from now on")
+            MqttNews::Through => {
+                outside.shut.entry(link.clone()).or_default().since = None;
+                outside.barred.entry(link).or_default().since = None;
+            }
+            MqttNews::Barred { heard } => {
+                let (now_ill, not) = match heard {
+                    false => (&mut outside.shut, &mut outside.barred),
+                    true => (&mut outside.barred, &mut outside.shut),
+                };
+                not.entry(link.clone()).or_default().since = None;
+                let ill = now_ill.entry(link.clone()).or_default();
+                let is_new = ill.since.is_none();
+                ill.begin(now);
+                if is_new && let Some(known) = outside.links.get(&link) {
+                    let rules = known.rules.clone();
+                    self.find_outside(format!(
+                        "the broker {link} acknowledges what this hub says and gives nothing of it \
+                         back: {rules}; where the hub may not write, probe = false in links.toml"
+                    ));
                 }
-                true => format!(
-                    "the broker {link} sent {bytes} bytes at once, beyond the limit: unregistered \
-                     devices with a / in their name are not heard until the next start"
-                ),
-            }),
+            }
+            MqttNews::Big { bytes } => self.find_outside(format!(
+                "the broker {link} sent {bytes} bytes at once, beyond the limit: what it sent right \
+                 after may be lost, and unregistered devices with a / in their name are not heard \
+                 until the next start"
+            )),
             MqttNews::ThrownAway { more } => {
                 let thrown = outside.thrown.entry(link.clone()).or_default();
                 thrown.since = Some(now);
@@ -363,24 +413,30 @@ impl Desk {
         let mut turned = Vec::new();
         for (link, lost) in &mut outside.lost {
             let grace = outside.links.get(link).map_or(Wait::ZERO, |known| known.lost_after);
-            turned.extend(lost.turn(now, grace).map(|broken| (link.to_string(), broken)));
+            let told = lost.turn(now, grace);
+            turned.extend(told.map(|broken| (Kind::Link, link.to_string(), broken)));
+        }
+        for (link, barred) in &mut outside.barred {
+            let told = barred.turn(now, Wait::ZERO);
+            turned.extend(told.map(|broken| (Kind::Access, link.to_string(), broken)));
         }
         for (ills, what, grace) in [
             (&mut outside.deaf, SUBSCRIPTION, Wait::ZERO),
             (&mut outside.thrown, QUEUE, Wait::ZERO),
             (&mut outside.bridges, ZIGBEE, BRIDGE_GRACE),
+            (&mut outside.shut, ACCESS, Wait::ZERO),
         ] {
             for (link, ill) in ills {
                 let subject = || format!("{link}.{what}");
-                turned.extend(ill.turn(now, grace).map(|broken| (subject(), broken)));
+                turned.extend(ill.turn(now, grace).map(|broken| (Kind::Link, subject(), broken)));
             }
         }
-        for (subject, broken) in turned {
+        for (kind, subject, broken) in turned {
             match broken {
-                true => warn!(subject, "not heard: people are told"),
-                false => info!(subject, "heard"),
+                true => warn!(%kind, subject, "not heard: people are told"),
+                false => info!(%kind, subject, "heard"),
             }
-            self.trouble(turn, Kind::Link, subject, broken);
+            self.trouble(turn, kind, subject, broken);
         }
     }
 

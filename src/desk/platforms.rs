@@ -24,9 +24,10 @@ use crate::district::{
     Accepted, Heard, HttpsSettings, Message, MqttSettings, PlatformSettings, Way,
 };
 use crate::incident::{Answer, Incident, Stimulus, Via};
+use crate::notify::endpoint::Hearing;
 use crate::notify::wire::TlsFiles;
 use crate::registry::Role;
-use crate::terms::{At, EndpointId, HubId, Receipt, Secret, Wait};
+use crate::terms::{At, EndpointId, HubId, Kind, Receipt, Secret, Wait};
 
 /// Messages of one platform that mean nothing and are recorded in one minute; further ones are only
 /// counted, and acknowledged, or they would come for ever.
@@ -103,6 +104,30 @@ impl Platforms {
 }
 
 impl Desk {
+    /// A platform's broker refuses to let us hear it, or does let us.
+    pub(super) fn note_hearing(
+        &mut self,
+        turn: &mut Turn,
+        platform: &EndpointId,
+        subject: String,
+        hearing: Hearing,
+    ) {
+        let Some(out) = self.outbox.endpoints.get_mut(platform).filter(|out| out.next.is_none())
+        else {
+            // The last words of one that is replaced say nothing of the next.
+            return;
+        };
+        out.unheard = match hearing {
+            Hearing::Granted => None,
+            Hearing::Refused { topic } => {
+                warn!(%platform, topic, "the broker does not let us hear what the platform says: see its access rules");
+                Some(topic)
+            }
+        };
+        let refused = out.unheard.is_some();
+        self.trouble(turn, Kind::Access, subject, refused);
+    }
+
     /// A platform said something.
     pub(super) fn hear_platform(&mut self, turn: &mut Turn, heard: Heard) {
         let Heard { platform, message, receipt } = heard;

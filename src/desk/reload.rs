@@ -270,10 +270,10 @@ impl Desk {
                 },
             };
             info!(%endpoint, "this way out is replaced");
-            let (ended, had_trouble) = self.outbox.replace_endpoint(&endpoint, opened);
-            if had_trouble {
+            let (ended, troubles) = self.outbox.replace_endpoint(&endpoint, opened);
+            for kind in troubles {
                 let subject = self.wires.parts.subject(&endpoint);
-                self.trouble(turn, Kind::Endpoint, subject, false);
+                self.trouble(turn, kind, subject, false);
             }
             self.platforms.forget(&endpoint);
             self.wires.ends(ending_endpoint(&endpoint));
@@ -325,8 +325,8 @@ impl Desk {
             }
             self.wires.ends(link.to_string());
             let (broker, troubles) = self.outside.take(&link).unwrap_or_default();
-            for subject in troubles {
-                self.trouble(turn, Kind::Link, subject, false);
+            for (kind, subject) in troubles {
+                self.trouble(turn, kind, subject, false);
             }
             info!(%link, "the outside broker is replaced");
             let ending = async move {

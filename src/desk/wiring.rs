@@ -27,10 +27,11 @@ use crate::link::accounts::{Account, Reach};
 use crate::link::broker::{Broker, BrokerSettings, SessionNews, TlsSettings};
 use crate::link::mqtt::{MqttNews, OutsideBroker};
 use crate::link::serial::{Port, PortNews, SerialSettings};
+use crate::notify::endpoint::{EndpointHandle, EndpointReport};
 use crate::notify::mail::{Mail, MailSettings, MailTls, PARALLEL, RelaySettings};
 use crate::notify::post::{self, CarrierHandle, Ended};
 use crate::notify::screen::Screen;
-use crate::notify::webhook::{self, EndpointHandle, EndpointReport, WebhookSettings};
+use crate::notify::webhook::{self, WebhookSettings};
 use crate::terms::{EndpointId, Inbound, LinkId, Secret};
 
 /// What the running parts are opened with, secrets included.
@@ -234,7 +235,7 @@ impl LineEnds {
                 None
             }
         };
-        Link { broker, native: parts.configured.native, lost_after: parts.configured.lost_after }
+        parts.link(broker)
     }
 
     /// All brokers that others run.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hyper::StatusCode;
 use serde_json::Value;
 
-use crate::notify::webhook::BLAMES_THE_EVENT;
+use crate::notify::endpoint::BLAMES_THE_EVENT;
 use crate::notify::wire::Reply;
 
 /// How much of an answer is told to people, in characters.

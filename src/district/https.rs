@@ -30,7 +30,7 @@ use super::ledger::Ledger;
 use super::pace::Pace;
 use super::window::{Next, Window};
 use super::{Ears, Ends, HELD_MAX, PlatformError, PlatformSettings, REPORT_AFTER, UNSTORED_MAX};
-use crate::notify::webhook::{LifeSign, Settled};
+use crate::notify::endpoint::{LifeSign, Settled};
 use crate::notify::wire::{Reply, TlsFiles, Wire};
 use crate::terms::{EndpointId, HubId, Receipt, Secret, Seq, Verdict as Stored, Wait};
 

@@ -2,8 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use super::DOWN_AFTER;
-use crate::notify::webhook::{EndpointReport, Health, Settled};
+use crate::notify::endpoint::{DOWN_AFTER, EndpointReport, Health, Hearing, Settled};
 use crate::terms::{EndpointId, Seq};
 
 /// Not yet told.
@@ -13,11 +12,21 @@ pub(super) struct Ledger {
     health: Option<Health>,
     failures: usize,
     said: Option<Health>,
+    hearing: Option<Hearing>,
+    said_hearing: Option<Hearing>,
 }
 
 impl Ledger {
     pub(super) fn new(platform: EndpointId) -> Self {
-        Self { platform, settled: Vec::new(), health: None, failures: 0, said: None }
+        Self {
+            platform,
+            settled: Vec::new(),
+            health: None,
+            failures: 0,
+            said: None,
+            hearing: None,
+            said_hearing: None,
+        }
     }
 
     /// How many settled events wait to be told.
@@ -26,7 +35,7 @@ impl Ledger {
     }
 
     pub(super) fn has_news(&self) -> bool {
-        !self.settled.is_empty() || self.health.is_some()
+        !self.settled.is_empty() || self.health.is_some() || self.hearing.is_some()
     }
 
     pub(super) fn settle(&mut self, seq: Seq, how: Settled) {
@@ -58,12 +67,22 @@ impl Ledger {
         }
     }
 
+    /// Whether its broker lets us hear it. Told at first, because an earlier run may have left it as
+    /// unheard, and when it changes.
+    pub(super) fn hears(&mut self, hearing: Hearing) {
+        if self.said_hearing.as_ref() != Some(&hearing) {
+            self.said_hearing = Some(hearing.clone());
+            self.hearing = Some(hearing);
+        }
+    }
+
     /// Everything so far, to be sent.
     pub(super) fn report(&mut self) -> EndpointReport {
         EndpointReport {
             endpoint: self.platform.clone(),
             settled: std::mem::take(&mut self.settled),
             health: self.health.take(),
+            hearing: self.hearing.take(),
         }
     }
 

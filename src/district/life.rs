@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::notify::cloud_event::{path_segment, rfc3339};
-use crate::notify::webhook::LifeSign;
+use crate::notify::endpoint::LifeSign;
 use crate::terms::{HubId, Seq, WallReading};
 
 /// What the hub knows of itself at the moment of the sign.

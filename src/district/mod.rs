@@ -13,8 +13,9 @@
 //!   owed and is tried for ever.
 //! - What the platform says ([`down`]) goes to the desk, and is acknowledged once it is on disk.
 //!
-//! This room may import `notify` beside the pure rooms: the letters, reports, CloudEvents and the HTTP
-//! wire are the same for webhooks and platforms, and a second copy of them would drift.
+//! This room may import `notify` and `link` beside the pure rooms: the letters, reports, CloudEvents and
+//! the HTTP wire are the same for webhooks and platforms, the MQTT client and its pauses the same for
+//! platforms and brokers that others run, and second copies of them would drift.
 
 mod answer;
 mod batch;
@@ -35,7 +36,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::notify::webhook::{EndpointHandle, EndpointReport, LifeSign, StoryLetter};
+use crate::notify::endpoint::{EndpointHandle, EndpointReport, LifeSign, StoryLetter};
 use crate::notify::wire::WireError;
 use crate::terms::{EndpointId, HubId};
 
@@ -44,9 +45,6 @@ pub const OFFERS_MAX: usize = 1024;
 
 /// Events one platform's task holds beside its channel.
 pub const HELD_MAX: usize = 1024;
-
-/// Failures in a row after which a platform is reported as down: one alone is an ordinary hiccup.
-pub const DOWN_AFTER: usize = 2;
 
 /// How long settled events may wait before they are reported together. Own choice: at 5,000 a second
 /// 250 of them are one fact, and at most so many are sent again after a cut.

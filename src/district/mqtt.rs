@@ -1,7 +1,7 @@
 //! A platform over MQTT 3.1.1, QoS 1: events to `anling/v1/<hub>/up`, messages from `…/down`.
 //!
-//! - One rumqttc a connection, thrown away at the first error, because across connections it loses
-//!   what was queued. One task only polls it; this loop does the rest and never waits for it.
+//! - One client a connection (`link::mqtt_client`), thrown away at the first error; this loop hears what
+//!   it brings and never waits for it.
 //! - At most [`WINDOW`] events are unacknowledged. Packet numbers are given in the order of
 //!   publishing, so each number taken names the next event handed in, and its PUBACK settles that one;
 //!   numbers nobody knows are passed over. No acknowledgement for [`STUCK`] ends the connection.
@@ -9,10 +9,15 @@
 //!   hangs on it, since our record is the session there, but a take-over that is said while the line
 //!   is away would else be acknowledged to the district and heard by nobody.
 //! - A message is acknowledged once it is on disk. One that the desk cannot store ends the connection,
-//!   so that it comes again; one too large for a packet would come with every connection, and is got
+//!   so that it comes again. One that is too long is read, named and acknowledged like any that means
+//!   nothing; only one beyond the largest packet (16 MiB) would come with every connection, and is got
 //!   rid of by beginning the session anew.
-//! - MQTT 3.1.1 knows no refusal: there are no dead letters here. A broker whose access rules forbid
-//!   the topic acknowledges and throws away; see to its rules before trusting the counts.
+//! - A broker that refuses us the platform's topic is asked again every [`ASK_AGAIN`] looks, and the desk
+//!   is told.
+//! - MQTT 3.1.1 knows no refusal of a publish: there are no dead letters here. A broker whose access rules
+//!   forbid the topic acknowledges and throws away, and many answer a forbidden subscription with a yes;
+//!   see to its rules before trusting the counts. That what we say arrives is proven by the platform's
+//!   own software alone, which can answer a sign of life by a note.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
@@ -20,47 +25,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rumqttc::mqttbytes::Error as BytesError;
-use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet,
-    Publish, QoS, StateError, TlsConfiguration, Transport,
-};
-use rustls::ClientConfig;
+use rumqttc::{Event, Outgoing, Packet, Publish, QoS, SubscribeReasonCode};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Sleep, sleep};
 
 use super::down::{Heard, Message, Misfit, down_topic, up_topic};
 use super::ledger::Ledger;
 use super::pace::Pace;
 use super::window::{Next, Window};
 use super::{Ears, Ends, HELD_MAX, PlatformError, PlatformSettings, REPORT_AFTER, UNSTORED_MAX};
-use crate::notify::webhook::{LifeSign, Settled};
+use crate::link::mqtt_client::{Address, Line, Polled, Sitting, said, too_big};
+use crate::notify::endpoint::{Hearing, LifeSign, Settled};
 use crate::notify::wire::{TlsFiles, client_tls};
 use crate::terms::{EndpointId, HubId, Receipt, Secret, Seq, Verdict};
 
 /// Events sent and not acknowledged: the measured recipe of the project.
 pub const WINDOW: usize = 64;
-/// Sign of life to the broker; it holds us for gone after one and a half of it.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// Limit of connecting, TLS and CONNACK included, in seconds.
-const CONNECT_SECONDS: u64 = 5;
-/// Largest packet in bytes, both ways.
-const PACKET_MAX: usize = 262_144;
-/// Publishes under way as rumqttc counts them; the window stays below it.
-const INFLIGHT: u16 = 100;
-/// Requests waiting for rumqttc: the window, a sign of life, and acknowledgements.
-const REQUESTS: usize = 256;
-/// Packets waiting between polling and handling; when full, polling waits.
-const PACKETS: usize = 256;
-/// How long polling may wait before the connection is given up.
-const HELD_UP: Duration = Duration::from_secs(5);
 /// How often progress is looked at, …
 const LOOK: Duration = Duration::from_secs(5);
 /// … and how many looks in a row may see none while something is under way: 10 to 15 s.
 const STUCK: u32 = 3;
-/// Time for the last packets to leave.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+/// After how many looks a refused subscription is asked for again: 10 to 15 s. Own choice.
+const ASK_AGAIN: u32 = 3;
 
 /// `[platform.NAME.mqtt]`, secrets included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,9 +60,6 @@ pub struct MqttSettings {
     /// TLS, where it is wanted.
     pub tls: Option<TlsFiles>,
 }
-
-/// What polling says: packets, and at last why it ended.
-type Polled = Result<Event, Box<ConnectionError>>;
 
 /// What was handed in under one packet number.
 #[derive(Debug, Clone, Copy)]
@@ -98,19 +81,8 @@ impl Over {
     }
 }
 
-/// A polling task that ends with whoever waits for it.
-struct Polling(JoinHandle<()>);
-
-impl Drop for Polling {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 struct Connection {
-    client: AsyncClient,
-    polled: mpsc::Receiver<Polled>,
-    _polling: Polling,
+    line: Line,
     /// Whether the broker took the sign-in.
     stands: bool,
     /// Handed in and not yet numbered, in order.
@@ -123,16 +95,18 @@ struct Connection {
     unstored: usize,
     look: Pin<Box<Sleep>>,
     looks: u32,
+    /// Looks until a refused subscription is asked for again.
+    ask_in: Option<u32>,
 }
 
-/// The line to the broker.
-enum Line {
+/// The way to the broker.
+enum Road {
     /// After a failure.
     Resting(Pin<Box<Sleep>>),
     Open(Box<Connection>),
 }
 
-/// What a line brings next.
+/// What a road brings next.
 enum Turn {
     Rested,
     Polled(Option<Polled>),
@@ -140,7 +114,7 @@ enum Turn {
     Look,
 }
 
-impl Line {
+impl Road {
     async fn next(&mut self) -> Turn {
         match self {
             Self::Resting(rest) => {
@@ -148,7 +122,7 @@ impl Line {
                 Turn::Rested
             }
             Self::Open(open) => tokio::select! {
-                polled = open.polled.recv() => Turn::Polled(polled),
+                polled = open.line.next() => Turn::Polled(polled),
                 Some((publish, verdict)) = open.stored.recv() => Turn::Stored(publish, verdict),
                 () = &mut open.look => Turn::Look,
             },
@@ -163,8 +137,8 @@ pub(super) struct Mqtt {
     up: String,
     down: String,
     may_speak: bool,
-    settings: MqttSettings,
-    tls: Option<Arc<ClientConfig>>,
+    client_id: String,
+    address: Address,
     ends: Ends,
     window: Window<Bytes, Bytes>,
     ledger: Ledger,
@@ -172,27 +146,6 @@ pub(super) struct Mqtt {
     heard: VecDeque<Heard>,
     /// The next session is to be begun anew.
     anew: bool,
-}
-
-async fn poll(mut line: EventLoop, tell: mpsc::Sender<Polled>) {
-    loop {
-        match line.poll().await {
-            Ok(event) => match timeout(HELD_UP, tell.send(Ok(event))).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => return,
-            },
-            Err(why) => {
-                // Acknowledgements that were read before the error count.
-                for event in line.state.events.drain(..) {
-                    if tell.send(Ok(event)).await.is_err() {
-                        return;
-                    }
-                }
-                let _nobody_waits = tell.send(Err(Box::new(why))).await;
-                return;
-            }
-        }
-    }
 }
 
 impl Mqtt {
@@ -212,8 +165,13 @@ impl Mqtt {
             down: down_topic(&settings.hub),
             hub: settings.hub.clone(),
             may_speak: settings.may_speak,
-            settings: way.clone(),
-            tls,
+            client_id: format!("anling-{}-{}", settings.hub, settings.platform),
+            address: Address {
+                host: way.host.clone(),
+                port: way.port,
+                login: way.login.clone(),
+                tls,
+            },
             ends,
             window: Window::new(WINDOW),
             ledger: Ledger::new(settings.platform.clone()),
@@ -226,16 +184,16 @@ impl Mqtt {
     pub(super) async fn serve(mut self, ears: Ears) {
         let Ears { mut offers, mut life, mut stopped } = ears;
         let (reports, heard) = (self.ends.reports.clone(), self.ends.heard.clone());
-        let mut line = Line::Open(Box::new(self.connect()));
+        let mut road = Road::Open(Box::new(self.connect()));
         let mut batch = Vec::new();
         let mut open = true;
         let mut report = Box::pin(sleep(REPORT_AFTER));
         while open || self.window.held() > 0 || self.ledger.has_news() {
-            self.send_out(&mut line);
+            self.send_out(&mut road);
             let room = HELD_MAX.saturating_sub(self.window.held() + self.ledger.waiting());
             tokio::select! {
                 _ = &mut stopped => break,
-                turn = line.next() => line = self.take(line, turn),
+                turn = road.next() => road = self.take(road, turn),
                 () = &mut report, if self.ledger.has_news() => {
                     let Ok(permit) = reports.reserve().await else { return };
                     permit.send(self.ledger.report());
@@ -260,36 +218,15 @@ impl Mqtt {
                 }
             }
         }
-        self.finish(line).await;
+        self.finish(road).await;
     }
 
     fn connect(&self) -> Connection {
-        let client_id = format!("anling-{}-{}", self.hub, self.platform);
-        let settings = &self.settings;
-        let mut options = MqttOptions::new(client_id, &settings.host, settings.port);
-        options.set_keep_alive(KEEP_ALIVE);
-        options.set_clean_session(self.anew || !self.may_speak);
-        options.set_manual_acks(true);
-        options.set_max_packet_size(PACKET_MAX, PACKET_MAX);
-        options.set_inflight(INFLIGHT);
-        if let Some((user, password)) = &settings.login {
-            options.set_credentials(user, String::from_utf8_lossy(password.expose()));
-        }
-        if let Some(tls) = &self.tls {
-            let tls = TlsConfiguration::Rustls(Arc::clone(tls));
-            options.set_transport(Transport::Tls(tls));
-        }
-        let (client, mut line) = AsyncClient::new(options, REQUESTS);
-        let mut network = NetworkOptions::new();
-        network.set_connection_timeout(CONNECT_SECONDS);
-        network.set_tcp_nodelay(true);
-        line.set_network_options(network);
-        let (tell, polled) = mpsc::channel(PACKETS);
+        let clean = self.anew || !self.may_speak;
+        let sitting = Sitting { client_id: &self.client_id, clean };
         let (say_stored, stored) = mpsc::channel(UNSTORED_MAX);
         Connection {
-            client,
-            polled,
-            _polling: Polling(tokio::spawn(poll(line, tell))),
+            line: Line::open(&self.address, sitting),
             stands: false,
             unnumbered: VecDeque::new(),
             numbered: BTreeMap::new(),
@@ -298,12 +235,13 @@ impl Mqtt {
             unstored: 0,
             look: Box::pin(sleep(LOOK)),
             looks: 0,
+            ask_in: None,
         }
     }
 
     /// Hands in what may leave now.
-    fn send_out(&mut self, line: &mut Line) {
-        let Line::Open(open) = line else { return };
+    fn send_out(&mut self, road: &mut Road) {
+        let Road::Open(open) = road else { return };
         while open.stands
             && open.unnumbered.len() + open.numbered.len() <= WINDOW
             && let Some(next) = self.window.leave()
@@ -312,7 +250,7 @@ impl Mqtt {
                 Next::Record(seq, body) => (Sent::Record(seq), body),
                 Next::Life(body) => (Sent::Life, body),
             };
-            let handed = open.client.try_publish(&self.up, QoS::AtLeastOnce, false, body);
+            let handed = open.line.client.try_publish(&self.up, QoS::AtLeastOnce, false, body);
             if handed.is_err() {
                 // More requests than can be: seen as no progress, and sent again.
                 tracing::debug!(platform = %self.platform, "the client takes nothing");
@@ -322,8 +260,8 @@ impl Mqtt {
         }
     }
 
-    fn take(&mut self, line: Line, turn: Turn) -> Line {
-        let Line::Open(mut open) = line else { return Line::Open(Box::new(self.connect())) };
+    fn take(&mut self, road: Road, turn: Turn) -> Road {
+        let Road::Open(mut open) = road else { return Road::Open(Box::new(self.connect())) };
         let mut broken = match turn {
             Turn::Rested => None,
             Turn::Polled(polled) => self.hear(&mut open, polled),
@@ -331,16 +269,20 @@ impl Mqtt {
             Turn::Look => {
                 open.look = Box::pin(sleep(LOOK));
                 open.looks = if self.is_busy(&open) { open.looks + 1 } else { 0 };
+                open.ask_in = open.ask_in.map(|looks| looks.saturating_sub(1));
+                if open.ask_in == Some(0) {
+                    self.ask(&mut open);
+                }
                 (open.looks >= STUCK).then(|| Over::failed("it acknowledges nothing"))
             }
         };
         // What has come meanwhile is heard before anything else is done.
         for _ in 0..WINDOW {
-            let Some(Ok(polled)) = broken.is_none().then(|| open.polled.try_recv()) else { break };
+            let Some(Some(polled)) = broken.is_none().then(|| open.line.come()) else { break };
             broken = self.hear(&mut open, Some(polled));
         }
         match broken {
-            None => Line::Open(open),
+            None => Road::Open(open),
             Some(over) => self.give_up(&over),
         }
     }
@@ -350,7 +292,7 @@ impl Mqtt {
     }
 
     /// The connection is over: what is unsettled leaves again on the next.
-    fn give_up(&mut self, over: &Over) -> Line {
+    fn give_up(&mut self, over: &Over) -> Road {
         let why = &over.why;
         self.window.rewind();
         if over.failed {
@@ -358,7 +300,7 @@ impl Mqtt {
         }
         let pause = self.pace.failed(None);
         tracing::debug!(platform = %self.platform, why, ?pause, "the line to the platform is over");
-        Line::Resting(Box::pin(sleep(pause)))
+        Road::Resting(Box::pin(sleep(pause)))
     }
 
     /// One thing that polling told; how the connection is over, if it is.
@@ -366,7 +308,7 @@ impl Mqtt {
         let event = match polled {
             Some(Ok(event)) => event,
             Some(Err(why)) => {
-                if is_too_big(&why) {
+                if too_big(&why).is_some() {
                     // The broker would send it with each connection for ever.
                     self.anew = true;
                     self.heed(Err(Misfit::NoPacket), Receipt::unasked());
@@ -382,9 +324,9 @@ impl Mqtt {
                     return Some(Over { why, failed: false });
                 }
                 open.stands = true;
-                if self.may_speak {
-                    // A full queue is impossible here, and would show as silence.
-                    let _asked = open.client.try_subscribe(&self.down, QoS::AtLeastOnce);
+                match self.may_speak {
+                    true => self.ask(open),
+                    false => self.ledger.hears(Hearing::Granted),
                 }
                 if self.window.held() == 0 {
                     self.ledger.works();
@@ -399,10 +341,14 @@ impl Mqtt {
                 }
             }
             Event::Incoming(Packet::SubAck(answer)) => {
-                use rumqttc::SubscribeReasonCode::Failure;
-                if answer.return_codes.contains(&Failure) {
-                    tracing::warn!(platform = %self.platform, topic = self.down, "the broker does not let us hear what the platform says: see its access rules");
-                }
+                // Without acknowledgements of ours a message is lost with the connection.
+                let granted = SubscribeReasonCode::Success(QoS::AtLeastOnce);
+                let refused = answer.return_codes.iter().any(|code| *code != granted);
+                open.ask_in = refused.then_some(ASK_AGAIN);
+                self.ledger.hears(match refused {
+                    true => Hearing::Refused { topic: self.down.clone() },
+                    false => Hearing::Granted,
+                });
             }
             Event::Incoming(Packet::Publish(publish)) => self.listen(open, publish),
             Event::Outgoing(Outgoing::Publish(number)) => {
@@ -413,6 +359,13 @@ impl Mqtt {
             _ => {}
         }
         None
+    }
+
+    /// Asks to hear what the platform says.
+    fn ask(&self, open: &mut Connection) {
+        open.ask_in = None;
+        // A full queue is impossible here, and would show as silence.
+        let _asked = open.line.client.try_subscribe(&self.down, QoS::AtLeastOnce);
     }
 
     fn settle(&mut self, sent: Sent) {
@@ -455,50 +408,25 @@ impl Mqtt {
 
     fn acknowledge(open: &mut Connection, publish: &Publish, verdict: Verdict) -> Option<Over> {
         open.unstored = open.unstored.saturating_sub(1);
-        let left = verdict == Verdict::Stored && open.client.try_ack(publish).is_ok();
+        let left = verdict == Verdict::Stored && open.line.client.try_ack(publish).is_ok();
         (!left).then(|| Over::failed("a message could not be stored"))
     }
 
     /// Hears what is still acknowledged, says goodbye and reports; whoever stops this sets the limit.
-    async fn finish(mut self, mut line: Line) {
-        while let Line::Open(open) = &line
+    async fn finish(mut self, mut road: Road) {
+        while let Road::Open(open) = &road
             && open.stands
             && self.is_busy(open)
         {
-            let turn = line.next().await;
-            line = self.take(line, turn);
+            let turn = road.next().await;
+            road = self.take(road, turn);
         }
-        if let Line::Open(open) = &mut line
+        if let Road::Open(open) = &mut road
             && open.stands
-            && open.client.try_disconnect().is_ok()
         {
-            let said = async { while let Some(Ok(_)) = open.polled.recv().await {} };
-            let _said = timeout(LAST_WORDS, said).await;
+            open.line.close().await;
         }
         let reports = self.ends.reports.clone();
         self.ledger.close(&reports).await;
-    }
-}
-
-fn is_too_big(why: &ConnectionError) -> bool {
-    matches!(
-        why,
-        ConnectionError::MqttState(StateError::Deserialization(
-            BytesError::PayloadSizeLimitExceeded(_)
-        ))
-    )
-}
-
-/// An error with its causes, as one fragment.
-fn said(why: &ConnectionError) -> String {
-    match why {
-        ConnectionError::MqttState(StateError::ConnectionAborted) => {
-            "it closed the connection".to_owned()
-        }
-        ConnectionError::NetworkTimeout => "it did not answer in 5 s".to_owned(),
-        ConnectionError::ConnectionRefused(code) => format!("it refused the sign-in: {code:?}"),
-        ConnectionError::Io(cause) => cause.to_string(),
-        ConnectionError::Tls(cause) => format!("no TLS connection: {cause}"),
-        other => other.to_string(),
     }
 }

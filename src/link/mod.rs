@@ -8,7 +8,8 @@
 //!
 //! The built-in MQTT broker stands in [`broker`]; who may say and hear what on it, in [`accounts`].
 //! Brokers that others run are heard by [`mqtt`]; serial lines, by [`serial`]. A serial line has no
-//! acknowledgement: the contract's own answer is one.
+//! acknowledgement: the contract's own answer is one. The district's platforms, which are no wire, speak
+//! MQTT through the same client ([`mqtt_client`]) and pause alike ([`pause`]).
 
 pub mod accounts;
 pub mod broker;
@@ -19,9 +20,12 @@ mod broker_kept;
 mod broker_tls;
 mod certificate;
 pub mod mqtt;
+pub mod mqtt_client;
 mod mqtt_ledger;
 mod mqtt_pace;
+mod mqtt_probe;
 mod mqtt_session;
+pub mod pause;
 pub mod serial;
 
 use std::error::Error;

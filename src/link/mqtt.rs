@@ -4,26 +4,21 @@
 //! messages were, when a mosquitto was killed); so a device's light follows *our* `stored`, and we
 //! acknowledge to the broker only what is on disk. The session is kept by the broker under a fixed
 //! client id, acknowledgements are ours, and each connection has a rumqttc of its own
-//! (`link::mqtt_session`) that is thrown away at the first error. A message that could not be stored
+//! (`link::mqtt_client`) that is thrown away at the first error. A message that could not be stored
 //! costs the connection: MQTT 3.1.1 brokers send again only to one that comes anew. How soon it comes
 //! anew: `link::mqtt_pace`; what is owed across connections: `link::mqtt_ledger`.
 //!
-//! A packet larger than allowed would end every connection for ever, since a kept message comes with
-//! every subscription: the limit is raised to what came, up to 16 MiB. Beyond that the session is
-//! begun anew with the narrow list of topics, which leaves a bridge's own topics out; presses are
-//! heard all the while. MQTT offers no way to ask how much a broker queues for us (mosquitto: 1,000
+//! Of a large message, such as a bridge's list of its devices, only the start is handed on, and it costs
+//! no connection. A packet beyond 16 MiB would end every connection for ever, since a kept message comes
+//! with every subscription: the session is begun anew with the narrow list of topics, which leaves a
+//! bridge's own topics out; what is said right after such a packet may be lost. MQTT offers no way to ask how much a broker queues for us (mosquitto: 1,000
 //! messages, then it throws away in silence); it is asked for its count of those where it has one.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rumqttc::{
-    AsyncClient, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, TlsConfiguration,
-    Transport,
-};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -35,26 +30,20 @@ use tracing::{info, warn};
 
 use super::LinkError;
 use super::broker::DownlinkFull;
+use super::mqtt_client::{Address, CONNECT_SECONDS, Line, Sitting};
 use super::mqtt_ledger::Ledger;
 use super::mqtt_pace::{End, KNOCK, Pace};
-use super::mqtt_session::{Ended, REQUESTS, Session};
+use super::mqtt_probe::Probe;
+pub use super::mqtt_probe::probe_topic;
+use super::mqtt_session::{Ended, Session};
+use super::pause::Chance;
 use crate::terms::{At, Inbound, LinkId, Secret, Wait};
 
-/// Sign of life to the broker; it holds us for gone after one and a half of it.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// Limit of connecting, TLS and CONNACK included, in seconds.
-const CONNECT_SECONDS: u64 = 5;
-/// Largest packet at first, in bytes: facts measured none above it but a bridge's device list.
-const PACKET_FIRST: usize = 262_144;
-/// Largest packet that the limit is raised to. Own choice: three times the list of 500 devices.
-const PACKET_MAX: usize = 16 << 20;
-/// Publishes under way to the broker; the session stays below it.
-const INFLIGHT: u16 = 100;
 /// Commands waiting for the broker; beyond it a device asks again by repeating its event.
 const DOWNLINK: usize = 4_096;
-/// Connections in a row that end as soon as the broker is asked for its counts; then it is asked no
-/// more. Some brokers end a connection instead of refusing a topic.
-const COUNTS_HURT_MAX: u32 = 3;
+/// Connections in a row that end as soon as the broker is asked for its counts, or probed; then that is
+/// done no more. Some brokers end a connection instead of refusing a topic.
+const HURT_MAX: u32 = 3;
 /// How long a knock may take.
 const KNOCK_LIMIT: Duration = Duration::from_secs(1);
 /// After how many knocks a host's name is looked up anew: about 5 s.
@@ -77,8 +66,12 @@ pub struct MqttSettings {
     pub tls: Option<Arc<ClientConfig>>,
     /// What to subscribe to.
     pub topics: Vec<String>,
-    /// The same without topics that may hold messages beyond 16 MiB.
+    /// The same without topics that may hold messages beyond
+    /// [`PACKET_MAX`](super::mqtt_client::PACKET_MAX).
     pub narrow: Vec<String>,
+    /// Where a word of our own goes that must come back: see [`probe_topic`]. One of the topics must
+    /// cover it. `None` where the hub may not write there.
+    pub probe: Option<String>,
 }
 
 /// What the desk has to know of an outside broker.
@@ -101,12 +94,18 @@ pub enum MqttNews {
         /// The filters.
         filters: Vec<String>,
     },
-    /// A packet was larger than allowed; it is allowed now, or left out.
+    /// What we say there comes back: it lets us hear and be heard.
+    Through,
+    /// What we say there does not come back: its access rules keep it from us, whatever it
+    /// acknowledges.
+    Barred {
+        /// Whether other messages came meanwhile, so that only our own are kept.
+        heard: bool,
+    },
+    /// A packet was larger than is read: the narrow topics are used from here on.
     Big {
         /// Its size in bytes.
         bytes: usize,
-        /// Whether the narrow topics are used from here on.
-        narrowed: bool,
     },
     /// The broker says that it has thrown messages away, for us or for others.
     ThrownAway {
@@ -140,10 +139,10 @@ impl Hearth {
     }
 
     /// Names the topic of a message that no contract reads whole, once.
-    pub(super) fn say_big(&self, topic: &str, bytes: usize) {
+    pub(super) fn say_big(&self, topic: &str) {
         let mut big = self.big.lock().unwrap_or_else(PoisonError::into_inner);
         if *big != topic {
-            info!(link = %self.link, topic, bytes, "a large message is passed over but for its start");
+            info!(link = %self.link, topic, "a large message is passed over but for its start");
             topic.clone_into(&mut big);
         }
     }
@@ -183,16 +182,23 @@ impl OutsideBroker {
             stop_within: limit,
             big: Mutex::default(),
         };
+        let address = Address {
+            host: settings.host.clone(),
+            port: settings.port,
+            login: settings.login.clone(),
+            tls: settings.tls.clone(),
+        };
         let keeper = Keeper {
             settings,
+            address,
             hearth,
             ledger: Ledger::new(),
             commands,
             closing: closed,
-            packet_max: PACKET_FIRST,
             narrow: false,
             ask_counts: true,
             counts_hurt: 0,
+            probe_hurt: 0,
             known: false,
             dropped: None,
         };
@@ -253,14 +259,15 @@ pub fn trust(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, LinkError> {
 /// Tries for ever, one connection after the other.
 struct Keeper {
     settings: MqttSettings,
+    address: Address,
     hearth: Hearth,
     ledger: Ledger,
     commands: mpsc::Receiver<Command>,
     closing: watch::Receiver<bool>,
-    packet_max: usize,
     narrow: bool,
     ask_counts: bool,
     counts_hurt: u32,
+    probe_hurt: u32,
     known: bool,
     dropped: Option<u64>,
 }
@@ -269,9 +276,9 @@ impl Keeper {
     async fn run(mut self) {
         let mut pace = Pace::default();
         let mut said: Option<String> = None;
-        let chance = RandomState::new();
+        let chance = Chance::default();
         for turn in 0_u64.. {
-            let ended = self.connect().await;
+            let ended = self.connect(chance.of(turn)).await;
             if *self.closing.borrow() {
                 return;
             }
@@ -282,20 +289,23 @@ impl Keeper {
             self.known |= ended.stood;
             said = Some(ended.why.clone());
             self.counts_hurt = if ended.counts_hurt { self.counts_hurt + 1 } else { 0 };
-            self.ask_counts &= self.counts_hurt < COUNTS_HURT_MAX;
+            self.ask_counts &= self.counts_hurt < HURT_MAX;
+            self.probe_hurt = if ended.probe_hurt { self.probe_hurt + 1 } else { 0 };
+            if self.probe_hurt >= HURT_MAX && self.settings.probe.take().is_some() {
+                warn!(link = %self.hearth.link, "the broker ends connections that say what must come back: it is asked no more");
+                self.hearth.tell(MqttNews::Barred { heard: true }).await;
+            }
             if let Some(bytes) = ended.too_big {
                 self.make_room(bytes).await;
             }
-            let mut hasher = chance.build_hasher();
-            hasher.write_u64(turn);
-            let pause = pace.after(ended.end, ended.lived, hasher.finish());
+            let pause = pace.after(ended.end, ended.lived, chance.of(turn));
             tokio::select! {
                 biased;
                 _ = self.closing.wait_for(|closing| *closing) => return,
                 () = sleep(pause) => {}
             }
             if ended.end == End::Refused {
-                let knocking = knock(&self.settings.host, self.settings.port);
+                let knocking = knock(&self.address.host, self.address.port);
                 tokio::select! {
                     biased;
                     _ = self.closing.wait_for(|closing| *closing) => return,
@@ -305,8 +315,8 @@ impl Keeper {
         }
     }
 
-    async fn connect(&mut self) -> Ended {
-        let (client, line) = self.line(false);
+    async fn connect(&mut self, token: u64) -> Ended {
+        let line = self.line(false);
         let filters = if self.narrow { &self.settings.narrow } else { &self.settings.topics };
         let session = Session {
             hearth: &self.hearth,
@@ -317,57 +327,34 @@ impl Keeper {
             ask_counts: self.ask_counts,
             known: self.known,
             dropped: &mut self.dropped,
+            probe: self.settings.probe.clone().map(|topic| Probe::new(topic, token)),
         };
-        session.run(client, line).await
+        session.run(line).await
     }
 
-    fn line(&self, clean: bool) -> (AsyncClient, EventLoop) {
-        let settings = &self.settings;
-        let mut options = MqttOptions::new(&settings.client_id, &settings.host, settings.port);
-        options.set_keep_alive(KEEP_ALIVE);
-        options.set_clean_session(clean);
-        options.set_manual_acks(true);
-        options.set_max_packet_size(self.packet_max, PACKET_FIRST);
-        options.set_inflight(INFLIGHT);
-        if let Some((user, password)) = &settings.login {
-            let password = String::from_utf8_lossy(password.expose());
-            options.set_credentials(user, password);
-        }
-        if let Some(tls) = &settings.tls {
-            let tls = TlsConfiguration::Rustls(Arc::clone(tls));
-            options.set_transport(Transport::Tls(tls));
-        }
-        let (client, mut line) = AsyncClient::new(options, REQUESTS);
-        let mut network = NetworkOptions::new();
-        network.set_connection_timeout(CONNECT_SECONDS);
-        network.set_tcp_nodelay(true);
-        line.set_network_options(network);
-        (client, line)
+    fn line(&self, clean: bool) -> Line {
+        let client_id = &self.settings.client_id;
+        Line::open(&self.address, Sitting { client_id, clean })
     }
 
-    /// A packet was too large: allows it, or leaves its topic out.
+    /// A packet was too large: leaves its topic out.
     async fn make_room(&mut self, bytes: usize) {
-        if bytes < PACKET_MAX {
-            // Whole powers of two, so that a list that grows with the house is met once a doubling.
-            self.packet_max = (bytes + 1).next_power_of_two().clamp(self.packet_max, PACKET_MAX);
-            info!(link = %self.hearth.link, bytes, allowed = self.packet_max, "larger packets are allowed now");
-        } else if !self.narrow {
+        if !self.narrow {
             self.narrow = true;
             warn!(link = %self.hearth.link, bytes, "a message is beyond the limit: the narrow topics are heard");
             self.forget().await;
         }
-        self.hearth.tell(MqttNews::Big { bytes, narrowed: self.narrow }).await;
+        self.hearth.tell(MqttNews::Big { bytes }).await;
     }
 
     /// Begins the session anew: the broker forgets the wide topics, and the message that it would
     /// send again with each connection. What else it holds for us is asked for by no one; devices
     /// that wait for `stored` say it again.
     async fn forget(&mut self) {
-        let (client, mut line) = self.line(true);
+        let mut line = self.line(true);
         let forgotten = async {
-            if line.poll().await.is_ok() && client.try_disconnect().is_ok() {
-                let left = Event::Outgoing(Outgoing::Disconnect);
-                while line.poll().await.is_ok_and(|event| event != left) {}
+            if let Some(Ok(_)) = line.next().await {
+                line.close().await;
             }
         };
         let _in_time = timeout(Duration::from_secs(CONNECT_SECONDS), forgotten).await;

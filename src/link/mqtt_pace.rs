@@ -9,13 +9,15 @@
 
 use std::time::Duration;
 
+use super::pause::Growing;
+
 /// Pause between two knocks where nobody listens. Own choice: half of the 50 ms promised.
 pub(super) const KNOCK: Duration = Duration::from_millis(25);
 /// Pause before a machine that does not answer is tried again.
 const UNREACHED: Duration = Duration::from_secs(1);
-/// First and longest pause after a broker that errs: the measured recipe of the project.
-const FIRST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(30);
+/// Pauses after a broker that errs: the measured recipe of the project.
+const ERRS: Growing =
+    Growing { first: Duration::from_millis(500), longest: Duration::from_secs(30) };
 /// Connections that may end early in a row before they are held to be a pattern, such as two clients
 /// that push each other out. Own choice.
 const EARLY_ENDS: u32 = 3;
@@ -45,8 +47,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// How long to wait after `end` of a connection that had stood for `lived`. `chance` is any number: it shortens a growing pause by up to
-    /// half, so that several clients of one broker do not come all at once.
+    /// How long to wait after `end` of a connection that had stood for `lived`. `chance` is any number.
     pub(super) fn after(&mut self, end: End, lived: Duration, chance: u64) -> Duration {
         if lived >= STEADY {
             *self = Self::default();
@@ -62,22 +63,15 @@ impl Pace {
                 self.early_ends = self.early_ends.saturating_add(1);
                 match self.early_ends.checked_sub(EARLY_ENDS) {
                     None | Some(0) => Duration::ZERO,
-                    Some(more) => growing(more - 1, chance),
+                    Some(more) => ERRS.after(more - 1, chance),
                 }
             }
             End::TurnedAway | End::Unstored => {
                 self.errs = self.errs.saturating_add(1);
-                growing(self.errs - 1, chance)
+                ERRS.after(self.errs - 1, chance)
             }
         }
     }
-}
-
-fn growing(before: u32, chance: u64) -> Duration {
-    let full = FIRST.saturating_mul(1 << before.min(16)).min(LONGEST);
-    let half = full / 2;
-    let part = u32::try_from(chance % 1_024).unwrap_or(0);
-    half + half * part / 1_023
 }
 
 #[cfg(test)]
@@ -100,13 +94,16 @@ mod tests {
         let mut last = Duration::ZERO;
         for _ in 0..40 {
             let pause = pace.after(End::TurnedAway, NONE, u64::MAX);
-            assert!(pause >= FIRST / 2 && pause <= LONGEST && pause >= last / 2, "{pause:?}");
+            assert!(
+                pause >= ERRS.first / 2 && pause <= ERRS.longest && pause >= last / 2,
+                "{pause:?}"
+            );
             last = pause;
         }
-        assert!(last > LONGEST / 2);
+        assert!(last > ERRS.longest / 2);
         for chance in 0..2_000 {
             let pause = Pace { errs: 30, early_ends: 0 }.after(End::Unstored, NONE, chance);
-            assert!((LONGEST / 2..=LONGEST).contains(&pause));
+            assert!((ERRS.longest / 2..=ERRS.longest).contains(&pause));
         }
     }
 
@@ -117,11 +114,11 @@ mod tests {
         for _ in 0..EARLY_ENDS {
             assert_eq!(pace.after(End::Cut, early, 0), Duration::ZERO);
         }
-        assert!(pace.after(End::Cut, early, 0) >= FIRST / 2);
+        assert!(pace.after(End::Cut, early, 0) >= ERRS.first / 2);
         assert_eq!(pace.after(End::Cut, STEADY, 0), Duration::ZERO);
         assert_eq!(pace.after(End::Cut, early, 0), Duration::ZERO, "a steady connection forgives");
         pace = Pace { errs: 30, early_ends: 0 };
-        assert!(pace.after(End::Unstored, STEADY, 0) <= FIRST, "so it does with a disk");
+        assert!(pace.after(End::Unstored, STEADY, 0) <= ERRS.first, "so it does with a disk");
         pace = Pace { errs: 0, early_ends: 9 };
         pace.after(End::Refused, NONE, 0);
         assert_eq!(

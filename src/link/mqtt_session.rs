@@ -1,37 +1,27 @@
 //! One connection to an outside broker, from CONNECT to its first error.
 //!
-//! rumqttc owns one connection and is thrown away with it, because across connections it loses
-//! messages: it forgets what was queued when the broker has forgotten the session, and overwrites one
-//! of several packets that wait for the same number. One task does nothing but poll it (`poll` may not
-//! be cancelled, and waiting for rumqttc's own queue inside the polling task would block both); this
-//! file's loop does the rest and never waits for rumqttc. Every CONNACK is followed by a SUBSCRIBE,
-//! whatever the broker remembers, and by a look at each of its answers.
+//! The connection itself is `link::mqtt_client`'s; this file's loop hears what it brings, and never
+//! waits for it. Every CONNACK is followed by a SUBSCRIBE, whatever the broker remembers, and by a look
+//! at each of its answers.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rumqttc::mqttbytes::Error as BytesError;
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, Outgoing, Packet, Publish, QoS, StateError,
+    AsyncClient, ConnectionError, Event, Outgoing, Packet, Publish, QoS, StateError,
     SubscribeFilter, SubscribeReasonCode,
 };
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::mqtt::{Command, Hearth, MqttNews};
+use super::mqtt_client::{Line, PAYLOAD_MAX, said, too_big};
 use super::mqtt_ledger::{Ledger, Taken};
 use super::mqtt_pace::End;
+use super::mqtt_probe::{Finding, Probe};
 use crate::terms::{At, Inbound, Receipt, Wait};
 
-/// Requests waiting for rumqttc: acknowledgements, commands, subscriptions. More than a broker has
-/// under way at once (mosquitto 20, others up to 1,000) with the commands of [`COMMANDS_UNDER_WAY`].
-pub(super) const REQUESTS: usize = 2_048;
-/// Packets waiting between polling and handling; when full, polling waits.
-const PACKETS: usize = 2_048;
-/// How long polling may wait before the connection is given up: within it the broker misses no sign
-/// of life, since one is due every 10 s.
-const HELD_UP: Duration = Duration::from_secs(5);
 /// Commands sent and not acknowledged; more would stop rumqttc's queue, acknowledgements included.
 const COMMANDS_UNDER_WAY: usize = 64;
 /// How long the broker may leave a subscription or a command unanswered.
@@ -40,11 +30,6 @@ const UNANSWERED: Wait = Wait::secs(10);
 const ASK_AGAIN: Wait = Wait::secs(30);
 /// A connection that ends so soon after asking for the broker's own counts ended because of that.
 const COUNTS_HURT: Wait = Wait::secs(1);
-/// Time for the last acknowledgements to leave.
-const LAST_ACKS: Duration = Duration::from_millis(100);
-/// Longest payload handed on, in bytes; the rest is cut off. No contract reads a quarter of it, and
-/// a bridge's list of all its devices is read by none.
-pub(super) const HANDED_MAX: usize = 65_536;
 /// mosquitto's count of messages it threw away because a queue was full.
 pub(super) const DROPPED: &str = "$SYS/broker/publish/messages/dropped";
 
@@ -62,6 +47,8 @@ pub(super) struct Ended {
     pub(super) too_big: Option<usize>,
     /// Whether the broker may not be asked for its counts.
     pub(super) counts_hurt: bool,
+    /// Whether it may not be probed.
+    pub(super) probe_hurt: bool,
 }
 
 /// One try.
@@ -76,18 +63,8 @@ pub(super) struct Session<'k> {
     pub(super) known: bool,
     /// The broker's count of thrown away messages, as it was last heard.
     pub(super) dropped: &'k mut Option<u64>,
-}
-
-/// What polling says: packets, and at last why it ended.
-type Polled = Result<Event, Box<ConnectionError>>;
-
-/// A polling task that ends with whoever waits for it.
-struct Polling(JoinHandle<()>);
-
-impl Drop for Polling {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    /// Whether it lets anything through.
+    pub(super) probe: Option<Probe>,
 }
 
 /// Where a standing connection is.
@@ -105,60 +82,33 @@ struct Standing {
     progress: At,
 }
 
-async fn poll(mut line: EventLoop, tell: mpsc::Sender<Polled>) {
-    loop {
-        match line.poll().await {
-            Ok(event) => match timeout(HELD_UP, tell.send(Ok(event))).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => return,
-            },
-            Err(why) => {
-                // What was read before the error is whole, and a message of QoS 0 comes only once.
-                for event in line.state.events.drain(..) {
-                    if matches!(event, Event::Incoming(_)) && tell.send(Ok(event)).await.is_err() {
-                        return;
-                    }
-                }
-                let _nobody_waits = tell.send(Err(Box::new(why))).await;
-                return;
-            }
-        }
-    }
-}
-
 impl Session<'_> {
     /// Connects and hears until the connection ends.
-    pub(super) async fn run(mut self, client: AsyncClient, line: EventLoop) -> Ended {
-        let (tell, mut polled) = mpsc::channel(PACKETS);
-        let _polling = Polling(tokio::spawn(poll(line, tell)));
-        let resumed = match polled.recv().await {
+    pub(super) async fn run(mut self, mut line: Line) -> Ended {
+        let resumed = match line.next().await {
             Some(Ok(Event::Incoming(Packet::ConnAck(said)))) => said.session_present,
             Some(Err(why)) => return unconnected(&why),
             Some(Ok(_)) | None => return Ended::of(End::TurnedAway, "it does not speak MQTT"),
         };
-        self.ledger.begin(client.clone(), resumed);
+        self.ledger.begin(line.client.clone(), resumed);
         if self.known && !resumed {
             self.hearth.tell(MqttNews::Forgot).await;
         }
-        let mut standing = Standing::new(client, self.now());
-        let ended = self.hear(&mut standing, &mut polled, resumed).await;
+        let mut standing = Standing::new(line.client.clone(), self.now());
+        let ended = self.hear(&mut standing, &mut line, resumed).await;
         self.ledger.end();
         let now = self.now();
         let lived = (now - standing.since).std();
         let counts_hurt = standing.counts_asked.is_some_and(|at| now - at < COUNTS_HURT);
-        Ended { stood: true, lived, counts_hurt, ..ended }
+        let probe_hurt = self.probe.as_ref().is_some_and(|probe| probe.hurts(now));
+        Ended { stood: true, lived, counts_hurt, probe_hurt, ..ended }
     }
 
     fn now(&self) -> At {
         (self.hearth.now)()
     }
 
-    async fn hear(
-        &mut self,
-        at: &mut Standing,
-        polled: &mut mpsc::Receiver<Polled>,
-        resumed: bool,
-    ) -> Ended {
+    async fn hear(&mut self, at: &mut Standing, line: &mut Line, resumed: bool) -> Ended {
         let mut refusals = self.ledger.refusals();
         refusals.mark_unchanged();
         let mut closing = self.closing.clone();
@@ -166,15 +116,17 @@ impl Session<'_> {
         loop {
             let room = at.hearing && at.under_way < COMMANDS_UNDER_WAY;
             let now = self.now();
-            let due = at.next_due().map(|due| (due - now).std());
+            let probed = self.probe.as_ref().and_then(Probe::due);
+            let due = at.next_due().into_iter().chain(probed).min().map(|due| (due - now).std());
             tokio::select! {
                 closed = async { closing.wait_for(|closing| *closing).await.is_ok() } => {
                     if closed {
-                        return self.close(at, polled).await;
+                        self.settle(line).await;
+                        line.close().await;
                     }
-                    return cut("the hub has ended");
+                    return cut("the hub stops");
                 }
-                event = polled.recv() => match event {
+                event = line.next() => match event {
                     Some(Ok(event)) => self.take(at, event, resumed).await,
                     Some(Err(why)) => return broken(&why),
                     None => return cut("the hub was too busy to read it"),
@@ -184,10 +136,14 @@ impl Session<'_> {
                 }
                 Some(command) = self.commands.recv(), if room => at.send(&command, now),
                 () = sleep(due.unwrap_or_default()), if due.is_some() => {
-                    if at.is_unanswered(self.now()) {
+                    let now = self.now();
+                    if at.is_unanswered(now) {
                         return Ended::of(End::TurnedAway, "it leaves what we ask unanswered");
                     }
-                    self.subscribe(at);
+                    if at.ask_again.is_some_and(|due| due <= now) {
+                        self.subscribe(at);
+                    }
+                    self.probe(at, now).await;
                 }
             }
         }
@@ -205,6 +161,9 @@ impl Session<'_> {
         match event {
             Event::Incoming(Packet::Publish(publish)) if publish.topic == DROPPED => {
                 self.count_dropped(&publish).await;
+            }
+            Event::Incoming(Packet::Publish(publish)) if self.is_probe(&publish) => {
+                self.probed(at, &publish).await;
             }
             Event::Incoming(Packet::Publish(publish)) => self.hand_on(publish).await,
             Event::Incoming(Packet::SubAck(answer)) if at.subscribed == Some(answer.pkid) => {
@@ -241,14 +200,54 @@ impl Session<'_> {
             return;
         }
         self.hearth.tell(MqttNews::Hearing { resumed }).await;
+        let now = self.now();
+        if let Some(probe) = &mut self.probe {
+            probe.begin(now);
+        }
         if self.ask_counts && at.counts_asked.is_none() {
             at.counts_asked = Some(self.now());
             let _not_needed = at.client.try_subscribe(DROPPED, QoS::AtMostOnce);
         }
     }
 
+    /// Sends a probe when it is time, and tells what became of the last one.
+    async fn probe(&mut self, at: &Standing, now: At) {
+        let Some(probe) = &mut self.probe else { return };
+        let owed = *self.ledger.open().borrow() > 0;
+        let Some((said, found)) = probe.look(now, owed) else { return };
+        // One that finds no room does not come back, and is sent again.
+        let _sent = at.client.try_publish(&probe.topic, QoS::AtMostOnce, false, said);
+        self.tell_found(found).await;
+    }
+
+    fn is_probe(&self, publish: &Publish) -> bool {
+        self.probe.as_ref().is_some_and(|probe| probe.topic == publish.topic)
+    }
+
+    /// A probe of ours, on this connection or an earlier one: no device's event.
+    async fn probed(&mut self, at: &Standing, publish: &Publish) {
+        if publish.qos != QoS::AtMostOnce {
+            // Some brokers raise a message to the level of the subscription.
+            let _acknowledged = at.client.try_ack(publish);
+        }
+        let now = self.now();
+        let found = self.probe.as_mut().and_then(|probe| probe.came(&publish.payload, now));
+        self.tell_found(found).await;
+    }
+
+    async fn tell_found(&self, found: Option<Finding>) {
+        match found {
+            None => {}
+            Some(Finding::Through) => self.hearth.tell(MqttNews::Through).await,
+            Some(Finding::Barred { heard }) => self.hearth.tell(MqttNews::Barred { heard }).await,
+        }
+    }
+
     /// Hands a message to the desk; waits while the desk has no room.
-    async fn hand_on(&self, publish: Publish) {
+    async fn hand_on(&mut self, publish: Publish) {
+        if let Some(probe) = &mut self.probe {
+            probe.heard_another();
+        }
         let receipt = match publish.qos {
             QoS::AtMostOnce => Receipt::unasked(),
             QoS::AtLeastOnce | QoS::ExactlyOnce => match self.ledger.take(&publish) {
@@ -256,15 +255,15 @@ impl Session<'_> {
                 Taken::Again => return,
             },
         };
-        if publish.payload.len() > HANDED_MAX {
-            self.hearth.say_big(&publish.topic, publish.payload.len());
+        if publish.payload.len() > PAYLOAD_MAX {
+            self.hearth.say_big(&publish.topic);
         }
         let inbound = Inbound {
             link: self.hearth.link.clone(),
             topic: Arc::from(publish.topic),
             retained: publish.retain,
             received: self.now(),
-            bytes: publish.payload[..publish.payload.len().min(HANDED_MAX)].to_vec(),
+            bytes: publish.payload[..publish.payload.len().min(PAYLOAD_MAX)].to_vec(),
             receipt,
         };
         // A desk that has ended refuses by dropping.
@@ -282,16 +281,16 @@ impl Session<'_> {
         }
     }
 
-    /// Hears nothing more, lets out what is still acknowledged, and says goodbye; the broker keeps
-    /// the session and what comes meanwhile.
-    async fn close(&self, at: &Standing, polled: &mut mpsc::Receiver<Polled>) -> Ended {
+    /// Hears nothing more and lets out what is still acknowledged; the broker keeps the session and
+    /// what comes meanwhile.
+    async fn settle(&self, line: &mut Line) {
         let mut open = self.ledger.open();
         let settled = async {
             loop {
                 tokio::select! {
                     biased;
                     _ = open.wait_for(|count| *count == 0) => return,
-                    event = polled.recv() => match event {
+                    event = line.next() => match event {
                         Some(Ok(Event::Outgoing(Outgoing::PubAck(pkid)))) => self.ledger.left(pkid),
                         Some(Ok(_)) => {}
                         Some(Err(_)) | None => return,
@@ -301,11 +300,6 @@ impl Session<'_> {
         };
         let limit = *self.hearth.stop_within.borrow();
         let _in_time = timeout(limit.std(), settled).await;
-        if at.client.try_disconnect().is_ok() {
-            let said = async { while let Some(Ok(_)) = polled.recv().await {} };
-            let _said = timeout(LAST_ACKS, said).await;
-        }
-        cut("the hub stops")
     }
 }
 
@@ -364,16 +358,8 @@ impl Ended {
             lived: Duration::ZERO,
             too_big: None,
             counts_hurt: false,
+            probe_hurt: false,
         }
-    }
-}
-
-fn too_big(why: &ConnectionError) -> Option<usize> {
-    match why {
-        ConnectionError::MqttState(StateError::Deserialization(
-            BytesError::PayloadSizeLimitExceeded(bytes),
-        )) => Some(*bytes),
-        _ => None,
     }
 }
 
@@ -396,18 +382,4 @@ fn unconnected(why: &ConnectionError) -> Ended {
         _ => End::TurnedAway,
     };
     Ended::of(end, said(why))
-}
-
-/// An error with its causes, as one fragment.
-fn said(why: &ConnectionError) -> String {
-    match why {
-        ConnectionError::MqttState(StateError::ConnectionAborted) => {
-            "it closed the connection".to_owned()
-        }
-        ConnectionError::NetworkTimeout => "it did not answer in 5 s".to_owned(),
-        ConnectionError::ConnectionRefused(code) => format!("it refused the sign-in: {code:?}"),
-        ConnectionError::Io(cause) => cause.to_string(),
-        ConnectionError::Tls(cause) => format!("no TLS connection: {cause}"),
-        other => other.to_string(),
-    }
 }

@@ -5,6 +5,8 @@
 //!   say.
 //! - Machines: one [`webhook`] task per endpoint takes events that [`cloud_event`] wrote, keeps the
 //!   order within an incident, and repeats until the receiver has taken each or refused it for good.
+//!   What an endpoint and the desk say to each other stands in [`endpoint`]; the district's platforms
+//!   use the same words.
 //!
 //! Nothing here decides who is told what, and nothing here remembers: the desk owns what is owed and
 //! hands it out again after a restart under the same name. So everything is sent at least once, and
@@ -14,6 +16,7 @@
 
 pub mod cloud_event;
 mod contained;
+pub mod endpoint;
 mod fit;
 mod lanes;
 mod letter;

@@ -19,14 +19,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use hyper::StatusCode;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Sleep, sleep};
 
 use super::contained::contained;
+use super::endpoint::{
+    BLAMES_THE_EVENT, DOWN_AFTER, EndpointHandle, EndpointReport, Health, Settled, StoryLetter,
+};
 use super::lanes::Lanes;
 pub use super::lanes::{PROBE_WAITS, RETRY_AFTER_MAX, WINDOW};
 pub use super::wire::WireError;
@@ -45,9 +46,6 @@ pub const HELD_MAX: usize = 1024;
 
 /// Time limit of one request where the config names none.
 pub const TIME_LIMIT: Wait = Wait::secs(10);
-
-/// Failures in a row after which an endpoint is reported as down: one alone is an ordinary hiccup.
-pub const DOWN_AFTER: usize = 2;
 
 /// Idle connections are closed by many servers after a minute: leave first.
 const IDLE_LIMIT: Duration = Duration::from_secs(50);
@@ -78,100 +76,6 @@ pub struct WebhookSettings {
     pub ca_file: Option<PathBuf>,
 }
 
-/// One event for one endpoint.
-#[derive(Debug, Clone)]
-pub struct StoryLetter {
-    /// The fact's sequence.
-    pub seq: Seq,
-    /// Its incident: events of one incident keep their order.
-    pub incident: IncidentId,
-    /// The CloudEvent.
-    pub body: Bytes,
-}
-
-/// How an event was settled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settled {
-    /// The endpoint took it.
-    HandedOver,
-    /// The endpoint will never take it.
-    DeadLetter {
-        /// Why, in a few words.
-        why: String,
-    },
-}
-
-/// Whether an endpoint can be told anything.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
-    /// It answers.
-    Up,
-    /// It does not; what is owed waits here.
-    Down {
-        /// Why, in a few words.
-        why: String,
-    },
-}
-
-/// What an endpoint has to say to the desk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndpointReport {
-    /// Which one.
-    pub endpoint: EndpointId,
-    /// What was settled since the last report, in the order of the answers.
-    pub settled: Vec<(Seq, Settled)>,
-    /// Its health, only when that changed.
-    pub health: Option<Health>,
-}
-
-/// The desk's end of an endpoint.
-#[derive(Debug)]
-pub struct EndpointHandle {
-    /// Which one.
-    pub endpoint: EndpointId,
-    /// Takes events; full when the endpoint is behind, and then the desk keeps them.
-    pub offer: mpsc::Sender<StoryLetter>,
-    /// Takes first events of incidents, to go before the others. An incident's later events are
-    /// offered only after its first is in here. `None` where everything keeps one order.
-    pub alarms: Option<mpsc::Sender<StoryLetter>>,
-    /// Takes signs of life, where they are wanted: a newer one replaces one that waits.
-    pub life: Option<watch::Sender<Option<LifeSign>>>,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-/// A sign of the hub's life for one endpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LifeSign {
-    /// The event's id.
-    pub id: String,
-    /// The CloudEvent.
-    pub body: Bytes,
-}
-
-impl EndpointHandle {
-    /// The end of an endpoint that keeps everything in one order and takes signs of life.
-    pub fn in_order(
-        endpoint: EndpointId,
-        offer: mpsc::Sender<StoryLetter>,
-        life: watch::Sender<Option<LifeSign>>,
-        stop: oneshot::Sender<()>,
-        task: JoinHandle<()>,
-    ) -> Self {
-        Self { endpoint, offer, alarms: None, life: Some(life), stop, task }
-    }
-
-    /// Sends nothing more, waits at most `limit` for the answers to what is under way, and ends.
-    /// What is not settled by then stays owed.
-    pub async fn stop(self, limit: Duration) {
-        let _ = self.stop.send(());
-        let mut task = self.task;
-        if timeout(limit, &mut task).await.is_err() {
-            task.abort();
-        }
-    }
-}
-
 /// Opens an endpoint and begins to serve it. Call it on the runtime.
 pub fn open(
     settings: WebhookSettings,
@@ -196,7 +100,7 @@ pub fn open(
         reports,
     };
     let task = tokio::spawn(serving.serve(offers, raised, stopped));
-    Ok(EndpointHandle { endpoint, offer, alarms: Some(alarms), life: None, stop, task })
+    Ok(EndpointHandle::by_incident(endpoint, offer, alarms, stop, task))
 }
 
 /// What came of one request.
@@ -228,18 +132,6 @@ fn wire(settings: &WebhookSettings) -> Result<Wire, WebhookError> {
     let files = TlsFiles { ca_file: settings.ca_file.clone(), client: None };
     Ok(Wire::new(&settings.url, headers, limit, &files)?)
 }
-
-/// Answers that would not change if the same event were sent again. Own choice among the 4xx: those
-/// that speak of the request's content, none that speak of the sender or the address.
-pub const BLAMES_THE_EVENT: [StatusCode; 7] = [
-    StatusCode::BAD_REQUEST,
-    StatusCode::NOT_ACCEPTABLE,
-    StatusCode::CONFLICT,
-    StatusCode::GONE,
-    StatusCode::PAYLOAD_TOO_LARGE,
-    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-    StatusCode::UNPROCESSABLE_ENTITY,
-];
 
 fn judge(reply: Reply) -> Answer {
     let (status, after) = match reply {
@@ -311,6 +203,7 @@ impl Endpoint {
                         endpoint: self.endpoint.clone(),
                         settled: std::mem::take(&mut self.settled),
                         health: self.health.take(),
+                        hearing: None,
                     });
                 }
                 () = sleep(IDLE_LIMIT), if self.lanes.held() == 0 => self.wire.hang_up(),
@@ -424,6 +317,7 @@ impl Endpoint {
                 endpoint: self.endpoint,
                 settled: self.settled,
                 health: self.health,
+                hearing: None,
             };
             let _ = self.reports.send(report).await;
         }

@@ -169,6 +169,8 @@ pub(super) fn saying(class: Class, kind: Kind) -> Saying {
         Kind::Link => say("系统", "起设备线路中断", "可能收不到呼叫，请留守值班室并报修", Site),
         Kind::Carrier => say("系统", "起通知发不出去", "可能叫不到人，请留守值班室并报修", Site),
         Kind::Endpoint => say("系统", "起上报通道不通", "请报修", Site),
+        Kind::EndpointRefuses => say("系统", "上报被平台拒收", "请报修", Site),
+        Kind::Access => say("系统", "起消息服务器权限不足", "部分消息收不到，请报修", Site),
         Kind::NobodyOnDuty => say("系统", "起无人值班", "请立即安排人员", Site),
         Kind::Clock => say("系统", "主机时间不准", "请报修", Site),
         Kind::Config => say("系统", "新配置有误", "仍按原配置运行，请改正", Site),

@@ -128,6 +128,10 @@ pub enum Kind {
     Carrier,
     /// An endpoint cannot be told the story.
     Endpoint,
+    /// An endpoint refuses events for good.
+    EndpointRefuses,
+    /// A broker's access rules keep part of what is said from the hub.
+    Access,
     /// Nobody stands on the roster.
     NobodyOnDuty,
     /// The wall clock cannot be trusted.
@@ -140,7 +144,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Sos,
         Self::Fall,
         Self::Smoke,
@@ -163,6 +167,8 @@ impl Kind {
         Self::Link,
         Self::Carrier,
         Self::Endpoint,
+        Self::EndpointRefuses,
+        Self::Access,
         Self::NobodyOnDuty,
         Self::Clock,
         Self::Config,
@@ -186,6 +192,8 @@ impl Kind {
             | Self::Record
             | Self::DiskSpace
             | Self::Endpoint
+            | Self::EndpointRefuses
+            | Self::Access
             | Self::Clock
             | Self::Config
             | Self::Garbage => Class::Fault,
@@ -217,6 +225,8 @@ impl Kind {
             Self::Link => "link",
             Self::Carrier => "carrier",
             Self::Endpoint => "endpoint",
+            Self::EndpointRefuses => "endpoint_refuses",
+            Self::Access => "access",
             Self::NobodyOnDuty => "nobody_on_duty",
             Self::Clock => "clock",
             Self::Config => "config",

@@ -3,24 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anling::district::{self, Ends, Heard, Misfit, MqttSettings, PlatformSettings, Way};
 use anling::incident::Move;
-use anling::notify::webhook::{
-    EndpointHandle, EndpointReport, Health, LifeSign, Settled, StoryLetter,
+use anling::notify::endpoint::{
+    EndpointHandle, EndpointReport, Health, Hearing, LifeSign, Settled, StoryLetter,
 };
 use anling::notify::wire::TlsFiles;
 use anling::terms::{EndpointId, HubId, IncidentId, Seq};
-use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS, SubAck, SubscribeReasonCode};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::house::soon;
+use crate::scripted::Scripted;
 use crate::tls::Authority;
 
 const UP: &str = "anling/v1/zs-yunjian/up";
@@ -86,6 +87,15 @@ impl Mosquitto {
         let said = tokio::task::spawn_blocking(move || say.status());
         assert!(soon("a word of the district", said).await.unwrap().unwrap().success());
     }
+
+    /// So many bytes that mean nothing.
+    fn says_a_film(&self, bytes: usize) {
+        let film = self.dir.path().join("film");
+        std::fs::write(&film, vec![b'x'; bytes]).unwrap();
+        let mut say = Command::new("mosquitto_pub");
+        say.args(["-p", &self.port.to_string(), "-q", "1", "-t", DOWN, "-f"]).arg(&film);
+        assert!(say.status().unwrap().success());
+    }
 }
 
 impl Drop for Mosquitto {
@@ -100,6 +110,8 @@ struct Line {
     port: u16,
     open: Arc<AtomicBool>,
     cut: watch::Sender<u32>,
+    /// How often somebody connected.
+    connections: Arc<AtomicU32>,
 }
 
 impl Line {
@@ -108,11 +120,14 @@ impl Line {
         let port = listener.local_addr().unwrap().port();
         let (open, (cut, cuts)) = (Arc::new(AtomicBool::new(true)), watch::channel(0));
         let may = Arc::clone(&open);
+        let connections = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((mut near, _)) = listener.accept().await {
                 if !may.load(Ordering::Acquire) {
                     continue;
                 }
+                count.fetch_add(1, Ordering::AcqRel);
                 let mut cuts = cuts.clone();
                 cuts.mark_unchanged();
                 tokio::spawn(async move {
@@ -126,7 +141,7 @@ impl Line {
                 });
             }
         });
-        Self { port, open, cut }
+        Self { port, open, cut, connections }
     }
 
     fn cut(&self) {
@@ -184,6 +199,7 @@ struct Platform {
     heard: mpsc::Receiver<Heard>,
     settled: BTreeMap<u64, u32>,
     health: Vec<Health>,
+    hearing: Vec<Hearing>,
 }
 
 impl Platform {
@@ -203,8 +219,8 @@ impl Platform {
             way: Way::Mqtt(way),
         };
         let handle = district::open(settings, Ends { reports, heard }).unwrap();
-        let (settled, health) = (BTreeMap::new(), Vec::new());
-        Self { handle, reports: reported, heard: said, settled, health }
+        let (settled, health, hearing) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { handle, reports: reported, heard: said, settled, health, hearing }
     }
 
     /// Offers events as the desk does: as many as are taken.
@@ -222,6 +238,7 @@ impl Platform {
     async fn report(&mut self) {
         let report = timeout(HANGS, self.reports.recv()).await.unwrap().unwrap();
         self.health.extend(report.health);
+        self.hearing.extend(report.hearing);
         for (seq, how) in report.settled {
             assert_eq!(how, Settled::HandedOver);
             *self.settled.entry(seq.0).or_default() += 1;
@@ -352,21 +369,58 @@ async fn a_broker_behind_tls_lets_in_who_shows_its_certificate_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_refused_subscription_is_told_and_asked_for_again_until_it_is_granted() {
+    let (broker, port) = Scripted::open().await;
+    let mut platform = Platform::open(port);
+    let (mut line, _) = broker.accept().await;
+    line.connack(false).await;
+    let asked = line.subscribed().await;
+    // Heard without acknowledgements, a message would be lost with the connection.
+    let code = SubscribeReasonCode::Success(QoS::AtMostOnce);
+    line.send(Packet::SubAck(SubAck::new(asked.pkid, vec![code]))).await;
+    let asked = line.subscribed().await;
+    line.grant(&asked).await;
+    while platform.hearing.len() < 2 {
+        platform.report().await;
+    }
+    let refused = Hearing::Refused { topic: DOWN.to_owned() };
+    assert_eq!(platform.hearing, [refused, Hearing::Granted]);
+}
+
+const TAKE_OVER: &str = r#"{"id":"7f","type":"take-over","incident":"A01"}"#;
+
+#[tokio::test]
+async fn a_long_message_costs_itself_alone_and_what_is_said_right_after_it_counts() {
+    let broker = Mosquitto::open().await;
+    let line = Line::to(broker.port).await;
+    let mut platform = Platform::open(line.port);
+    platform.offer(1..=1);
+    platform.settles(1).await;
+    broker.says_a_film(300 << 10);
+    broker.says(DOWN, TAKE_OVER).await;
+    let long = soon("the word of it", platform.heard.recv()).await.unwrap();
+    assert_eq!(long.message, Err(Misfit::TooLong));
+    long.receipt.stored();
+    let said = soon("the message", platform.heard.recv()).await.unwrap();
+    assert_eq!(said.message.unwrap().id.as_str(), "7f");
+    said.receipt.stored();
+    platform.offer(2..=2);
+    platform.settles(2).await;
+    assert_eq!(line.connections.load(Ordering::Acquire), 1, "the session stood all the while");
+}
+
+#[tokio::test]
 async fn a_message_too_large_for_any_packet_does_not_come_for_ever() {
     let broker = Mosquitto::open().await;
     let mut platform = Platform::open(broker.port);
     platform.offer(1..=1);
     platform.settles(1).await;
-    let film = broker.dir.path().join("film");
-    std::fs::write(&film, vec![b'x'; 300_000]).unwrap();
-    let mut say = Command::new("mosquitto_pub");
-    say.args(["-p", &broker.port.to_string(), "-q", "1", "-t", DOWN, "-f"]).arg(&film);
-    assert!(say.status().unwrap().success());
+    broker.says_a_film(17 << 20);
     let large = soon("the word of it", platform.heard.recv()).await.unwrap();
     assert_eq!(large.message, Err(Misfit::NoPacket));
     platform.offer(2..=2);
     platform.settles(2).await;
-    broker.says(DOWN, r#"{"id":"7f","type":"take-over","incident":"A01"}"#).await;
+    broker.says(DOWN, TAKE_OVER).await;
     let said = soon("the message", platform.heard.recv()).await.unwrap();
     assert_eq!(said.message.unwrap().id.as_str(), "7f");
     said.receipt.stored();

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use anling::link::mqtt::MqttNews;
-use rumqttc::{ConnAck, ConnectReturnCode, Packet, QoS, SubAck, SubscribeReasonCode};
+use anling::link::mqtt::{MqttNews, MqttSettings, probe_topic};
+use anling::terms::HubId;
+use rumqttc::{ConnAck, ConnectReturnCode, Packet, Publish, QoS, SubAck, SubscribeReasonCode};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use crate::house::soon;
-use crate::scripted::{Ears, Scripted, settings};
+use crate::scripted::{Ears, Line, Scripted, settings, within};
 
 #[tokio::test]
 async fn a_press_is_acknowledged_when_it_is_stored_and_not_before() {
@@ -177,24 +178,24 @@ async fn commands_wait_for_a_broker_that_acknowledges_late_and_acknowledgements_
 }
 
 #[tokio::test]
-async fn a_large_kept_message_costs_one_connection_and_no_press() {
+async fn a_large_kept_message_costs_no_connection_and_no_press() {
     let (broker, port) = Scripted::open().await;
     let mut ears = Ears::open(settings(port));
     let list = "x".repeat(700_000);
     let (mut line, _) = broker.welcome(false).await;
-    line.publish(1, false, false, "z/B-1", "before").await;
-    line.publish(2, false, true, "z/bridge/devices", &list).await;
-    let before = ears.heard().await;
-    assert_eq!(&*before.bytes, b"before");
-    before.receipt.stored();
-    let news = ears.news(|news| matches!(news, MqttNews::Big { .. })).await;
-    assert!(matches!(news, MqttNews::Big { bytes, narrowed: false } if bytes > 700_000));
-    let (mut line, _) = broker.welcome(true).await;
-    line.publish(2, true, true, "z/bridge/devices", &list).await;
-    line.publish(3, false, false, "z/B-1", "after").await;
-    let large = ears.heard().await;
-    assert_eq!((&*large.topic, large.bytes.len()), ("z/bridge/devices", 65_536));
-    assert_eq!(&*ears.heard().await.bytes, b"after");
+    for (pkid, retain, topic, said) in [
+        (1, false, "z/B-1", "before"),
+        (2, true, "z/bridge/devices", list.as_str()),
+        (3, false, "z/B-1", "after"),
+    ] {
+        line.publish(pkid, false, retain, topic, said).await;
+        let heard = ears.heard().await;
+        assert_eq!((&*heard.topic, heard.bytes.len()), (topic, said.len().min(65_536)));
+        heard.receipt.stored();
+        assert_eq!(line.acknowledged().await, pkid);
+    }
+    assert_eq!(ears.news(|_| true).await, MqttNews::Hearing { resumed: false });
+    assert!(ears.news.try_recv().is_err(), "the connection stood all the while");
 }
 
 #[tokio::test]
@@ -213,7 +214,7 @@ async fn a_message_beyond_the_limit_is_left_out_and_presses_are_heard() {
     line.publish(3, false, false, "z/B-1", "press").await;
     assert_eq!(&*ears.heard().await.bytes, b"press");
     let news = ears.news(|news| matches!(news, MqttNews::Big { .. })).await;
-    assert!(matches!(news, MqttNews::Big { narrowed: true, .. }));
+    assert!(matches!(news, MqttNews::Big { bytes } if bytes > 17 << 20));
 }
 
 #[tokio::test]
@@ -290,4 +291,58 @@ async fn a_broker_that_returns_is_found_at_once() {
     let broker = Scripted { listener: back };
     broker.welcome(false).await;
     assert!(!ears.hearing().await);
+}
+
+fn probed(port: u16) -> MqttSettings {
+    let probe = probe_topic(&HubId::new("hub1").unwrap());
+    MqttSettings { probe: Some(probe), ..settings(port) }
+}
+
+/// The next probe, as it was said.
+async fn probe(line: &mut Line) -> Publish {
+    loop {
+        match line.next().await {
+            Some(Packet::Publish(said)) if said.topic == "anling/v1/hub1/hub:probe/event" => {
+                return said;
+            }
+            Some(_) => {}
+            None => panic!("the hub left without a probe"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broker_gives_back_what_is_said_and_the_desk_hears_nothing_of_it() {
+    let (broker, port) = Scripted::open().await;
+    let mut ears = Ears::open(probed(port));
+    let (mut line, _) = broker.welcome(false).await;
+    let said = probe(&mut line).await;
+    line.send(Packet::Publish(said)).await;
+    assert_eq!(ears.news(|news| *news == MqttNews::Through).await, MqttNews::Through);
+    drop(line);
+    // An old one says nothing of this connection, and is acknowledged where that is asked for.
+    let (mut line, _) = broker.welcome(true).await;
+    let (topic, old) = ("anling/v1/hub1/hub:probe/event", r#"{"v":1,"probe":"0"}"#);
+    line.publish(9, false, false, topic, old).await;
+    assert_eq!(line.acknowledged().await, 9);
+    assert!(ears.is_silent().await);
+    while let Ok((_, news)) = ears.news.try_recv() {
+        assert_ne!(news, MqttNews::Through);
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_ends_connections_over_a_probe_is_heard_without() {
+    let (broker, port) = Scripted::open().await;
+    let mut ears = Ears::open(probed(port));
+    for _ in 0..3 {
+        let (mut line, _) = broker.welcome(true).await;
+        probe(&mut line).await;
+    }
+    let (mut line, _) = broker.welcome(true).await;
+    let news = ears.news(|news| matches!(news, MqttNews::Barred { .. })).await;
+    assert_eq!(news, MqttNews::Barred { heard: true });
+    assert!(within(300, probe(&mut line)).await.is_none());
+    line.publish(3, false, false, "z/B-1", "press").await;
+    assert_eq!(&*ears.heard().await.bytes, b"press");
 }

@@ -48,6 +48,7 @@ pub fn settings(port: u16) -> MqttSettings {
         tls: None,
         topics: vec!["z/#".into(), "anling/v1/hub1/+/event".into()],
         narrow: vec!["z/+".into(), "anling/v1/hub1/+/event".into()],
+        probe: None,
     }
 }
 

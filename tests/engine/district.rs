@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anling::district::{self, Ends, HttpsSettings, PlatformSettings, Way};
 use anling::incident::{Effect, Move, Stimulus};
-use anling::notify::webhook::{EndpointHandle, EndpointReport, Settled, StoryLetter};
+use anling::notify::endpoint::{EndpointHandle, EndpointReport, Settled, StoryLetter};
 use anling::notify::wire::TlsFiles;
 use anling::terms::{HubId, Seq, Wait};
 use tokio::sync::mpsc;

@@ -187,3 +187,51 @@ fn what_is_owed_to_a_platform_goes_to_its_new_address() {
     new.hears("raised", "A02");
     soon("nothing owed", || (owed(&hub) == 0).then_some(()));
 }
+
+/// mosquitto's access rules that answer a refused subscription with a no, and where they stand.
+fn rules(dir: &std::path::Path, subscribe: bool) -> String {
+    let file = dir.join("dynsec.json");
+    let default = format!(
+        r#"{{"publishClientSend":true,"publishClientReceive":true,"subscribe":{subscribe},"unsubscribe":true}}"#
+    );
+    let rules = format!(r#"{{"defaultACLAccess":{default},"clients":[],"groups":[],"roles":[]}}"#);
+    std::fs::write(&file, rules).unwrap();
+    let found = std::fs::read_dir("/usr/lib").unwrap().filter_map(|entry| {
+        let plugin = entry.unwrap().path().join("mosquitto_dynamic_security.so");
+        plugin.is_file().then_some(plugin)
+    });
+    let plugin = found.last().expect("install the Debian package mosquitto");
+    format!("plugin {}\nplugin_opt_config_file {}", plugin.display(), file.display())
+}
+
+#[test]
+fn a_district_that_cannot_be_heard_is_a_fault_until_its_broker_lets_us_hear_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut broker = Mosquitto::open(&rules(dir.path(), false));
+    let mut hub = Hub::prepared();
+    over_mqtt(&hub, broker.port);
+    hub.start();
+    soon("the word that it is not heard", || {
+        let status = hub.does(&["status"]);
+        (status.contains("county up") && status.contains("NOT HEARD")).then_some(())
+    });
+    let fault = soon("the fault", || hub.open_on("hub:access.platform.county").first().cloned());
+    assert_eq!(fault["class"], "fault");
+    broker.kill();
+    rules(dir.path(), true);
+    broker.start();
+    soon("the word that it is heard", || {
+        (!hub.does(&["status"]).contains("NOT HEARD")).then_some(())
+    });
+    let down = format!("anling/v1/{HUB}/down");
+    broker.says(&down, "rubbish", &[]);
+    soon("what it says", || {
+        hub.facts("found").iter().any(|fact| fact.to_string().contains("no JSON")).then_some(())
+    });
+    let told = hub.facts("hub_trouble");
+    let access = |broken: bool| {
+        let of = |fact: &&Value| fact["trouble"]["kind"] == "access";
+        told.iter().filter(of).filter(|fact| fact["trouble"]["broken"] == broken).count()
+    };
+    assert_eq!((access(true), access(false)), (1, 1), "{told:?}");
+}

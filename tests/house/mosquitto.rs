@@ -62,6 +62,13 @@ impl Mosquitto {
         }
     }
 
+    /// Reads its access rules anew: SIGHUP.
+    pub fn rereads(&self) {
+        let child = self.child.as_ref().unwrap();
+        let pid = rustix::process::Pid::from_child(child);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    }
+
     /// The hub hears it, with these further lines in its table.
     pub fn heard_by(&self, hub: &Hub, more: &str) {
         let port = self.port;

@@ -14,7 +14,7 @@ use rumqttc::Packet;
 use serde_json::Value;
 
 use crate::devices::{Device, press, topic};
-use crate::hub::{Hub, soon};
+use crate::hub::{HUB, Hub, soon};
 use crate::mosquitto::{Mosquitto, heard};
 
 const ZIGBEE: &str = "[link.mqtt.home.zigbee2mqtt]\nbase_topic = \"z2m\"";
@@ -126,6 +126,61 @@ fn a_broker_comes_moves_and_goes_while_the_hub_runs() {
     hub.signal("HUP");
     soon("no broker left", || (!hub.does(&["status"]).contains("mqtt.home")).then_some(()));
     assert!(hub.open_on("hub:link.mqtt.home").is_empty(), "given up by people is no trouble");
+}
+
+#[test]
+fn a_broker_whose_rules_let_nothing_through_is_coverage_until_they_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("acl");
+    std::fs::write(&rules, "topic write #\n").unwrap();
+    let broker = Mosquitto::open(&format!("acl_file {}", rules.display()));
+    let mut hub = Hub::prepared();
+    broker.heard_by(&hub, "");
+    hub.start();
+    heard(&hub, 1);
+    let name = "hub:link.mqtt.home.access";
+    let shut = soon("the trouble", || hub.open_on(name).first().cloned());
+    assert_eq!(shut["class"], "coverage");
+    status_says(&hub, "mqtt.home FAILS (nothing comes through: its access rules must let this hub");
+    status_says(&hub, &format!("anling/v1/{HUB}/hub:probe/event"));
+    hub.screen_says(&["设备线路中断"]);
+    std::fs::write(&rules, "topic readwrite #\n").unwrap();
+    broker.rereads();
+    status_says(&hub, "mqtt.home hears");
+    soon("the end of the trouble", || {
+        let told = hub.facts("hub_trouble");
+        told.iter().any(|fact| fact["trouble"]["broken"] == false).then_some(())
+    });
+    let reported = hub.facts("reported");
+    assert!(reported.is_empty(), "a probe is no event: {reported:?}");
+}
+
+#[test]
+fn a_broker_that_keeps_only_our_own_word_is_a_fault_and_need_not_be_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("acl");
+    std::fs::write(&rules, "topic read #\nuser B-02\ntopic readwrite #\n").unwrap();
+    let broker = Mosquitto::open(&format!("acl_file {}", rules.display()));
+    let mut hub = Hub::prepared();
+    broker.heard_by(&hub, "");
+    hub.start();
+    heard(&hub, 1);
+    let button = Device::connect(broker.port, "B-02", "B-02").unwrap();
+    button.send(&topic("B-02", "event"), press(3, 1, "sos"));
+    soon("the press", || (!hub.open_on("B-02").is_empty()).then_some(()));
+    let name = "hub:access.mqtt.home";
+    let fault = soon("the fault", || hub.open_on(name).first().cloned());
+    assert_eq!(fault["class"], "fault");
+    status_says(&hub, "our own word does not come back");
+    assert!(hub.open_on("hub:link.mqtt.home.access").is_empty(), "presses come");
+    let port = format!("port = {}", broker.port);
+    hub.edit("links.toml", &port, &format!("{port}\nprobe = false"));
+    hub.signal("HUP");
+    status_says(&hub, "mqtt.home hears");
+    soon("the end of the trouble", || {
+        let told = hub.facts("hub_trouble");
+        told.iter().any(|fact| fact["trouble"]["broken"] == false).then_some(())
+    });
 }
 
 #[test]

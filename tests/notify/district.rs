@@ -7,7 +7,7 @@ use std::time::Duration;
 use anling::district::{
     self, Accepted, Ends, Heard as Said, HttpsSettings, MESSAGES_MAX, Misfit, PlatformSettings, Way,
 };
-use anling::notify::webhook::{
+use anling::notify::endpoint::{
     EndpointHandle, EndpointReport, Health, LifeSign, Settled, StoryLetter,
 };
 use anling::notify::wire::TlsFiles;

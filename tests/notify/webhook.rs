@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anling::notify::webhook::{
-    EndpointHandle, EndpointReport, HELD_MAX, Health, OFFERS_MAX, Settled, StoryLetter,
-    WebhookSettings, open,
-};
+use anling::notify::endpoint::{EndpointHandle, EndpointReport, Health, Settled, StoryLetter};
+use anling::notify::webhook::{HELD_MAX, OFFERS_MAX, WebhookSettings, open};
 use anling::terms::{EndpointId, IncidentId, Secret, Seq, Wait};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;

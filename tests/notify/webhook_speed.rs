@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use anling::notify::webhook::{StoryLetter, TIME_LIMIT, WebhookSettings, open};
+use anling::notify::endpoint::StoryLetter;
+use anling::notify::webhook::{TIME_LIMIT, WebhookSettings, open};
 use anling::terms::{EndpointId, IncidentId, Seq};
 use axum::Router;
 use axum::http::StatusCode;
