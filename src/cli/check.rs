@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use super::loading::ask_at;
-use super::{Failure, Outcome, print_json, print_text};
+use super::{Dirs, Failure, Outcome, print_json, print_text};
 use crate::config::{self, Look, Secrets, Settings, Severity, render};
 use crate::counter::{Ask, Reply};
 use crate::desk::recorded_registry;
@@ -20,23 +20,21 @@ pub(super) struct Args {
     /// Print problems as JSON
     #[arg(long)]
     json: bool,
-    /// Where the hub keeps its state, and secrets under it
-    #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
 }
 
-pub(super) fn check(dir: &Path, args: &Args) -> Outcome {
+pub(super) fn check(dirs: Dirs<'_>, args: &Args) -> Outcome {
+    let dir = dirs.config;
     let files = config::read(dir);
     let checked = config::check(&files);
     let mut problems = checked.problems;
     problems.extend(config::look_at_brokers(&checked.confs, &files));
     if let Some(settings) = &checked.settings {
-        let state = args.state.clone().unwrap_or_else(|| settings.gateway.state_dir.clone());
+        let state = dirs.state.unwrap_or(&settings.gateway.state_dir);
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        problems.extend(Secrets::of(credentials, &state, dir).check(&checked.secrets, &files));
+        problems.extend(Secrets::of(credentials, state, dir).check(&checked.secrets, &files));
     }
     if let Some(settings) = &checked.settings {
-        let state = args.state.as_deref().unwrap_or(&settings.gateway.state_dir);
+        let state = dirs.state.unwrap_or(&settings.gateway.state_dir);
         if let Some(record) = record(settings, state) {
             problems.extend(config::compare(&files, &settings.rows, &record));
         }

@@ -1,11 +1,10 @@
 //! `anling status`: what a duty officer wants to know, in ten lines.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use super::incident::ago;
 use super::loading::{ask, odd_answer};
-use super::{Outcome, print_json, print_text};
+use super::{Dirs, Outcome, print_json, print_text};
 use crate::counter::{
     ArchiveView, Ask, BoardView, CarrierView, DeviceCount, EndpointView, LineView, OpenCount,
     RecordView, Reply, ResponseView, SilentView, Sound, Status, WireView,
@@ -20,8 +19,8 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn status(dir: &Path, args: &Args) -> Outcome {
-    let Reply::Status(status) = ask(dir, &Ask::Status)? else { return Err(odd_answer()) };
+pub(super) fn status(dirs: Dirs<'_>, args: &Args) -> Outcome {
+    let Reply::Status(status) = ask(dirs, &Ask::Status)? else { return Err(odd_answer()) };
     if args.json { print_json(&status) } else { print_text(&ten_lines(&status)) }
 }
 
