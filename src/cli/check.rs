@@ -8,9 +8,9 @@ use super::loading::ask_at;
 use super::{Dirs, Failure, Outcome, print_json, print_text};
 use crate::config::{self, Look, Secrets, Settings, Severity, render};
 use crate::counter::{Ask, Reply};
-use crate::desk::recorded_registry;
+use crate::desk::{Recorded, recorded};
 use crate::exit;
-use crate::registry::{Registry, Row};
+use crate::registry::Row;
 
 /// Columns where the terminal does not say.
 const WIDTH: usize = 100;
@@ -36,7 +36,11 @@ pub(super) fn check(dirs: Dirs<'_>, args: &Args) -> Outcome {
     if let Some(settings) = &checked.settings {
         let state = dirs.state.unwrap_or(&settings.gateway.state_dir);
         if let Some(record) = record(settings, state) {
-            problems.extend(config::compare(&files, &settings.rows, &record));
+            if !record.registry.is_empty() {
+                problems.extend(config::compare(&files, &settings.rows, &record.registry));
+            }
+            let of = record.hub.as_ref();
+            problems.extend(of.and_then(|of| config::other_hub(&files, settings, of)));
         }
     }
     let wrong = problems.iter().any(|p| p.severity == Severity::Problem);
@@ -53,13 +57,12 @@ pub(super) fn check(dirs: Dirs<'_>, args: &Args) -> Outcome {
     if wrong { Err(Failure::new(exit::NOT_RIGHT, "")) } else { Ok(()) }
 }
 
-/// What the hub has on record about who lives where, if there is a hub or a record to ask.
-fn record(settings: &Settings, state: &Path) -> Option<Registry> {
-    let registry = match ask_at(&settings.gateway.socket, &Ask::Registry) {
-        Ok(Reply::Registry(view)) => view.registry,
-        _ => recorded_registry(state).ok().flatten()?,
-    };
-    (!registry.is_empty()).then_some(registry)
+/// What the hub has on record about itself and who lives where, if there is a hub or a record to ask.
+fn record(settings: &Settings, state: &Path) -> Option<Recorded> {
+    match ask_at(&settings.gateway.socket, &Ask::Registry) {
+        Ok(Reply::Registry(view)) => Some(Recorded { registry: view.registry, hub: view.hub }),
+        _ => recorded(state).ok().flatten(),
+    }
 }
 
 fn summary(settings: &Settings, dir: &Path) -> String {

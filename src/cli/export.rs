@@ -70,8 +70,8 @@ fn registry(loaded: &Loaded) -> Result<Registry, Failure> {
     match ask_of(loaded, &Ask::Registry) {
         Ok(Reply::Registry(view)) => Ok(view.registry),
         Ok(_) => Err(super::loading::odd_answer()),
-        Err(failure) => match desk::recorded_registry(&loaded.state_dir) {
-            Ok(Some(registry)) => Ok(registry),
+        Err(failure) => match desk::recorded(&loaded.state_dir) {
+            Ok(Some(recorded)) => Ok(recorded.registry),
             Ok(None) => Err(failure),
             Err(error) => Err(Failure::of(exit::STORAGE, &error)),
         },

@@ -72,6 +72,13 @@ pub(super) fn ten_lines(status: &Status) -> String {
             "config    the last accepted one; the one on disk is broken: `anling check`\n",
         );
     }
+    if let Some(of) = &status.record_of {
+        let _ = writeln!(
+            out,
+            "hub id    the record is {of}'s, gateway.toml says {hub}: devices still speak to {of}; \
+             change it back, or close the fault if it is meant"
+        );
+    }
     if !status.restart_for.is_empty() {
         let names = status.restart_for.join(", ");
         let _ = writeln!(out, "config    changed, and needs a restart for {names}");

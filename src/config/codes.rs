@@ -129,6 +129,7 @@ codes! {
     UNKNOWN_ZONE Problem "unknown-zone": "not a time zone", "zone = \"Asia/Shanghia\"";
     BAD_HOURS Problem "bad-hours": "not hours of the day", "hours = \"8-20\"";
     LINE_WITHOUT_FALLBACK Warning "line-without-fallback": "a gap in this line's rules would call everybody", "[line.first] without fallback";
+    HUB_ID_CHANGED Warning "hub-id-changed": "the hub's record is of another hub", "id = \"zs-new\" over the record of zs-yunjian";
     RULE_TWICE Warning "rule-twice": "two rules say the same", "two rules with the same line, days, hours and people";
 }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::codes;
 use super::files::Files;
-use super::problem::{Findings, Said};
+use super::problem::{Findings, Problem, Said, Spot};
 use super::section::Section;
-use super::settings::{Gateway, SITE_MAX_UNITS};
+use super::settings::{Gateway, SITE_MAX_UNITS, Settings};
 use super::values::{is_loopback, utf16_len};
 use crate::terms::{BadId, HubId, Wait};
 
@@ -31,6 +31,40 @@ pub fn state_dir(files: &Files) -> Option<PathBuf> {
         Err(_) => state_line(text)?,
     };
     (!found.trim().is_empty()).then(|| found.into())
+}
+
+/// Where the hub's id is another than the one whose record it goes on with, which devices know.
+pub fn other_hub(files: &Files, settings: &Settings, record: &HubId) -> Option<Problem> {
+    let now = &settings.gateway.hub;
+    if now == record {
+        return None;
+    }
+    let mut out = Findings::new(files);
+    let message = format!("the hub's id is {now}, and its record is {record}'s");
+    let help = format!(
+        "devices speak to {record}'s topics and are not heard as {now}: write id = \"{record}\", or \
+         close the fault of the next start if it is meant"
+    );
+    let text = files.text("gateway.toml").unwrap_or_default();
+    let id = toml::from_str::<Spanned>(text).ok().map(|whole| whole.hub.id.span());
+    match id {
+        Some(span) => {
+            out.add(&codes::HUB_ID_CHANGED, &Spot { file: "gateway.toml", span }, message, help);
+        }
+        None => out.add_to_file(&codes::HUB_ID_CHANGED, "gateway.toml", message, help),
+    }
+    out.into_problems().pop()
+}
+
+/// The file as far as its id, with its place.
+#[derive(serde::Deserialize)]
+struct Spanned {
+    hub: SpannedHub,
+}
+
+#[derive(serde::Deserialize)]
+struct SpannedHub {
+    id: toml::Spanned<String>,
 }
 
 /// The value of `state` in `[storage]`, each line read for itself.

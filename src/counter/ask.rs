@@ -9,7 +9,7 @@ use super::{
 };
 use crate::incident::{Ignored, Move, StageName, Via, WordId};
 use crate::registry::{Change, DeviceTypes, Registry};
-use crate::terms::{Code, DeviceId, EndpointId, ImportId, IncidentId, PersonId, Seq, Wall};
+use crate::terms::{Code, DeviceId, EndpointId, HubId, ImportId, IncidentId, PersonId, Seq, Wall};
 
 /// How many questions may wait at the counter; the next one is told to come again. Own choice: a
 /// page and a command for each of 200 staff at once.
@@ -250,6 +250,9 @@ pub enum Amiss {
 pub struct RegistryView {
     /// Changes with every change of a row.
     pub version: Seq,
+    /// Whose record it is.
+    #[serde(default)]
+    pub hub: Option<HubId>,
     /// The rows.
     pub registry: Registry,
     /// The types of device that the hub knows.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{ArchiveView, BoardView, ResponseView, SilentView};
 use crate::incident::{Carrier, Responder, StageName, StageTimes};
 use crate::roster::DutyBy;
-use crate::terms::{Class, Code, DeviceId, IncidentId, Kind, LineId, PersonId, Seq, Wall};
+use crate::terms::{Class, Code, DeviceId, HubId, IncidentId, Kind, LineId, PersonId, Seq, Wall};
 
 /// One incident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -240,6 +240,9 @@ pub struct Status {
     pub on_duty: Vec<LineView>,
     /// The config on disk cannot be used, and the last accepted one runs.
     pub old_config: bool,
+    /// The hub whose record this is, where the hub was started as another: see [`Status::hub`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_of: Option<HubId>,
     /// What of the config has changed and waits for a restart, in config words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restart_for: Vec<String>,

@@ -62,6 +62,7 @@ impl Desk {
             },
             Ask::Registry => Reply::Registry(Box::new(RegistryView {
                 version: self.book.registry_at(),
+                hub: self.book.hub().cloned(),
                 registry: self.book.registry().clone(),
                 types: self.settings.device_types.clone(),
             })),
@@ -307,6 +308,7 @@ impl Desk {
             boards: self.programs.boards.views(self.clock.now()),
             on_duty: self.on_duty(),
             old_config: self.old_config,
+            record_of: self.book.hub().filter(|hub| self.is_another(hub)).cloned(),
             restart_for: self.wires.restart_for.iter().map(|&name| name.to_owned()).collect(),
         }
     }

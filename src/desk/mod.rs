@@ -43,7 +43,7 @@ mod turn;
 mod vitals;
 mod wiring;
 
-pub use import::recorded_registry;
+pub use import::{Recorded, recorded};
 pub use socket::{SOCKET_LINE_MAX, ask};
 pub use start::{DeskError, House, JOURNAL_DIR, Options, start};
 pub use wiring::PAGE_KEY;

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::brought::Brought;
 use super::codes::CodePool;
+use super::identity::Identity;
 use super::words::{HeardWord, WordId, Words};
 use super::{
     BootMark, Carrier, DeviceMemory, Incident, Ladder, Order, OrderId, OrderState, Policy,
@@ -47,6 +48,7 @@ pub struct IncidentBook {
     pub(super) dropped: BTreeMap<EndpointId, u64>,
     pub(super) notes: BTreeMap<NoteId, (Option<IncidentId>, String)>,
     pub(super) words: Words,
+    pub(super) identity: Identity,
     pub(super) last_incident: u64,
     pub(super) last_note: u64,
     pub(super) last_import: u64,
@@ -86,6 +88,8 @@ struct Stored {
     notes: BTreeMap<NoteId, (Option<IncidentId>, String)>,
     #[serde(default)]
     words: Words,
+    #[serde(default)]
+    identity: Identity,
     last_incident: u64,
     last_note: u64,
     #[serde(default)]
@@ -120,6 +124,7 @@ impl From<IncidentBook> for Stored {
             dropped: book.dropped,
             notes: book.notes,
             words: book.words,
+            identity: book.identity,
             last_incident: book.last_incident,
             last_note: book.last_note,
             last_import: book.last_import,
@@ -151,6 +156,7 @@ impl From<Stored> for IncidentBook {
             dropped: stored.dropped,
             notes: stored.notes,
             words: stored.words,
+            identity: stored.identity,
             last_incident: stored.last_incident,
             last_note: stored.last_note,
             last_import: stored.last_import,

@@ -20,6 +20,7 @@ mod decide;
 mod effects;
 mod fact;
 mod fact_name;
+mod identity;
 mod ladder;
 mod order;
 mod outcome;

@@ -169,6 +169,12 @@ pub(super) fn saying(class: Class, kind: Kind) -> Saying {
         Kind::NobodyOnDuty => say("系统", "起无人值班", "请立即安排人员", Site),
         Kind::Clock => say("系统", "主机时间不准", "请报修", Site),
         Kind::Config => say("系统", "新配置有误", "仍按原配置运行，请改正", Site),
+        Kind::HubId => say(
+            "系统",
+            "起主机编号与记录不符",
+            "可能收不到呼叫，请改回编号并重启，确需更换就结单",
+            Site,
+        ),
     }
 }
 

@@ -128,13 +128,15 @@ pub enum Kind {
     Clock,
     /// The config on disk cannot be used; the last accepted one runs.
     Config,
+    /// The hub was started with another id than its record has.
+    HubId,
     /// A source sent something that no contract can read.
     Garbage,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Sos,
         Self::Fall,
         Self::Smoke,
@@ -157,6 +159,7 @@ impl Kind {
         Self::NobodyOnDuty,
         Self::Clock,
         Self::Config,
+        Self::HubId,
         Self::Garbage,
     ];
 
@@ -176,6 +179,7 @@ impl Kind {
             | Self::Endpoint
             | Self::Clock
             | Self::Config
+            | Self::HubId
             | Self::Garbage => Class::Fault,
         }
     }
@@ -205,6 +209,7 @@ impl Kind {
             Self::NobodyOnDuty => "nobody_on_duty",
             Self::Clock => "clock",
             Self::Config => "config",
+            Self::HubId => "hub_id",
             Self::Garbage => "garbage",
         }
     }
