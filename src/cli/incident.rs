@@ -216,7 +216,7 @@ fn card(dirs: Dirs<'_>, view: &IncidentView) -> String {
         wall.and_then(|wall| roster.as_ref()?.civil(wall)).map(|c| c.strftime(day).to_string())
     };
     let stage = view.stage.word().replace('_', " ");
-    let mut card = format!("{} {} ({}), {stage}\n", view.code, view.kind, view.class);
+    let mut card = format!("{} {} ({}), {stage}\n", view.code, view.about(), view.class);
     let _ = writeln!(card, "  where     {}", view.place);
     if !view.residents.is_empty() {
         let _ = writeln!(card, "  who       {}", view.residents);

@@ -108,7 +108,7 @@ fn line(view: &IncidentView, when: &str) -> String {
     let mut line = format!(
         "{:<5} {:<11} {:<10} {when:>7}  {}",
         view.code,
-        view.kind,
+        view.about(),
         view.stage.word().replace('_', " "),
         view.place,
     );

@@ -16,8 +16,11 @@ pub struct IncidentView {
     pub code: Code,
     /// Its class.
     pub class: Class,
-    /// Its kind.
+    /// Its kind: the newest danger.
     pub kind: Kind,
+    /// Every danger or fault of it that is on, the oldest first; its kind alone where it is over.
+    #[serde(default)]
+    pub kinds: Vec<Kind>,
     /// Its stage.
     pub stage: StageName,
     /// Counts the times a call started anew.
@@ -67,6 +70,14 @@ pub struct IncidentView {
     /// Everything shown here is on disk; false while the disk fails and some of it is held in memory
     /// only.
     pub on_disk: bool,
+}
+
+impl IncidentView {
+    /// What it is about, in words of the field.
+    pub fn about(&self) -> String {
+        let kinds = if self.kinds.is_empty() { &[self.kind] } else { self.kinds.as_slice() };
+        kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join("+")
+    }
 }
 
 /// What an incident does by itself when nobody says anything.

@@ -207,6 +207,7 @@ impl Desk {
             code: incident.code,
             class: incident.class,
             kind: incident.kind,
+            kinds: self.book.dangers(incident),
             stage: incident.stage.name(),
             epoch: incident.epoch,
             rung: incident.rung(),

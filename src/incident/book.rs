@@ -24,7 +24,8 @@ use super::{
 };
 use crate::registry::Registry;
 use crate::terms::{
-    At, Code, DeviceId, EndpointId, HomeId, IncidentId, NoteId, PersonId, Seq, Wait, Wall,
+    At, Class, Code, DeviceId, EndpointId, HomeId, IncidentId, Kind, NoteId, PersonId, Seq, Wait,
+    Wall,
 };
 
 /// How many events may be owed to one endpoint. Own choice: 100,000 events of 400 bytes are a week
@@ -260,6 +261,17 @@ impl IncidentBook {
     /// How many incidents are open.
     pub fn open_count(&self) -> usize {
         self.open.len()
+    }
+
+    /// What an incident is about: every level of its device that is on, the oldest first, as smoke and
+    /// then gas of one detector; its kind alone where that is no level, where nothing is on any more,
+    /// and once it is over. Never empty.
+    pub fn dangers(&self, incident: &Incident) -> Vec<Kind> {
+        let Incident { kind, class, .. } = incident;
+        let lasts = kind.lasts() && *class != Class::Test && incident.stage.is_open();
+        let memory = self.devices.get(&incident.device).filter(|_| lasts);
+        let on = memory.map(|memory| memory.on(kind.class())).unwrap_or_default();
+        if on.is_empty() { vec![*kind] } else { on }
     }
 
     /// What is remembered of a device.

@@ -178,6 +178,51 @@ pub(super) fn saying(class: Class, kind: Kind) -> Saying {
     }
 }
 
+/// What is said of everything that is on, the oldest first.
+pub(super) struct Told {
+    /// What the title between 【】 says.
+    pub(super) title: String,
+    /// What happened; stands right after the time.
+    pub(super) event: String,
+    /// The same behind a title that names it already.
+    pub(super) after_title: String,
+    /// What to do at once; may be empty.
+    pub(super) advice: &'static str,
+    /// What it is about.
+    pub(super) subject: Subject,
+}
+
+/// What is said of these kinds in a class; of several, each is named once and the advice is right for
+/// all of them.
+pub(super) fn told(class: Class, kinds: &[Kind]) -> Told {
+    const ALARM: &str = "报警";
+    let says: Vec<Saying> = kinds.iter().map(|kind| saying(class, *kind)).collect();
+    let newest = says.last().copied().unwrap_or(saying(class, Kind::Unreadable));
+    let Saying { advice, subject, .. } = newest;
+    let mut titles: Vec<&str> = says.iter().map(|said| said.title).collect();
+    titles.dedup();
+    let alarms = || says.iter().map(|said| said.event.strip_suffix(ALARM));
+    let event = match alarms().collect::<Option<Vec<_>>>() {
+        Some(stems) => stems.join("、") + ALARM,
+        None => says.iter().map(|said| said.event).collect::<Vec<_>>().join("、"),
+    };
+    let named = titles.len() > 1;
+    let after_title = if named { ALARM.to_owned() } else { event.clone() };
+    let advice = advice_for_all(kinds).unwrap_or(advice);
+    Told { title: titles.join("、"), event, after_title, advice, subject }
+}
+
+/// What is right for several at once: no switch where there is gas, out of the house, and 119; faults of
+/// one device are mended in one visit.
+fn advice_for_all(kinds: &[Kind]) -> Option<&'static str> {
+    let all = |class: Class| kinds.len() > 1 && kinds.iter().all(|kind| kind.class() == class);
+    match (all(Class::Hazard), kinds.contains(&Kind::Gas)) {
+        (true, true) => Some("勿开关电器，立即撤离并打119"),
+        (true, false) => Some("立即撤离并打119，有人不适打120"),
+        (false, _) => all(Class::Fault).then_some("请检修"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
