@@ -93,6 +93,7 @@ codes! {
     ACTIONS_UNUSED Warning "actions-unused": "actions of a type whose contract has none", "actions in a native-mqtt type";
     MODEL_UNKNOWN Warning "model-unknown": "a model that no table knows", "model = \"HS1EBB\"";
     SOS_NOT_LIFE_SAFETY Warning "sos-not-life-safety": "a type calls for help and is not marked life_safety", "actions = { single = \"sos\" }, life_safety = false";
+    LIFE_SAFETY_WITHOUT_WORDS Warning "life-safety-without-words": "a life hangs on a bridged type that says nothing of its words", "[type.gas] with family = \"zigbee2mqtt\" and neither model, actions, alarm nor gas_alarm_from";
     WATCHED_SELDOM Warning "watched-seldom": "a life-safety device may be dead for long before anybody knows", "silent_after = \"7d\" with life_safety = true";
     NO_LADDER Warning "no-ladder": "an urgent class has no ladder: everybody is called at once", "no [ladder.hazard]";
     BAD_WHO Problem "bad-who": "not line:NAME, person:ID or everyone", "who = [\"first\"]";
