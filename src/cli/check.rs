@@ -5,12 +5,12 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use super::loading::ask_at;
-use super::{Failure, Outcome, print_json, print_text};
+use super::{Dirs, Failure, Outcome, print_json, print_text};
 use crate::config::{self, Look, Secrets, Settings, Severity, render};
 use crate::counter::{Ask, Reply};
-use crate::desk::recorded_registry;
+use crate::desk::{Recorded, recorded};
 use crate::exit;
-use crate::registry::{Registry, Row};
+use crate::registry::Row;
 
 /// Columns where the terminal does not say.
 const WIDTH: usize = 100;
@@ -20,25 +20,27 @@ pub(super) struct Args {
     /// Print problems as JSON
     #[arg(long)]
     json: bool,
-    /// Where the hub keeps its state, and secrets under it
-    #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
 }
 
-pub(super) fn check(dir: &Path, args: &Args) -> Outcome {
+pub(super) fn check(dirs: Dirs<'_>, args: &Args) -> Outcome {
+    let dir = dirs.config;
     let files = config::read(dir);
     let checked = config::check(&files);
     let mut problems = checked.problems;
     problems.extend(config::look_at_brokers(&checked.confs, &files));
     if let Some(settings) = &checked.settings {
-        let state = args.state.clone().unwrap_or_else(|| settings.gateway.state_dir.clone());
+        let state = dirs.state.unwrap_or(&settings.gateway.state_dir);
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        problems.extend(Secrets::of(credentials, &state, dir).check(&checked.secrets, &files));
+        problems.extend(Secrets::of(credentials, state, dir).check(&checked.secrets, &files));
     }
     if let Some(settings) = &checked.settings {
-        let state = args.state.as_deref().unwrap_or(&settings.gateway.state_dir);
+        let state = dirs.state.unwrap_or(&settings.gateway.state_dir);
         if let Some(record) = record(settings, state) {
-            problems.extend(config::compare(&files, &settings.rows, &record));
+            if !record.registry.is_empty() {
+                problems.extend(config::compare(&files, &settings.rows, &record.registry));
+            }
+            let of = record.hub.as_ref();
+            problems.extend(of.and_then(|of| config::other_hub(&files, settings, of)));
         }
     }
     let wrong = problems.iter().any(|p| p.severity == Severity::Problem);
@@ -55,13 +57,12 @@ pub(super) fn check(dir: &Path, args: &Args) -> Outcome {
     if wrong { Err(Failure::new(exit::NOT_RIGHT, "")) } else { Ok(()) }
 }
 
-/// What the hub has on record about who lives where, if there is a hub or a record to ask.
-fn record(settings: &Settings, state: &Path) -> Option<Registry> {
-    let registry = match ask_at(&settings.gateway.socket, &Ask::Registry) {
-        Ok(Reply::Registry(view)) => view.registry,
-        _ => recorded_registry(state).ok().flatten()?,
-    };
-    (!registry.is_empty()).then_some(registry)
+/// What the hub has on record about itself and who lives where, if there is a hub or a record to ask.
+fn record(settings: &Settings, state: &Path) -> Option<Recorded> {
+    match ask_at(&settings.gateway.socket, &Ask::Registry) {
+        Ok(Reply::Registry(view)) => Some(Recorded { registry: view.registry, hub: view.hub }),
+        _ => recorded(state).ok().flatten(),
+    }
 }
 
 fn summary(settings: &Settings, dir: &Path) -> String {

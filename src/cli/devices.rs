@@ -2,11 +2,10 @@
 //! what needs a technician first.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use super::incident::ago;
 use super::loading::{ask, odd_answer};
-use super::{Outcome, print_json, print_text};
+use super::{Dirs, Outcome, print_json, print_text};
 use crate::counter::{Ask, DeviceView, LIST_MAX, Reply, Status};
 use crate::terms::Wall;
 
@@ -20,12 +19,12 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn devices(dir: &Path, args: &Args) -> Outcome {
+pub(super) fn devices(dirs: Dirs<'_>, args: &Args) -> Outcome {
     let mut all: Vec<DeviceView> = Vec::new();
     loop {
         let after = all.last().map(|last| last.row.id.clone());
         let asked = Ask::Devices { after, most: LIST_MAX };
-        let Reply::Devices(page) = ask(dir, &asked)? else { return Err(odd_answer()) };
+        let Reply::Devices(page) = ask(dirs, &asked)? else { return Err(odd_answer()) };
         all.extend(page.devices);
         if !page.more {
             break;
@@ -34,7 +33,7 @@ pub(super) fn devices(dir: &Path, args: &Args) -> Outcome {
     if args.json {
         return print_json(&all);
     }
-    let Reply::Status(status) = ask(dir, &Ask::Status)? else { return Err(odd_answer()) };
+    let Reply::Status(status) = ask(dirs, &Ask::Status)? else { return Err(odd_answer()) };
     print_text(&told(all, &status))
 }
 

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use super::difference::counted;
 use super::import::encoding;
-use super::loading::{Loaded, ask_at, load_or_accepted};
-use super::{Failure, Outcome, print_text};
+use super::loading::{Loaded, ask_of, load_or_accepted};
+use super::{Dirs, Failure, Outcome, print_text};
 use crate::counter::{Ask, Reply};
 use crate::registry::Registry;
 use crate::registry::csv::{self, Encoding, Form, Table};
@@ -35,8 +35,8 @@ pub(super) struct Args {
     encoding: Encoding,
 }
 
-pub(super) fn export(dir: &Path, args: &Args) -> Outcome {
-    let registry = registry(&load_or_accepted(dir, None)?)?;
+pub(super) fn export(dirs: Dirs<'_>, args: &Args) -> Outcome {
+    let registry = registry(&load_or_accepted(dirs)?)?;
     let files = Table::ALL
         .into_iter()
         .map(|table| Ok((table, args.to.join(table.file_name()), bytes(table, &registry, args)?)))
@@ -67,11 +67,11 @@ pub(super) fn export(dir: &Path, args: &Args) -> Outcome {
 
 /// What the hub runs on; where none answers, what its record says.
 fn registry(loaded: &Loaded) -> Result<Registry, Failure> {
-    match ask_at(&loaded.settings.gateway.socket, &Ask::Registry) {
+    match ask_of(loaded, &Ask::Registry) {
         Ok(Reply::Registry(view)) => Ok(view.registry),
         Ok(_) => Err(super::loading::odd_answer()),
-        Err(failure) => match desk::recorded_registry(&loaded.state_dir) {
-            Ok(Some(registry)) => Ok(registry),
+        Err(failure) => match desk::recorded(&loaded.state_dir) {
+            Ok(Some(recorded)) => Ok(recorded.registry),
             Ok(None) => Err(failure),
             Err(error) => Err(Failure::of(exit::STORAGE, &error)),
         },

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use super::difference::{counted, notes, problems, shown};
 use super::lists::{self, List};
-use super::loading::{Loaded, ask_at, load_or_accepted, odd_answer};
-use super::{Failure, Outcome, print_text};
+use super::loading::{Loaded, ask_of, load_or_accepted, odd_answer};
+use super::{Dirs, Failure, Outcome, print_text};
 use crate::counter::{Ask, Import, Imported, IncidentView, RegistryView, Reply};
 use crate::exit;
 use crate::registry::csv::{Encoding, Table};
@@ -49,12 +49,12 @@ pub(super) fn encoding(word: &str) -> Result<Encoding, String> {
     }
 }
 
-pub(super) fn import(dir: &Path, args: &Args) -> Outcome {
-    let loaded = load_or_accepted(dir, None)?;
-    let named = if args.files.is_empty() { vec![dir.join("registry")] } else { args.files.clone() };
+pub(super) fn import(dirs: Dirs<'_>, args: &Args) -> Outcome {
+    let loaded = load_or_accepted(dirs)?;
+    let named =
+        if args.files.is_empty() { vec![dirs.config.join("registry")] } else { args.files.clone() };
     let lists = lists::read(&named, args.encoding)?;
-    let socket = &loaded.settings.gateway.socket;
-    let view = ask_registry(&loaded, dir)?;
+    let view = ask_registry(&loaded, dirs.config)?;
     if let Some(list) = lists.iter().find(|list| args.remove && list.brought.rows.is_empty()) {
         let says = format!("{} has no rows, so nothing was removed by it", list.path.display());
         return Err(Failure::new(exit::NOT_RIGHT, says));
@@ -63,7 +63,7 @@ pub(super) fn import(dir: &Path, args: &Args) -> Outcome {
     let wanted = Wanted { remove: args.remove, skip_bad: args.skip_bad };
     let judged = judge(&view.registry, &view.types, brought, wanted);
     let made = made(&view.registry, &lists, &judged, args);
-    let Reply::Incidents(open) = ask_at(socket, &Ask::Incidents { all: false })? else {
+    let Reply::Incidents(open) = ask_of(&loaded, &Ask::Incidents { all: false })? else {
         return Err(odd_answer());
     };
     print_text(&all_of(&lists, &judged, (&view, &made, &open), &loaded, args))?;
@@ -78,11 +78,11 @@ pub(super) fn import(dir: &Path, args: &Args) -> Outcome {
     }
     agree(made.len(), args)?;
     let import = Import { based_on: view.version, changes: made.clone() };
-    let Reply::Imported(done) = ask_at(socket, &Ask::Import(import))? else {
+    let Reply::Imported(done) = ask_of(&loaded, &Ask::Import(import))? else {
         return Err(odd_answer());
     };
     print_text(&told(&done))?;
-    print_text(&files_hint(dir, &loaded, view.registry, &made))
+    print_text(&files_hint(dirs.config, &loaded, view.registry, &made))
 }
 
 /// The registry of the running hub.
@@ -101,7 +101,7 @@ fn ask_registry(loaded: &Loaded, dir: &Path) -> Result<Box<RegistryView>, Failur
             _ => failure,
         }
     };
-    match ask_at(&loaded.settings.gateway.socket, &Ask::Registry).map_err(before_first)? {
+    match ask_of(loaded, &Ask::Registry).map_err(before_first)? {
         Reply::Registry(view) => Ok(view),
         _ => Err(odd_answer()),
     }

@@ -2,12 +2,11 @@
 //! person.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use clap::Subcommand;
 
 use super::loading::{ask, load_or_accepted, odd_answer};
-use super::{Failure, Outcome, print_json, print_text};
+use super::{Dirs, Failure, Outcome, print_json, print_text};
 use crate::counter::{About, Ask, IncidentView, Moved, NOTE_MAX_BYTES, NextStep, Reply};
 use crate::exit;
 use crate::incident::{Contact, Ending, Move, Responder, Via};
@@ -101,7 +100,7 @@ pub(super) fn told_since(view: &IncidentView) -> Option<&'static str> {
 /// What stands below calls that no disk has taken.
 pub(super) const AT_RISK: &str = "IN MEMORY ONLY, the disk fails: see `anling status`\n";
 
-pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
+pub(super) fn incident(dirs: Dirs<'_>, args: &Args) -> Outcome {
     let Some(code) = Code::parse(&args.code) else {
         let says = format!("{} is no incident code: write it like A17", args.code);
         return Err(Failure::new(exit::USAGE, says));
@@ -111,21 +110,21 @@ pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
             let says = format!("{code}: say what you do, or leave out --as and --with-note");
             return Err(Failure::new(exit::USAGE, format!("{says}: see `anling incident --help`")));
         }
-        let Reply::Incident(view) = ask(dir, &Ask::Incident { code })? else {
+        let Reply::Incident(view) = ask(dirs, &Ask::Incident { code })? else {
             return Err(odd_answer());
         };
-        return if args.json { print_json(&view) } else { print_text(&card(dir, &view)) };
+        return if args.json { print_json(&view) } else { print_text(&card(dirs, &view)) };
     };
     let Some(by) = &args.by else {
         let says = "say who you are: --as PERSON, an id or a name of people.csv";
         return Err(Failure::new(exit::USAGE, says));
     };
     let words = words(says, args.with_note.as_deref())?;
-    let by = person(dir, by)?;
+    let by = person(dirs, by)?;
     let about = About::Code(code);
     let says = moved(says);
     let asked = Ask::Say { about, by, via: Via::Command, epoch: None, says, words, word: None };
-    let Reply::Moved(moved) = ask(dir, &asked)? else { return Err(odd_answer()) };
+    let Reply::Moved(moved) = ask(dirs, &asked)? else { return Err(odd_answer()) };
     if args.json {
         print_json(&moved)?;
     } else if moved.ignored.is_none() {
@@ -138,11 +137,11 @@ pub(super) fn incident(dir: &Path, args: &Args) -> Outcome {
 }
 
 /// The person meant, by the hub's own registry: the files may say otherwise.
-pub(super) fn person(dir: &Path, said: &str) -> Result<PersonId, Failure> {
+pub(super) fn person(dirs: Dirs<'_>, said: &str) -> Result<PersonId, Failure> {
     if said.trim().is_empty() {
         return Err(Failure::new(exit::USAGE, "--as is empty: give a person's id or name"));
     }
-    match ask(dir, &Ask::Person { said: said.to_owned() })? {
+    match ask(dirs, &Ask::Person { said: said.to_owned() })? {
         Reply::Person(id) => Ok(id),
         _ => Err(odd_answer()),
     }
@@ -209,15 +208,15 @@ fn taken(moved: &Moved) -> String {
 }
 
 /// One incident as a person reads it.
-fn card(dir: &Path, view: &IncidentView) -> String {
-    let roster = load_or_accepted(dir, None).ok().map(|loaded| loaded.settings.roster);
+fn card(dirs: Dirs<'_>, view: &IncidentView) -> String {
+    let roster = load_or_accepted(dirs).ok().map(|loaded| loaded.settings.roster);
     // Of an incident that has left memory the day matters as much as the hour.
     let day = if view.filed { "%Y-%m-%d %H:%M:%S" } else { "%H:%M:%S" };
     let time = |wall: Option<Wall>| {
         wall.and_then(|wall| roster.as_ref()?.civil(wall)).map(|c| c.strftime(day).to_string())
     };
     let stage = view.stage.word().replace('_', " ");
-    let mut card = format!("{} {} ({}), {stage}\n", view.code, view.kind, view.class);
+    let mut card = format!("{} {} ({}), {stage}\n", view.code, view.about(), view.class);
     let _ = writeln!(card, "  where     {}", view.place);
     if !view.residents.is_empty() {
         let _ = writeln!(card, "  who       {}", view.residents);

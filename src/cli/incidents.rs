@@ -1,12 +1,11 @@
 //! `anling incidents`: what is open, and with `--all` what is over, by the day it began on.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use super::incident::{AT_RISK, ago, told_since};
 use super::loading::{ask, load_or_accepted, odd_answer};
 use super::roster::when;
-use super::{Outcome, print_json, print_text, remark, status};
+use super::{Dirs, Outcome, print_json, print_text, remark, status};
 use crate::counter::{ArchiveView, Ask, IncidentView, PAST_DAYS, PastView, Reply};
 use crate::roster::Roster;
 
@@ -30,11 +29,11 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn incidents(dir: &Path, args: &Args) -> Outcome {
+pub(super) fn incidents(dirs: Dirs<'_>, args: &Args) -> Outcome {
     if args.all {
-        return all(dir, args);
+        return all(dirs, args);
     }
-    let Reply::Incidents(views) = ask(dir, &Ask::Incidents { all: false })? else {
+    let Reply::Incidents(views) = ask(dirs, &Ask::Incidents { all: false })? else {
         return Err(odd_answer());
     };
     if args.json {
@@ -47,11 +46,11 @@ pub(super) fn incidents(dir: &Path, args: &Args) -> Outcome {
     print_text(&at_risk(lines, &views))
 }
 
-fn all(dir: &Path, args: &Args) -> Outcome {
+fn all(dirs: Dirs<'_>, args: &Args) -> Outcome {
     let from = args.from.as_deref().map(when).transpose()?;
     let to = args.to.as_deref().map(when).transpose()?;
     let days = args.days;
-    let Reply::Past(past) = ask(dir, &Ask::Past { from, to, days })? else {
+    let Reply::Past(past) = ask(dirs, &Ask::Past { from, to, days })? else {
         return Err(odd_answer());
     };
     let PastView { incidents, more, archive } = *past;
@@ -66,7 +65,7 @@ fn all(dir: &Path, args: &Args) -> Outcome {
         };
         print_text(&format!("no incidents in {span}\n"))?;
     } else {
-        let roster = load_or_accepted(dir, None).ok().map(|loaded| loaded.settings.roster);
+        let roster = load_or_accepted(dirs).ok().map(|loaded| loaded.settings.roster);
         print_text(&at_risk(by_day(&incidents, roster.as_ref()), &incidents))?;
     }
     if archive != ArchiveView::Level
@@ -109,7 +108,7 @@ fn line(view: &IncidentView, when: &str) -> String {
     let mut line = format!(
         "{:<5} {:<11} {:<10} {when:>7}  {}",
         view.code,
-        view.kind,
+        view.about(),
         view.stage.word().replace('_', " "),
         view.place,
     );

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::loading::{ask, load, odd_answer};
-use super::{Failure, Outcome, has_gone_away, print_text, remark};
+use super::loading::{ask, odd_answer, state_dir};
+use super::{Dirs, Failure, Outcome, has_gone_away, print_text, remark};
 use crate::counter::{Ask, Reply};
 use crate::desk::JOURNAL_DIR;
 use crate::exit;
@@ -19,9 +19,6 @@ use crate::terms::{EndpointId, Seq, Wait, Wall};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where the hub keeps its state, in place of `state` in gateway.toml
-    #[arg(long, value_name = "DIR", global = true)]
-    state: Option<PathBuf>,
     #[command(subcommand)]
     does: Does,
 }
@@ -58,14 +55,11 @@ enum Does {
     },
 }
 
-pub(super) fn journal(config: &Path, args: &Args) -> Outcome {
+pub(super) fn journal(dirs: Dirs<'_>, args: &Args) -> Outcome {
     if let Does::GiveUp { endpoint, by } = &args.does {
-        return give_up(config, endpoint, by);
+        return give_up(dirs, endpoint, by);
     }
-    let dir = match &args.state {
-        Some(state) => state.join(JOURNAL_DIR),
-        None => load(config, None)?.settings.gateway.state_dir.join(JOURNAL_DIR),
-    };
+    let dir = state_dir(dirs)?.join(JOURNAL_DIR);
     match &args.does {
         Does::Tail { lines } => print_tail(&dir, *lines),
         Does::Verify => print_verify(&dir),
@@ -91,11 +85,11 @@ fn print_tail(dir: &Path, lines: usize) -> Outcome {
     print_text(&out)
 }
 
-fn give_up(config: &Path, endpoint: &str, by: &str) -> Outcome {
-    let by = super::incident::person(config, by)?;
+fn give_up(dirs: Dirs<'_>, endpoint: &str, by: &str) -> Outcome {
+    let by = super::incident::person(dirs, by)?;
     let named = EndpointId::new(endpoint);
     let named = named.map_err(|error| Failure::of(exit::USAGE, &error))?;
-    match ask(config, &Ask::GiveUp { endpoint: named, by })? {
+    match ask(dirs, &Ask::GiveUp { endpoint: named, by })? {
         Reply::GivenUp { events } => print_text(&format!(
             "{endpoint}: {events} events given up; it is never told them, the record keeps them\n"
         )),

@@ -2,13 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Failure;
+use super::{Dirs, Failure};
 use crate::config::{self, Checked, Files, Problem, Secrets, Settings, Severity, accepted};
 use crate::counter::{Ask, Reply};
 use crate::{desk, exit};
-
-/// Where a broken config's state directory is looked for when nobody names one.
-const STATE_DIR: &str = "/var/lib/anling";
 
 /// A config that can be used.
 pub(super) struct Loaded {
@@ -21,12 +18,12 @@ pub(super) struct Loaded {
 }
 
 /// Reads and checks the directory; a command needs it to be right.
-pub(super) fn load(dir: &Path, state: Option<&Path>) -> Result<Loaded, Failure> {
-    let files = config::read(dir);
+pub(super) fn load(dirs: Dirs<'_>) -> Result<Loaded, Failure> {
+    let files = config::read(dirs.config);
     let Checked { settings, problems, .. } = config::check(&files);
     match settings {
-        Some(settings) => Ok(loaded(dir, files, settings, state, false)),
-        None => Err(Failure::new(exit::CONFIG, unusable(dir, &problems))),
+        Some(settings) => Ok(loaded(dirs, files, settings, false)),
+        None => Err(Failure::new(exit::CONFIG, unusable(dirs.config, &problems))),
     }
 }
 
@@ -48,40 +45,68 @@ fn unusable(dir: &Path, problems: &[Problem]) -> String {
 
 /// The same for the daemon and for those who talk to it: where the directory cannot be used, the
 /// last accepted set is, because that is what a hub runs on.
-pub(super) fn load_or_accepted(dir: &Path, state: Option<&Path>) -> Result<Loaded, Failure> {
-    let refused = match load(dir, state) {
+pub(super) fn load_or_accepted(dirs: Dirs<'_>) -> Result<Loaded, Failure> {
+    let refused = match load(dirs) {
         Ok(loaded) => return Ok(loaded),
         Err(refused) => refused,
     };
-    let named = state.map(Path::to_owned).or_else(|| state_in(dir));
-    let state_dir = named.unwrap_or_else(|| STATE_DIR.into());
-    match accepted::load(&state_dir) {
+    let said =
+        dirs.state.map(Path::to_owned).or_else(|| config::state_dir(&config::read(dirs.config)));
+    let state = said.unwrap_or_else(|| config::STATE_DIR.into());
+    match accepted::load(&state) {
         Ok(Some(files)) => match config::check(&files).settings {
-            Some(settings) => Ok(loaded(dir, files, settings, Some(&state_dir), true)),
+            Some(settings) => {
+                Ok(loaded(Dirs { state: Some(&state), ..dirs }, files, settings, true))
+            }
             None => Err(refused),
         },
-        Ok(None) => Err(refused),
+        Ok(None) => {
+            let (says, state) = (refused.says, state.display());
+            let says = format!(
+                "{says}. None was accepted in {state} either: name the hub's state directory with \
+                 --state"
+            );
+            Err(Failure::new(exit::CONFIG, says))
+        }
         Err(error) => Err(Failure::new(exit::CONFIG, format!("{}; {error}", refused.says))),
     }
 }
 
-/// The state directory that gateway.toml names, however wrong the rest is.
-fn state_in(dir: &Path) -> Option<PathBuf> {
-    let files = config::read(dir);
-    let gateway: toml::Table = files.text("gateway.toml")?.parse().ok()?;
-    Some(gateway.get("storage")?.get("state")?.as_str()?.into())
+/// The state directory: the one that is named, else the one in gateway.toml, however wrong the rest
+/// of the config is.
+pub(super) fn state_dir(dirs: Dirs<'_>) -> Result<PathBuf, Failure> {
+    let said = dirs.state.map(Path::to_owned);
+    match said.or_else(|| config::state_dir(&config::read(dirs.config))) {
+        Some(state) => Ok(state),
+        None => Ok(load(dirs)?.state_dir),
+    }
 }
 
-fn loaded(dir: &Path, files: Files, settings: Settings, state: Option<&Path>, old: bool) -> Loaded {
-    let state_dir = state.map_or_else(|| settings.gateway.state_dir.clone(), Path::to_owned);
+fn loaded(dirs: Dirs<'_>, files: Files, settings: Settings, old: bool) -> Loaded {
+    let state_dir = dirs.state.map_or_else(|| settings.gateway.state_dir.clone(), Path::to_owned);
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    let secrets = Secrets::of(credentials, &state_dir, dir);
+    let secrets = Secrets::of(credentials, &state_dir, dirs.config);
     Loaded { settings, files, secrets, state_dir, old }
 }
 
 /// Asks the running hub of a config directory.
-pub(super) fn ask(dir: &Path, ask: &Ask) -> Result<Reply, Failure> {
-    ask_at(&load_or_accepted(dir, None)?.settings.gateway.socket, ask)
+pub(super) fn ask(dirs: Dirs<'_>, question: &Ask) -> Result<Reply, Failure> {
+    ask_of(&load_or_accepted(dirs)?, question)
+}
+
+/// Asks the hub that runs on this config.
+pub(super) fn ask_of(loaded: &Loaded, ask: &Ask) -> Result<Reply, Failure> {
+    ask_at(&loaded.settings.gateway.socket, ask).map_err(|failure| {
+        if failure.code != exit::UNREACHABLE || !loaded.old {
+            return failure;
+        }
+        let (says, state) = (failure.says, loaded.state_dir.display());
+        let says = format!(
+            "{says}. The config on disk cannot be used, so the last accepted one in {state} was \
+             asked for the address: --state names another"
+        );
+        Failure::new(exit::UNREACHABLE, says)
+    })
 }
 
 /// Asks the hub that answers on this socket.

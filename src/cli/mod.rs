@@ -28,7 +28,7 @@ mod swap;
 mod work;
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
@@ -47,8 +47,20 @@ struct Cli {
     /// The config directory
     #[arg(long, global = true, value_name = "DIR", default_value = CONFIG_DIR)]
     config: PathBuf,
+    /// Where the hub keeps its state, in place of `state` in gateway.toml
+    #[arg(long, global = true, value_name = "DIR")]
+    state: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
+}
+
+/// Where a command finds the hub.
+#[derive(Debug, Clone, Copy)]
+struct Dirs<'a> {
+    /// The config directory.
+    config: &'a Path,
+    /// The state directory, where one is named.
+    state: Option<&'a Path>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -129,24 +141,24 @@ pub fn main() -> i32 {
     };
     // A second provider cannot be there yet; if it were, it would serve as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let config = cli.config.as_path();
+    let dirs = Dirs { config: &cli.config, state: cli.state.as_deref() };
     let outcome = match cli.command {
-        Command::Run(args) => run::run(config, &args),
+        Command::Run(args) => run::run(dirs, &args),
         Command::Demo(args) => demo::demo(&args),
-        Command::Check(args) => check::check(config, &args),
-        Command::Press(args) => press::press(config, &args),
-        Command::Status(args) => status::status(config, &args),
-        Command::Devices(args) => devices::devices(config, &args),
-        Command::Incidents(args) => incidents::incidents(config, &args),
-        Command::Incident(args) => incident::incident(config, &args),
-        Command::WalkTest(args) => work::walk_test(config, &args),
-        Command::Maintenance(args) => work::maintenance(config, &args),
-        Command::Swap(args) => swap::swap(config, &args),
-        Command::Restore(args) => restore::restore(config, &args),
-        Command::Roster(args) => roster::roster(config, &args),
-        Command::Import(args) => import::import(config, &args),
-        Command::Export(args) => export::export(config, &args),
-        Command::Journal(args) => journal::journal(config, &args),
+        Command::Check(args) => check::check(dirs, &args),
+        Command::Press(args) => press::press(dirs, &args),
+        Command::Status(args) => status::status(dirs, &args),
+        Command::Devices(args) => devices::devices(dirs, &args),
+        Command::Incidents(args) => incidents::incidents(dirs, &args),
+        Command::Incident(args) => incident::incident(dirs, &args),
+        Command::WalkTest(args) => work::walk_test(dirs, &args),
+        Command::Maintenance(args) => work::maintenance(dirs, &args),
+        Command::Swap(args) => swap::swap(dirs, &args),
+        Command::Restore(args) => restore::restore(dirs, &args),
+        Command::Roster(args) => roster::roster(dirs, &args),
+        Command::Import(args) => import::import(dirs, &args),
+        Command::Export(args) => export::export(dirs, &args),
+        Command::Journal(args) => journal::journal(dirs, &args),
     };
     match outcome {
         Ok(()) => exit::OK,

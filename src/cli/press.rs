@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::Path;
 use std::time::Duration;
 
 use super::button::{ANSWER_WITHIN, Button, ButtonError, Heard};
 use super::loading::{self, Loaded};
-use super::{Failure, Outcome, print_text, remark};
+use super::{Dirs, Failure, Outcome, print_text, remark};
 use crate::clock::{Clock, Stopwatch, Vouch};
 use crate::config::settings::Reach;
 use crate::counter::{Ask, Reply};
@@ -79,7 +78,7 @@ impl Args {
     }
 }
 
-pub(super) fn press(dir: &Path, args: &Args) -> Outcome {
+pub(super) fn press(dirs: Dirs<'_>, args: &Args) -> Outcome {
     if !contract::kinds().any(|kind| kind == args.kind) {
         let kinds: Vec<&str> = contract::kinds().collect();
         let says = format!("no device says {}: choose one of {}", args.kind, kinds.join(", "));
@@ -87,10 +86,10 @@ pub(super) fn press(dir: &Path, args: &Args) -> Outcome {
     }
     let count = args.count()?;
     let devices = args.devices()?;
-    let loaded = loading::load_or_accepted(dir, None)?;
-    let broker = broker_address(dir, args, &loaded)?;
+    let loaded = loading::load_or_accepted(dirs)?;
+    let broker = broker_address(dirs, args, &loaded)?;
     let (user, password) = local_account(&loaded)?;
-    let unknown = unknown_to_hub(dir, &devices);
+    let unknown = unknown_to_hub(dirs, &devices);
     let hub = loaded.settings.gateway.hub.clone();
     super::runtime()?.block_on(async {
         let connected = Button::connect(broker, &hub, &user, &password, &devices).await;
@@ -104,9 +103,9 @@ pub(super) fn press(dir: &Path, args: &Args) -> Outcome {
 
 /// What to say about devices that stand in no registry, if the hub answers at all: they page all the
 /// same, but nobody would know where to run.
-fn unknown_to_hub(dir: &Path, devices: &[DeviceId]) -> Option<String> {
+fn unknown_to_hub(dirs: Dirs<'_>, devices: &[DeviceId]) -> Option<String> {
     let asked = Ask::Unregistered { heard_as: devices.to_vec() };
-    let Ok(Reply::Unregistered(unknown)) = loading::ask(dir, &asked) else { return None };
+    let Ok(Reply::Unregistered(unknown)) = loading::ask(dirs, &asked) else { return None };
     let (first, more) = unknown.split_first()?;
     let who = match more.len() {
         0 => first.to_string(),
@@ -115,7 +114,7 @@ fn unknown_to_hub(dir: &Path, devices: &[DeviceId]) -> Option<String> {
     Some(format!("the hub does not know {who}: this pages all the same, without a home to go to"))
 }
 
-fn broker_address(dir: &Path, args: &Args, loaded: &Loaded) -> Result<SocketAddr, Failure> {
+fn broker_address(dirs: Dirs<'_>, args: &Args, loaded: &Loaded) -> Result<SocketAddr, Failure> {
     if let Some(named) = &args.broker {
         let resolved = named.to_socket_addrs().ok().and_then(|mut all| all.next());
         return resolved.ok_or_else(|| {
@@ -127,7 +126,7 @@ fn broker_address(dir: &Path, args: &Args, loaded: &Loaded) -> Result<SocketAddr
     };
     let mut address = configured.listen;
     if address.port() == 0
-        && let Reply::Status(status) = loading::ask(dir, &Ask::Status)?
+        && let Reply::Status(status) = loading::ask(dirs, &Ask::Status)?
         && let Some(known) = status.broker.and_then(|known| known.parse::<SocketAddr>().ok())
     {
         address = known;

@@ -5,8 +5,8 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::loading::load;
-use super::{Failure, Outcome, print_text, remark};
+use super::loading::state_dir;
+use super::{Dirs, Failure, Outcome, print_text, remark};
 use crate::desk::{JOURNAL_DIR, PAGE_KEY};
 use crate::exit;
 use crate::incident::TakenOver;
@@ -17,21 +17,14 @@ pub(super) struct Args {
     /// The other box's journal folder or state directory, or a file that `journal export` wrote
     #[arg(value_name = "DIR")]
     from: PathBuf,
-    /// Where this hub keeps its state, in place of `state` in gateway.toml
-    #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
     /// The folder is an older copy, not the dead box's own disk: numbers are left out, so that none
     /// is used twice. An export is always taken so
     #[arg(long)]
     older: bool,
 }
 
-pub(super) fn restore(config: &Path, args: &Args) -> Outcome {
-    let state = match &args.state {
-        Some(state) => state.clone(),
-        None => load(config, None)?.settings.gateway.state_dir,
-    };
-    let to = state.join(JOURNAL_DIR);
+pub(super) fn restore(dirs: Dirs<'_>, args: &Args) -> Outcome {
+    let to = state_dir(dirs)?.join(JOURNAL_DIR);
     let disk = Arc::new(OsDisk);
     let done = if args.from.is_file() {
         let file = File::open(&args.from).map_err(|error| Failure::of(exit::STORAGE, &error))?;

@@ -4,13 +4,12 @@
 //! trusted. Without one the files answer, and a line beside the output says so.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use super::loading::{ask, load_or_accepted, odd_answer};
-use super::{Failure, Outcome, print_json, print_text, remark};
+use super::{Dirs, Failure, Outcome, print_json, print_text, remark};
 use crate::clock::{Clock, Vouch};
 use crate::counter::{Ask, DutyPlan, OnDuty, Reply, ShiftView, When};
 use crate::exit;
@@ -47,15 +46,15 @@ struct Told<'p> {
     plan: &'p DutyPlan,
 }
 
-pub(super) fn roster(dir: &Path, args: &Args) -> Outcome {
+pub(super) fn roster(dirs: Dirs<'_>, args: &Args) -> Outcome {
     let at = args.at.as_deref().map(when).transpose()?;
     let days = args.days;
-    let (source, plan) = match ask(dir, &Ask::Roster { at, days }) {
+    let (source, plan) = match ask(dirs, &Ask::Roster { at, days }) {
         Ok(Reply::Roster(plan)) => (Source::Hub, *plan),
         Ok(_) => return Err(odd_answer()),
         Err(silent) if silent.code == exit::UNREACHABLE => {
-            let plan = of_files(dir, at, days)?;
-            let (why, dir) = (silent.says, dir.display());
+            let plan = of_files(dirs, at, days)?;
+            let (why, dir) = (silent.says, dirs.config.display());
             remark(&format!("{why}; these are the files in {dir}, its record may say otherwise"));
             (Source::Files, plan)
         }
@@ -75,8 +74,8 @@ pub(super) fn roster(dir: &Path, args: &Args) -> Outcome {
     print_text(&out)
 }
 
-fn of_files(dir: &Path, at: Option<When>, days: Option<u16>) -> Result<DutyPlan, Failure> {
-    let settings = load_or_accepted(dir, None)?.settings;
+fn of_files(dirs: Dirs<'_>, at: Option<When>, days: Option<u16>) -> Result<DutyPlan, Failure> {
+    let settings = load_or_accepted(dirs)?.settings;
     let mut registry = Registry::default();
     for change in changes(&Registry::default(), &Table::ALL, &settings.rows) {
         registry.apply(&change);

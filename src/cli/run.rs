@@ -1,14 +1,12 @@
 //! `anling run`: the daemon, as a checklist.
 
-use std::path::{Path, PathBuf};
-
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::loading::{self, Loaded};
 use super::log::Lines;
 use super::reload::{Source, reload};
-use super::{Failure, Outcome};
+use super::{Dirs, Failure, Outcome};
 use crate::clock::Vouch;
 use crate::config::accepted;
 use crate::desk::{self, DeskError, Options};
@@ -24,20 +22,16 @@ const WORKERS: usize = 2;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where the record and the keys are, in place of `state` in gateway.toml
-    #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
     /// Trust this machine's wall clock: the host keeps it (a container, a test bench)
     #[arg(long)]
     host_clock: bool,
 }
 
-pub(super) fn run(dir: &Path, args: &Args) -> Outcome {
-    let Loaded { settings, files, secrets, state_dir, old } =
-        loading::load_or_accepted(dir, args.state.as_deref())?;
+pub(super) fn run(dirs: Dirs<'_>, args: &Args) -> Outcome {
+    let Loaded { settings, files, secrets, state_dir, old } = loading::load_or_accepted(dirs)?;
     let log = start_log();
     if old {
-        let dir = dir.display();
+        let dir = dirs.config.display();
         tracing::warn!(
             "the config in {dir} cannot be used: running on the last accepted one; \
              run `anling check --config {dir}`"
@@ -51,7 +45,7 @@ pub(super) fn run(dir: &Path, args: &Args) -> Outcome {
         (false, true) => Vouch::BatteryClock,
         (false, false) => Vouch::Kernel,
     };
-    let source = Source { dir: dir.to_owned(), state_dir: state_dir.clone() };
+    let source = Source { dir: dirs.config.to_owned(), state_dir: state_dir.clone() };
     let options = Options { settings, secrets, state_dir, old_config: old, vouch };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)

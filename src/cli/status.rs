@@ -1,11 +1,10 @@
 //! `anling status`: what a duty officer wants to know, in ten lines.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use super::incident::ago;
 use super::loading::{ask, odd_answer};
-use super::{Outcome, print_json, print_text};
+use super::{Dirs, Outcome, print_json, print_text};
 use crate::counter::{
     ArchiveView, Ask, BoardView, CarrierView, DeviceCount, EndpointView, LineView, OpenCount,
     RecordView, Reply, ResponseView, SilentView, Sound, Status, WireView,
@@ -20,8 +19,8 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn status(dir: &Path, args: &Args) -> Outcome {
-    let Reply::Status(status) = ask(dir, &Ask::Status)? else { return Err(odd_answer()) };
+pub(super) fn status(dirs: Dirs<'_>, args: &Args) -> Outcome {
+    let Reply::Status(status) = ask(dirs, &Ask::Status)? else { return Err(odd_answer()) };
     if args.json { print_json(&status) } else { print_text(&ten_lines(&status)) }
 }
 
@@ -75,6 +74,13 @@ pub(super) fn ten_lines(status: &Status) -> String {
     if status.old_config {
         out.push_str(
             "config    the last accepted one; the one on disk is broken: `anling check`\n",
+        );
+    }
+    if let Some(of) = &status.record_of {
+        let _ = writeln!(
+            out,
+            "hub id    the record is {of}'s, gateway.toml says {hub}: devices still speak to {of}; \
+             change it back, or close the fault if it is meant"
         );
     }
     if !status.restart_for.is_empty() {

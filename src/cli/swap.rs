@@ -1,11 +1,9 @@
 //! `anling swap`: a point gets another device; its id, its home and its history stay.
 
-use std::path::Path;
-
 use super::loading::{ask, odd_answer};
 use super::work::who;
-use super::{Failure, Outcome, print_json, print_text};
-use crate::counter::{Ask, Reply};
+use super::{Dirs, Failure, Outcome, print_json, print_text};
+use crate::counter::{Ask, Reply, WorkAsk};
 use crate::exit;
 use crate::terms::DeviceId;
 
@@ -23,14 +21,15 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn swap(dir: &Path, args: &Args) -> Outcome {
+pub(super) fn swap(dirs: Dirs<'_>, args: &Args) -> Outcome {
     let Ok(device) = DeviceId::new(&args.device) else {
         let says = format!("no device is called {}: see `anling devices`", args.device);
         return Err(Failure::new(exit::USAGE, says));
     };
-    let by = who(dir, args.by.as_deref())?;
+    let by = who(dirs, args.by.as_deref())?;
     let heard_as = args.heard_as.trim().to_owned();
-    let Reply::Swapped(swapped) = ask(dir, &Ask::Swap { device, heard_as, by })? else {
+    let Reply::Swapped(swapped) = ask(dirs, &Ask::Work(WorkAsk::Swap { device, heard_as, by }))?
+    else {
         return Err(odd_answer());
     };
     if args.json {

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use super::incident::{ago, person};
 use super::loading::{ask, odd_answer};
-use super::{Failure, Outcome, print_json, print_text};
-use crate::counter::{Ask, BeginWork, PointView, Reply, WorkView};
+use super::{Dirs, Failure, Outcome, print_json, print_text};
+use crate::counter::{Ask, BeginWork, PointView, Reply, WorkAsk, WorkView};
 use crate::exit;
 use crate::incident::{Scope, WorkKind};
 use crate::terms::{DeviceId, HomeId, Kind, PersonId, Wait, WorkId};
@@ -65,22 +64,22 @@ pub(super) fn wait(text: &str) -> Result<Wait, String> {
         .ok_or_else(|| "write a number and s, m or h, such as 90s, 30m or 2h".to_owned())
 }
 
-pub(super) fn walk_test(dir: &Path, args: &WalkTest) -> Outcome {
+pub(super) fn walk_test(dirs: Dirs<'_>, args: &WalkTest) -> Outcome {
     if let Some(number) = args.end {
-        return end(dir, number, args.by.as_deref(), args.json);
+        return end(dirs, number, args.by.as_deref(), args.json);
     }
     if args.what.is_empty() {
-        return list(dir, args.json);
+        return list(dirs, args.json);
     }
-    let by = who(dir, args.by.as_deref())?;
+    let by = who(dirs, args.by.as_deref())?;
     let (kind, reason) = (WorkKind::WalkTest, None);
-    let (scope, lasts) = (scope(dir, &args.what)?, args.lasts);
-    let work = begin(dir, BeginWork { kind, scope, by: by.clone(), lasts, reason })?;
+    let (scope, lasts) = (scope(dirs, &args.what)?, args.lasts);
+    let work = begin(dirs, BeginWork { kind, scope, by: by.clone(), lasts, reason })?;
     if args.no_follow {
         return if args.json { print_json(&work) } else { print_text(&begun(&work)) };
     }
     print_text(&begun(&work))?;
-    let work = follow(dir, work, &by, |_| Ok(()))?;
+    let work = follow(dirs, work, &by, |_| Ok(()))?;
     let missing: Vec<String> =
         work.points.iter().filter(|p| p.heard.is_empty()).map(|p| p.device.to_string()).collect();
     match missing.is_empty() {
@@ -92,24 +91,24 @@ pub(super) fn walk_test(dir: &Path, args: &WalkTest) -> Outcome {
     }
 }
 
-pub(super) fn maintenance(dir: &Path, args: &Maintenance) -> Outcome {
+pub(super) fn maintenance(dirs: Dirs<'_>, args: &Maintenance) -> Outcome {
     if let Some(number) = args.end {
-        return end(dir, number, args.by.as_deref(), args.json);
+        return end(dirs, number, args.by.as_deref(), args.json);
     }
     if args.what.is_empty() {
-        return list(dir, args.json);
+        return list(dirs, args.json);
     }
-    let by = who(dir, args.by.as_deref())?;
+    let by = who(dirs, args.by.as_deref())?;
     let (kind, reason) = (WorkKind::Maintenance, args.reason.clone());
-    let (scope, lasts) = (scope(dir, &args.what)?, args.lasts);
-    let work = begin(dir, BeginWork { kind, scope, by, lasts, reason })?;
+    let (scope, lasts) = (scope(dirs, &args.what)?, args.lasts);
+    let work = begin(dirs, BeginWork { kind, scope, by, lasts, reason })?;
     if args.json { print_json(&work) } else { print_text(&begun(&work)) }
 }
 
 /// Who speaks; nobody works without a name.
-pub(super) fn who(dir: &Path, by: Option<&str>) -> Result<PersonId, Failure> {
+pub(super) fn who(dirs: Dirs<'_>, by: Option<&str>) -> Result<PersonId, Failure> {
     match by {
-        Some(by) => person(dir, by),
+        Some(by) => person(dirs, by),
         None => {
             let says = "say who you are: --as PERSON, an id or a name of people.csv";
             Err(Failure::new(exit::USAGE, says))
@@ -118,8 +117,8 @@ pub(super) fn who(dir: &Path, by: Option<&str>) -> Result<PersonId, Failure> {
 }
 
 /// Homes and devices by what was typed; where a home and a device share a name, the home.
-fn scope(dir: &Path, said: &[String]) -> Result<Vec<Scope>, Failure> {
-    let Reply::Registry(view) = ask(dir, &Ask::Registry)? else { return Err(odd_answer()) };
+fn scope(dirs: Dirs<'_>, said: &[String]) -> Result<Vec<Scope>, Failure> {
+    let Reply::Registry(view) = ask(dirs, &Ask::Registry)? else { return Err(odd_answer()) };
     let one = |said: &String| {
         let home = HomeId::new(said).ok().filter(|id| view.registry.home(id).is_some());
         let device = DeviceId::new(said).ok().filter(|id| view.registry.device(id).is_some());
@@ -135,8 +134,8 @@ fn scope(dir: &Path, said: &[String]) -> Result<Vec<Scope>, Failure> {
     said.iter().map(one).collect()
 }
 
-pub(super) fn begin(dir: &Path, asked: BeginWork) -> Result<WorkView, Failure> {
-    match ask(dir, &Ask::BeginWork(asked))? {
+pub(super) fn begin(dirs: Dirs<'_>, asked: BeginWork) -> Result<WorkView, Failure> {
+    match ask(dirs, &Ask::Work(WorkAsk::Begin(asked)))? {
         Reply::Work(work) => Ok(*work),
         _ => Err(odd_answer()),
     }
@@ -165,7 +164,7 @@ pub(super) fn named(point: &PointView) -> String {
 /// Follows a walk test and tells of each point as it is heard, until all were, its time is over, or
 /// somebody breaks it off; it is over then. `heard` is called once for each point.
 pub(super) fn follow(
-    dir: &Path,
+    dirs: Dirs<'_>,
     mut work: WorkView,
     by: &PersonId,
     mut heard: impl FnMut(&PointView) -> Outcome,
@@ -196,7 +195,7 @@ pub(super) fn follow(
         if broken_off {
             break;
         }
-        match ask(dir, &Ask::Work { work: work.id }) {
+        match ask(dirs, &Ask::Work(WorkAsk::One { work: work.id })) {
             Ok(Reply::Work(now)) => work = *now,
             Ok(_) => return Err(odd_answer()),
             // Its time was over.
@@ -204,16 +203,16 @@ pub(super) fn follow(
             Err(failure) => return Err(failure),
         }
     }
-    match ask(dir, &Ask::EndWork { work: work.id, by: by.clone() })? {
+    match ask(dirs, &Ask::Work(WorkAsk::End { work: work.id, by: by.clone() }))? {
         Reply::Work(ended) => Ok(*ended),
         _ => Err(odd_answer()),
     }
 }
 
-fn end(dir: &Path, number: u64, by: Option<&str>, json: bool) -> Outcome {
-    let by = who(dir, by)?;
-    let asked = Ask::EndWork { work: WorkId(number), by };
-    let Reply::Work(work) = ask(dir, &asked)? else { return Err(odd_answer()) };
+fn end(dirs: Dirs<'_>, number: u64, by: Option<&str>, json: bool) -> Outcome {
+    let by = who(dirs, by)?;
+    let asked = Ask::Work(WorkAsk::End { work: WorkId(number), by });
+    let Reply::Work(work) = ask(dirs, &asked)? else { return Err(odd_answer()) };
     if json {
         return print_json(&work);
     }
@@ -222,8 +221,10 @@ fn end(dir: &Path, number: u64, by: Option<&str>, json: bool) -> Outcome {
     print_text(&format!("{} {number} is over; {heard} of {all} points spoke.\n", title(work.kind)))
 }
 
-fn list(dir: &Path, json: bool) -> Outcome {
-    let Reply::Works(works) = ask(dir, &Ask::Works)? else { return Err(odd_answer()) };
+fn list(dirs: Dirs<'_>, json: bool) -> Outcome {
+    let Reply::Works(works) = ask(dirs, &Ask::Work(WorkAsk::All))? else {
+        return Err(odd_answer());
+    };
     if json {
         return print_json(&works);
     }

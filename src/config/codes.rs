@@ -93,6 +93,7 @@ codes! {
     ACTIONS_UNUSED Warning "actions-unused": "actions of a type whose contract has none", "actions in a native-mqtt type";
     MODEL_UNKNOWN Warning "model-unknown": "a model that no table knows", "model = \"HS1EBB\"";
     SOS_NOT_LIFE_SAFETY Warning "sos-not-life-safety": "a type calls for help and is not marked life_safety", "actions = { single = \"sos\" }, life_safety = false";
+    LIFE_SAFETY_WITHOUT_WORDS Warning "life-safety-without-words": "a life hangs on a bridged type that says nothing of its words", "[type.gas] with family = \"zigbee2mqtt\" and neither model, actions, alarm nor gas_alarm_from";
     WATCHED_SELDOM Warning "watched-seldom": "a life-safety device may be dead for long before anybody knows", "silent_after = \"7d\" with life_safety = true";
     NEVER_TESTED Warning "never-tested": "nothing would ever find a dead device of this type", "silent_after = \"never\" and test_every = \"never\" with life_safety = true";
     NO_LADDER Warning "no-ladder": "an urgent class has no ladder: everybody is called at once", "no [ladder.hazard]";
@@ -130,6 +131,7 @@ codes! {
     UNKNOWN_ZONE Problem "unknown-zone": "not a time zone", "zone = \"Asia/Shanghia\"";
     BAD_HOURS Problem "bad-hours": "not hours of the day", "hours = \"8-20\"";
     LINE_WITHOUT_FALLBACK Warning "line-without-fallback": "a gap in this line's rules would call everybody", "[line.first] without fallback";
+    HUB_ID_CHANGED Warning "hub-id-changed": "the hub's record is of another hub", "id = \"zs-new\" over the record of zs-yunjian";
     RULE_TWICE Warning "rule-twice": "two rules say the same", "two rules with the same line, days, hours and people";
 }
 

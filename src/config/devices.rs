@@ -41,7 +41,10 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> DeviceTypes 
             out.add(&codes::BAD_ID, &name.at, message, "use a short word, such as sos-button");
         }
         match read_type(section, out) {
-            Some(read) => drop(types.insert(name.value.to_owned(), read)),
+            Some(read) => {
+                words_of(&name, &read, out);
+                types.insert(name.value.to_owned(), read);
+            }
             None => lost = true,
         }
     }
@@ -103,6 +106,40 @@ fn read_type(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<DeviceT
         test_every,
         zigbee,
         bridged,
+    })
+}
+
+/// A type of a bridge that a life hangs on and that says nothing of its words: an alarm that is not one
+/// on every model, such as `{"gas":1}`, would be a sign of life and nothing more.
+fn words_of(name: &Said<&str>, read: &DeviceType, out: &mut Findings<'_>) {
+    let zigbee = &read.zigbee;
+    let says = !read.actions.is_empty()
+        || zigbee.model.is_some()
+        || zigbee.alarm.is_some()
+        || zigbee.gas_alarm_from.is_some()
+        || read.bridged.model.is_some();
+    let Some(example) = example(read.family).filter(|_| read.life_safety && !says) else { return };
+    let message = format!(
+        "{} says nothing of its words: what is no alarm on every model calls nobody",
+        name.value
+    );
+    let help = format!("write what stands in its messages and what it means, such as {example}");
+    out.add(&codes::LIFE_SAFETY_WITHOUT_WORDS, &name.at, message, help);
+}
+
+/// What a type of a bridged family may say of its words; none for those that say the kind themselves.
+fn example(family: Family) -> Option<&'static str> {
+    Some(match family {
+        Family::NativeMqtt | Family::NativeSerial => return None,
+        Family::Zigbee2mqtt => {
+            "alarm = \"smoke\", gas_alarm_from = 10, actions = { single = \"sos\" }, or a known model"
+        }
+        Family::Chirpstack => "model = \"WS101\", or actions = { \"alarm=1\" = \"gas\" }",
+        Family::Tasmota => "actions = { \"key=1\" = \"sos\" }",
+        Family::Shelly => "actions = { \"input:0=long_push\" = \"sos\" }",
+        Family::Esphome => "model = \"smoke\", or actions = { \"on\" = \"sos\" }",
+        Family::Rtl433 => "model = \"X10-Security\", or actions = { \"event=panic\" = \"sos\" }",
+        Family::Json => "actions = { \"alarm_type=SOS\" = \"sos\" }",
     })
 }
 

@@ -4,15 +4,86 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::codes;
-use super::problem::{Findings, Said};
+use super::files::Files;
+use super::problem::{Findings, Problem, Said, Spot};
 use super::section::Section;
-use super::settings::{Gateway, SITE_MAX_UNITS};
+use super::settings::{Gateway, SITE_MAX_UNITS, Settings};
 use super::values::{is_loopback, utf16_len};
 use crate::terms::{BadId, HubId, Wait};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = KIB << 10;
 const GIB: u64 = MIB << 10;
+
+/// Where a hub keeps its state unless told otherwise.
+pub const STATE_DIR: &str = "/var/lib/anling";
+
+/// The state directory that `gateway.toml` names, however wrong the rest of it is: by it a hub finds
+/// the set that it last accepted, and a command the hub. Where the text is no TOML, the line in
+/// `[storage]` that says so is enough. `None` where there is no such file or line.
+pub fn state_dir(files: &Files) -> Option<PathBuf> {
+    let text = files.text("gateway.toml")?;
+    let found = match text.parse::<toml::Table>() {
+        Ok(gateway) => match gateway.get("storage").and_then(|storage| storage.get("state")) {
+            Some(state) => state.as_str().map(str::to_owned)?,
+            None => STATE_DIR.to_owned(),
+        },
+        Err(_) => state_line(text)?,
+    };
+    (!found.trim().is_empty()).then(|| found.into())
+}
+
+/// Where the hub's id is another than the one whose record it goes on with, which devices know.
+pub fn other_hub(files: &Files, settings: &Settings, record: &HubId) -> Option<Problem> {
+    let now = &settings.gateway.hub;
+    if now == record {
+        return None;
+    }
+    let mut out = Findings::new(files);
+    let message = format!("the hub's id is {now}, and its record is {record}'s");
+    let help = format!(
+        "devices speak to {record}'s topics and are not heard as {now}: write id = \"{record}\", or \
+         close the fault of the next start if it is meant"
+    );
+    let text = files.text("gateway.toml").unwrap_or_default();
+    let id = toml::from_str::<Spanned>(text).ok().map(|whole| whole.hub.id.span());
+    match id {
+        Some(span) => {
+            out.add(&codes::HUB_ID_CHANGED, &Spot { file: "gateway.toml", span }, message, help);
+        }
+        None => out.add_to_file(&codes::HUB_ID_CHANGED, "gateway.toml", message, help),
+    }
+    out.into_problems().pop()
+}
+
+/// The file as far as its id, with its place.
+#[derive(serde::Deserialize)]
+struct Spanned {
+    hub: SpannedHub,
+}
+
+#[derive(serde::Deserialize)]
+struct SpannedHub {
+    id: toml::Spanned<String>,
+}
+
+/// The value of `state` in `[storage]`, each line read for itself.
+fn state_line(text: &str) -> Option<String> {
+    let mut inside = false;
+    for line in text.lines() {
+        let line = line.trim();
+        if line.starts_with('[') {
+            let name = line.split(']').next().unwrap_or(line);
+            inside = name.trim_start_matches('[').trim() == "storage";
+        } else if inside && let Ok(said) = line.parse::<toml::Table>() {
+            match said.get("state") {
+                Some(toml::Value::String(state)) => return Some(state.clone()),
+                _ => continue,
+            }
+        }
+    }
+    None
+}
 
 /// Reads the file; `None` when the hub has no usable id.
 pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> Option<Gateway> {
@@ -34,7 +105,7 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> Option<Gatew
     });
     console.end(out);
     let mut storage = Part::of(&mut top, out, "storage");
-    let state_dir = storage.path(out, "state", "/var/lib/anling");
+    let state_dir = storage.path(out, "state", STATE_DIR);
     let socket = storage.path(out, "socket", "/run/anling/anling.sock");
     let segment_bytes = storage.bytes(out, "segment", (MIB, GIB), 16 * MIB);
     let ballast_bytes = storage.bytes(out, "ballast", (4 * MIB, GIB), 32 * MIB);
@@ -188,5 +259,33 @@ pub(super) fn address(
             out.add(&codes::BAD_ADDRESS, &said.at, message, help);
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(gateway: &str) -> Option<String> {
+        let dir = state_dir(&Files::of("x", [("gateway.toml", gateway)]))?;
+        Some(dir.display().to_string())
+    }
+
+    #[test]
+    fn the_state_directory_is_found_in_a_gateway_toml_that_is_wrong_elsewhere() {
+        for (text, found) in [
+            ("[hub]\nid = 7\nwrong = 1\n[storage]\nstate = \"/srv/a\"\n", Some("/srv/a")),
+            ("[hub]\nid = \"zs\"\n", Some(STATE_DIR)),
+            ("[hub\nid = \"zs\"\n[storage]\nstate = \"/srv/b\"  # here\n", Some("/srv/b")),
+            ("id = = 3\n[ storage ] # disk\n  state = '/srv/c'\n[clock]\n", Some("/srv/c")),
+            ("[storage]\nstate = \"/srv/d\"\nsegment = 16MiB\n", Some("/srv/d")),
+            ("[storage]\nstate = \"/srv/e\nsegment = 1\n", None),
+            ("[hub\n[console]\nstate = \"/not/this\"\n", None),
+            ("[storage]\nstate = 7\n", None),
+            ("[storage]\nstate = \" \"\n", None),
+        ] {
+            assert_eq!(named(text).as_deref(), found, "{text}");
+        }
+        assert_eq!(state_dir(&Files::of("x", [])), None);
     }
 }

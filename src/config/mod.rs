@@ -35,6 +35,7 @@ pub mod settings;
 mod values;
 
 pub use files::{FILE_MAX_BYTES, FileText, Files, read};
+pub use gateway::{STATE_DIR, other_hub, state_dir};
 pub use mqtt::{BrokerConf, look as look_at_brokers};
 pub use problem::{Problem, Severity};
 pub use registry_files::compare;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::Counter;
 use crate::counter::{About, Ask, IncidentView, Moved, Pass, Reply};
 use crate::incident::{Contact, Ending, Move, Responder, StageName, Via};
-use crate::terms::{Class, PersonId};
+use crate::terms::{Class, Kind, PersonId};
 
 /// What a tap sends.
 #[derive(Debug, Deserialize)]
@@ -27,7 +27,7 @@ pub(super) struct Tap {
 #[template(path = "call.html")]
 struct CallPage {
     code: String,
-    head: &'static str,
+    head: String,
     colour: &'static str,
     said: Option<String>,
     warning: Option<&'static str>,
@@ -125,7 +125,7 @@ async fn page(counter: &Counter, pass: &Pass, said: Option<(Move, Moved)>) -> Re
     let mine = of_person(&view, &pass.person);
     let page = CallPage {
         code: view.code.to_string(),
-        head: head(view.class),
+        head: head(&view),
         colour: colour(view.class),
         said: said.map(|(says, moved)| told(says, &moved, mine).to_owned()),
         warning,
@@ -195,7 +195,23 @@ fn moves(
     }
 }
 
-fn head(class: Class) -> &'static str {
+fn head(view: &IncidentView) -> String {
+    let said: Vec<&str> = view.kinds.iter().filter_map(|kind| danger(*kind)).collect();
+    if said.is_empty() { of_class(view.class).to_owned() } else { said.join("、") }
+}
+
+/// What asks for something else than its class alone does.
+fn danger(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Smoke => Some("火警"),
+        Kind::Gas => Some("燃气"),
+        Kind::Co => Some("一氧化碳"),
+        Kind::Water => Some("漏水"),
+        _ => None,
+    }
+}
+
+fn of_class(class: Class) -> &'static str {
     match class {
         Class::Hazard => "火警/燃气",
         Class::Emergency => "紧急求助",

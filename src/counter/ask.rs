@@ -4,22 +4,18 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::{
-    Beat, BeginWork, DevicesView, DryRunView, DutyPlan, EntriesView, Figures, HistoryView,
-    IncidentView, ListView, PastView, Sound, Status, Swapped, When, WorkView,
+    Beat, DevicesView, DryRunView, DutyPlan, EntriesView, Figures, HistoryView, IncidentView,
+    ListView, PastView, Sound, Status, Swapped, When, WorkAsk, WorkView,
 };
 use crate::incident::{Ignored, Move, StageName, Via, WordId};
 use crate::registry::{Change, DeviceTypes, Registry};
 use crate::terms::{
-    Code, DeviceId, EndpointId, ImportId, IncidentId, Kind, LinkId, PersonId, Seq, Wait, Wall,
-    WorkId,
+    Code, DeviceId, EndpointId, HubId, ImportId, IncidentId, LinkId, PersonId, Seq, Wall,
 };
 
 /// How many questions may wait at the counter; the next one is told to come again. Own choice: a
 /// page and a command for each of 200 staff at once.
 pub const ASKS_MAX: usize = 512;
-
-/// Longest time for which new devices may join. Own choice: Zigbee2MQTT's own limit is 254 s.
-pub const JOIN_MAX: Wait = Wait::secs(254);
 
 /// A question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,48 +126,8 @@ pub enum Ask {
         /// Who.
         by: PersonId,
     },
-    /// A technician begins work on devices.
-    BeginWork(BeginWork),
-    /// Work that is being done is over.
-    EndWork {
-        /// Which.
-        work: WorkId,
-        /// Who says so.
-        by: PersonId,
-    },
-    /// How does this work stand?
-    Work {
-        /// Which.
-        work: WorkId,
-    },
-    /// What work is being done?
-    Works,
-    /// A point has another device from now on.
-    Swap {
-        /// The point.
-        device: DeviceId,
-        /// The name its family hears the new one under, 1 to 128 bytes.
-        heard_as: String,
-        /// Who did it.
-        by: PersonId,
-    },
-    /// Who would be called if a device called now?
-    DryRun {
-        /// Which.
-        device: DeviceId,
-        /// What it would say.
-        kind: Kind,
-    },
-    /// New Zigbee devices may join for a while, or no longer.
-    Join {
-        /// On which wire; on every one that has a Zigbee2MQTT where none is named.
-        #[serde(default)]
-        link: Option<LinkId>,
-        /// For how long: up to [`JOIN_MAX`]; nothing ends it.
-        lasts: Wait,
-        /// Who opens it.
-        by: PersonId,
-    },
+    /// What a technician asks.
+    Work(WorkAsk),
     /// A person says something about an incident.
     Say {
         /// Which.
@@ -308,6 +264,9 @@ pub enum Amiss {
 pub struct RegistryView {
     /// Changes with every change of a row.
     pub version: Seq,
+    /// Whose record it is.
+    #[serde(default)]
+    pub hub: Option<HubId>,
     /// The rows.
     pub registry: Registry,
     /// The types of device that the hub knows.

@@ -17,8 +17,8 @@ mod view;
 mod work;
 
 pub use ask::{
-    ASKS_MAX, About, Amiss, Ask, Asked, IMPORT_MAX, Import, Imported, JOIN_MAX, Moved,
-    NOTE_MAX_BYTES, RegistryView, Reply,
+    ASKS_MAX, About, Amiss, Ask, Asked, IMPORT_MAX, Import, Imported, Moved, NOTE_MAX_BYTES,
+    RegistryView, Reply,
 };
 pub use beat::{BOARD_MAX_BYTES, BOARDS_MAX, Beat, BoardView, Sound, digest};
 pub use duty::{DutyPlan, OnDuty, ShiftView, When};
@@ -38,5 +38,6 @@ pub use view::{
     PersonView, RecordView, Status, WireView,
 };
 pub use work::{
-    BeginWork, DryRunView, PointView, REASON_MAX_BYTES, ReachView, StepView, Swapped, WorkView,
+    BeginWork, DryRunView, JOIN_MAX, PointView, REASON_MAX_BYTES, ReachView, StepView, Swapped,
+    WorkAsk, WorkView,
 };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{ArchiveView, BoardView, ResponseView, SilentView, WorkView};
 use crate::incident::{Carrier, Responder, StageName, StageTimes};
 use crate::roster::DutyBy;
-use crate::terms::{Class, Code, DeviceId, IncidentId, Kind, LineId, PersonId, Seq, Wall};
+use crate::terms::{Class, Code, DeviceId, HubId, IncidentId, Kind, LineId, PersonId, Seq, Wall};
 
 /// One incident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,8 +16,11 @@ pub struct IncidentView {
     pub code: Code,
     /// Its class.
     pub class: Class,
-    /// Its kind.
+    /// Its kind: the newest danger.
     pub kind: Kind,
+    /// Every danger or fault of it that is on, the oldest first; its kind alone where it is over.
+    #[serde(default)]
+    pub kinds: Vec<Kind>,
     /// Its stage.
     pub stage: StageName,
     /// Counts the times a call started anew.
@@ -67,6 +70,14 @@ pub struct IncidentView {
     /// Everything shown here is on disk; false while the disk fails and some of it is held in memory
     /// only.
     pub on_disk: bool,
+}
+
+impl IncidentView {
+    /// What it is about, in words of the field.
+    pub fn about(&self) -> String {
+        let kinds = if self.kinds.is_empty() { &[self.kind] } else { self.kinds.as_slice() };
+        kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join("+")
+    }
 }
 
 /// What an incident does by itself when nobody says anything.
@@ -246,6 +257,9 @@ pub struct Status {
     pub on_duty: Vec<LineView>,
     /// The config on disk cannot be used, and the last accepted one runs.
     pub old_config: bool,
+    /// The hub whose record this is, where the hub was started as another: see [`Status::hub`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_of: Option<HubId>,
     /// What of the config has changed and waits for a restart, in config words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restart_for: Vec<String>,

@@ -3,7 +3,58 @@
 use serde::{Deserialize, Serialize};
 
 use crate::incident::{Carrier, Scope, WorkKind};
-use crate::terms::{DeviceId, Kind, PersonId, Wait, Wall, WorkId};
+use crate::terms::{DeviceId, Kind, LinkId, PersonId, Wait, Wall, WorkId};
+
+/// Longest time for which new devices may join. Own choice: Zigbee2MQTT's own limit is 254 s.
+pub const JOIN_MAX: Wait = Wait::secs(254);
+
+/// What a technician asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkAsk {
+    /// A technician begins work on devices.
+    Begin(BeginWork),
+    /// Work that is being done is over.
+    End {
+        /// Which.
+        work: WorkId,
+        /// Who says so.
+        by: PersonId,
+    },
+    /// How does this work stand?
+    One {
+        /// Which.
+        work: WorkId,
+    },
+    /// What work is being done?
+    All,
+    /// A point has another device from now on.
+    Swap {
+        /// The point.
+        device: DeviceId,
+        /// The name its family hears the new one under, 1 to 128 bytes.
+        heard_as: String,
+        /// Who did it.
+        by: PersonId,
+    },
+    /// Who would be called if a device called now?
+    DryRun {
+        /// Which.
+        device: DeviceId,
+        /// What it would say.
+        kind: Kind,
+    },
+    /// New Zigbee devices may join for a while, or no longer.
+    Join {
+        /// On which wire; on every one that has a Zigbee2MQTT where none is named.
+        #[serde(default)]
+        link: Option<LinkId>,
+        /// For how long: up to [`JOIN_MAX`]; nothing ends it.
+        lasts: Wait,
+        /// Who opens it.
+        by: PersonId,
+    },
+}
 
 /// Work that is to begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

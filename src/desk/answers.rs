@@ -60,11 +60,7 @@ impl Desk {
                 Ok(id) => Reply::Person(id),
                 Err(why) => Reply::Refused { why, amiss: Amiss::Wrong },
             },
-            Ask::Registry => Reply::Registry(Box::new(RegistryView {
-                version: self.book.registry_at(),
-                registry: self.book.registry().clone(),
-                types: self.settings.device_types.clone(),
-            })),
+            Ask::Registry => Reply::Registry(Box::new(self.registry_view())),
             Ask::Import(import) => match self.begin_import(import) {
                 Err(why) => Reply::Refused { why, amiss: Amiss::Wrong },
                 Ok(begun) => {
@@ -77,13 +73,7 @@ impl Desk {
                 turn.replies.push((turn.newest(), (reply, told)));
                 return;
             }
-            Ask::BeginWork(_)
-            | Ask::EndWork { .. }
-            | Ask::Swap { .. }
-            | Ask::Join { .. }
-            | Ask::Work { .. }
-            | Ask::Works
-            | Ask::DryRun { .. } => {
+            Ask::Work(ask) => {
                 let told = self.answer_about_work(turn, ask);
                 turn.replies.push((turn.newest(), (reply, told)));
                 return;
@@ -96,6 +86,15 @@ impl Desk {
         };
         let shown = turn.newest_urgent().unwrap_or(self.held.newest_urgent);
         turn.replies.push((shown, (reply, told)));
+    }
+
+    fn registry_view(&self) -> RegistryView {
+        RegistryView {
+            version: self.book.registry_at(),
+            hub: self.book.hub().cloned(),
+            registry: self.book.registry().clone(),
+            types: self.settings.device_types.clone(),
+        }
     }
 
     fn duty_plan(&self, at: Option<When>, days: Option<u16>) -> Reply {
@@ -217,6 +216,7 @@ impl Desk {
             code: incident.code,
             class: incident.class,
             kind: incident.kind,
+            kinds: self.book.dangers(incident),
             stage: incident.stage.name(),
             epoch: incident.epoch,
             rung: incident.rung(),
@@ -308,6 +308,7 @@ impl Desk {
             works: self.works(),
             on_duty: self.on_duty(),
             old_config: self.old_config,
+            record_of: self.book.hub().filter(|hub| self.is_another(hub)).cloned(),
             restart_for: self.wires.restart_for.iter().map(|&name| name.to_owned()).collect(),
         }
     }

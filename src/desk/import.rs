@@ -20,7 +20,7 @@ use crate::incident::{Entry, Fact, IncidentBook, Stimulus};
 use crate::journal::{BATCH_MAX, ENTRY_MAX, JournalError, Onlooker, OsDisk, Record, look};
 use crate::registry::csv::Table;
 use crate::registry::{Change, Registry, changes};
-use crate::terms::ImportId;
+use crate::terms::{HubId, ImportId};
 
 /// Changes written in one turn: one frame of the journal, so that a press waits for one force more
 /// at most.
@@ -53,25 +53,34 @@ fn fits(change: &Change) -> bool {
     serde_json::to_vec(change).map_or(usize::MAX, |text| text.len()) <= CHANGE_MAX_BYTES
 }
 
-/// The registry in the record of a state directory, read without touching it: also beside a running
+/// What a record says about the hub.
+#[derive(Debug)]
+pub struct Recorded {
+    /// Who lives where.
+    pub registry: Registry,
+    /// Whose record it is; `None` where no start has said so yet.
+    pub hub: Option<HubId>,
+}
+
+/// What stands in the record of a state directory, read without touching it: also beside a running
 /// hub. `None` where no record is.
 ///
 /// # Errors
 /// When the record cannot be read.
-pub fn recorded_registry(state_dir: &Path) -> Result<Option<Registry>, JournalError> {
+pub fn recorded(state_dir: &Path) -> Result<Option<Recorded>, JournalError> {
     let dir = state_dir.join(JOURNAL_DIR);
     if !dir.is_dir() {
         return Ok(None);
     }
     let mut book = IncidentBook::default();
-    look(&OsDisk, &dir, &mut RegistryReader(&mut book))?;
-    Ok(Some(book.registry().clone()))
+    look(&OsDisk, &dir, &mut Reader(&mut book))?;
+    Ok(Some(Recorded { registry: book.registry().clone(), hub: book.hub().cloned() }))
 }
 
-/// Applies what a registry is made of, and passes everything else over.
-struct RegistryReader<'b>(&'b mut IncidentBook);
+/// Applies what a registry is made of and what says whose it is, and passes everything else over.
+struct Reader<'b>(&'b mut IncidentBook);
 
-impl Onlooker for RegistryReader<'_> {
+impl Onlooker for Reader<'_> {
     fn snapshot(&mut self, bytes: &[u8]) -> bool {
         match serde_json::from_slice(bytes) {
             Ok(book) => {
@@ -87,12 +96,11 @@ impl Onlooker for RegistryReader<'_> {
         let Ok(entry) = Entry::from_body(seq, at, wall, &body) else { return };
         let matters = matches!(
             entry.fact,
-            Fact::HubStarted { .. }
-                | Fact::RegistryChanged { .. }
+            Fact::RegistryChanged { .. }
                 | Fact::RegistryBrought { .. }
                 | Fact::RegistryTaken { .. }
         );
-        if matters {
+        if matters || IncidentBook::is_about_hub(&entry.fact) {
             drop(self.0.apply(&entry));
         }
     }

@@ -42,6 +42,7 @@ impl Writer {
             notice: order.notice.clone(),
             class: order.class,
             kind: incident.kind,
+            kinds: book.dangers(incident),
             code: incident.code,
             epoch: incident.epoch,
             test: incident.class == Class::Test,

@@ -44,7 +44,7 @@ mod vitals;
 mod wiring;
 mod work;
 
-pub use import::recorded_registry;
+pub use import::{Recorded, recorded};
 pub use socket::{SOCKET_LINE_MAX, ask};
 pub use start::{DeskError, House, JOURNAL_DIR, Options, start};
 pub use wiring::PAGE_KEY;

@@ -45,7 +45,7 @@ use crate::link::broker::SessionNews;
 use crate::link::mqtt::MqttNews;
 use crate::link::serial::PortNews;
 use crate::registry::Registry;
-use crate::terms::{Inbound, Kind, LinkId, Seq, Wait};
+use crate::terms::{HubId, Inbound, Kind, LinkId, Seq, Wait};
 
 /// Findings of the journal waiting for the desk; the scrub waits at more.
 const FINDINGS_MAX: usize = 64;
@@ -54,6 +54,8 @@ pub const RELOAD_WITHIN: Wait = Wait::secs(10);
 /// The subjects of the faults while commands, or pages, cannot come in.
 const SOCKET: &str = "storage.socket";
 const PAGES: &str = "console.listen";
+/// The subject of the fault while the record is another hub's.
+const HUB_ID: &str = "hub.id";
 /// The folder of the record in the state directory.
 pub const JOURNAL_DIR: &str = "journal";
 /// The folder of the archive beside it.
@@ -512,6 +514,26 @@ impl Desk {
         }
     }
 
+    /// Whether this hub was started as another than the one whose record it goes on with.
+    pub(super) fn is_another(&self, record: &HubId) -> bool {
+        *record != self.settings.gateway.hub
+    }
+
+    /// Every topic and the name of every event carry the hub's id.
+    fn look_at_id(&mut self, turn: &mut Turn) {
+        let of = self.book.hub().filter(|hub| self.is_another(hub));
+        if let Some(of) = of {
+            let now = &self.settings.gateway.hub;
+            error!(
+                record = %of, %now,
+                "hub.id has changed: devices that speak to the old topics are not heard; change it \
+                 back in gateway.toml and start again, or close the fault if it is meant"
+            );
+        }
+        let broken = of.is_some();
+        self.trouble(turn, Kind::HubId, HUB_ID.to_owned(), broken);
+    }
+
     /// Writes down the start, takes the config into use and offers what is outstanding.
     async fn begin(&mut self, resumption: Resumption, told: Found) -> Result<(), DeskError> {
         self.look_at_disk(Seq(self.next_seq.0.saturating_sub(1)));
@@ -520,7 +542,9 @@ impl Desk {
         let mut turn = Turn::new(self.next_seq);
         let Resumption { gap, how, boot } = resumption;
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        self.decide(&mut turn, &Stimulus::Started { version, clean: told.clean, gap, how, boot });
+        let (hub, clean) = (self.settings.gateway.hub.clone(), told.clean);
+        self.decide(&mut turn, &Stimulus::Started { version, hub, clean, gap, how, boot });
+        self.look_at_id(&mut turn);
         let replaced = told.note.as_deref().is_some_and(|note| self.go_on_for(&mut turn, note));
         if self.book.registry().is_empty() {
             turn = self.take_in_files(turn).await?;

@@ -320,7 +320,7 @@ async fn nothing_is_imported_while_the_disk_fails() {
     let Reply::Imported(done) = ask(&house, import()).await else { panic!("refused") };
     assert!(done.stored_at.is_some() && done.rows == 1);
     house.stop().await.unwrap();
-    let recorded = super::recorded_registry(dir.path()).unwrap().unwrap();
+    let recorded = super::recorded(dir.path()).unwrap().unwrap().registry;
     assert_eq!(recorded.people().count(), view.registry.people().count() - 1);
 }
 

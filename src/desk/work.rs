@@ -8,8 +8,8 @@ use tracing::info;
 use super::answers::{cut, refused};
 use super::{Desk, Turn};
 use crate::counter::{
-    Amiss, Ask, BeginWork, DryRunView, JOIN_MAX, PointView, REASON_MAX_BYTES, ReachView, Reply,
-    StepView, Swapped, WorkView,
+    Amiss, BeginWork, DryRunView, JOIN_MAX, PointView, REASON_MAX_BYTES, ReachView, Reply,
+    StepView, Swapped, WorkAsk, WorkView,
 };
 use crate::incident::{
     Call, Carrier, LIFE_SAFETY_MAX, SCOPE_MAX, Scope, Standing, Stimulus, WORK_MIN, WORKS_MAX,
@@ -21,16 +21,15 @@ use crate::terms::{DeviceId, ID_MAX_BYTES, Kind, LinkId, PersonId, Wait, WorkId}
 
 impl Desk {
     /// Answers what a technician asks.
-    pub(super) fn answer_about_work(&mut self, turn: &mut Turn, ask: Ask) -> Reply {
+    pub(super) fn answer_about_work(&mut self, turn: &mut Turn, ask: WorkAsk) -> Reply {
         match ask {
-            Ask::BeginWork(asked) => self.begin_work(turn, asked),
-            Ask::EndWork { work, by } => self.end_work(turn, work, by),
-            Ask::Swap { device, heard_as, by } => self.swap(turn, device, heard_as, by),
-            Ask::Join { link, lasts, by } => self.let_join(link.as_ref(), lasts, &by),
-            Ask::Work { work } => self.work(work),
-            Ask::Works => Reply::Works(self.works()),
-            Ask::DryRun { device, kind } => self.dry_run(&device, kind),
-            _ => refused("that is no question about work"),
+            WorkAsk::Begin(asked) => self.begin_work(turn, asked),
+            WorkAsk::End { work, by } => self.end_work(turn, work, by),
+            WorkAsk::Swap { device, heard_as, by } => self.swap(turn, device, heard_as, by),
+            WorkAsk::Join { link, lasts, by } => self.let_join(link.as_ref(), lasts, &by),
+            WorkAsk::One { work } => self.work(work),
+            WorkAsk::All => Reply::Works(self.works()),
+            WorkAsk::DryRun { device, kind } => self.dry_run(&device, kind),
         }
     }
 

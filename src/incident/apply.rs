@@ -30,7 +30,10 @@ impl IncidentBook {
             Fact::RegistryChanged { change } => self.change_registry(entry.seq, change),
             Fact::RegistryBrought { import, change } => self.bring(*import, change),
             Fact::RegistryTaken { import, .. } => self.take(entry.seq, *import),
-            Fact::HubStarted { .. } => self.drop_unfinished(),
+            Fact::HubStarted { hub, .. } => {
+                self.drop_unfinished();
+                self.start_as(hub.as_ref());
+            }
             Fact::ClockResumed { how, boot, .. } => {
                 self.boot = Some((boot.clone(), entry.at));
                 if *how == Resumed::Unknown {
@@ -371,6 +374,7 @@ impl IncidentBook {
         if held.class.is_urgent() && ending.was_nothing() {
             memory.note_false_alarm(entry.at);
         }
+        self.agree_to_hub(held.kind);
         self.withdraw(*incident, |_| true, effects);
         self.tell_device(*incident, effects);
     }

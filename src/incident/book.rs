@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::brought::Brought;
 use super::codes::CodePool;
+use super::identity::Identity;
 use super::words::{HeardWord, WordId, Words};
 use super::{
     BootMark, Carrier, DeviceMemory, Incident, Ladder, Order, OrderId, OrderState, Policy,
@@ -23,7 +24,8 @@ use super::{
 };
 use crate::registry::Registry;
 use crate::terms::{
-    At, Code, DeviceId, EndpointId, HomeId, IncidentId, NoteId, PersonId, Seq, Wait, Wall, WorkId,
+    At, Class, Code, DeviceId, EndpointId, HomeId, IncidentId, Kind, NoteId, PersonId, Seq, Wait,
+    Wall, WorkId,
 };
 
 /// How many events may be owed to one endpoint. Own choice: 100,000 events of 400 bytes are a week
@@ -47,6 +49,7 @@ pub struct IncidentBook {
     pub(super) dropped: BTreeMap<EndpointId, u64>,
     pub(super) notes: BTreeMap<NoteId, (Option<IncidentId>, String)>,
     pub(super) words: Words,
+    pub(super) identity: Identity,
     pub(super) last_incident: u64,
     pub(super) last_note: u64,
     pub(super) last_import: u64,
@@ -90,6 +93,8 @@ pub(super) struct Stored {
     notes: BTreeMap<NoteId, (Option<IncidentId>, String)>,
     #[serde(default)]
     words: Words,
+    #[serde(default)]
+    identity: Identity,
     last_incident: u64,
     last_note: u64,
     #[serde(default)]
@@ -134,6 +139,7 @@ impl From<IncidentBook> for Stored {
             dropped: book.dropped,
             notes: book.notes,
             words: book.words,
+            identity: book.identity,
             last_incident: book.last_incident,
             last_note: book.last_note,
             last_import: book.last_import,
@@ -168,6 +174,7 @@ impl From<Stored> for IncidentBook {
             dropped: stored.dropped,
             notes: stored.notes,
             words: stored.words,
+            identity: stored.identity,
             last_incident: stored.last_incident,
             last_note: stored.last_note,
             last_import: stored.last_import,
@@ -274,6 +281,17 @@ impl IncidentBook {
     /// How many incidents are open.
     pub fn open_count(&self) -> usize {
         self.open.len()
+    }
+
+    /// What an incident is about: every level of its device that is on, the oldest first, as smoke and
+    /// then gas of one detector; its kind alone where that is no level, where nothing is on any more,
+    /// and once it is over. Never empty.
+    pub fn dangers(&self, incident: &Incident) -> Vec<Kind> {
+        let Incident { kind, class, .. } = incident;
+        let lasts = kind.lasts() && *class != Class::Test && incident.stage.is_open();
+        let memory = self.devices.get(&incident.device).filter(|_| lasts);
+        let on = memory.map(|memory| memory.on(kind.class())).unwrap_or_default();
+        if on.is_empty() { vec![*kind] } else { on }
     }
 
     /// What is remembered of a device.

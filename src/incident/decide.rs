@@ -18,8 +18,12 @@ impl IncidentBook {
 
     fn decided(&self, at: At, standing: &Standing<'_>, stimulus: &Stimulus) -> Vec<Fact> {
         match stimulus {
-            Stimulus::Started { version, clean, gap, how, boot } => vec![
-                Fact::HubStarted { version: version.clone(), clean: *clean },
+            Stimulus::Started { version, hub, clean, gap, how, boot } => vec![
+                Fact::HubStarted {
+                    version: version.clone(),
+                    clean: *clean,
+                    hub: Some(hub.clone()),
+                },
                 Fact::ClockResumed { gap: *gap, how: *how, boot: boot.clone() },
             ],
             Stimulus::Stopping => vec![Fact::HubStopped],

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::registry::Change;
 use crate::terms::{
-    At, BootMark, Class, Code, DeviceId, EndpointId, HomeId, ImportId, IncidentId, Kind, LinkId,
-    Mark, NoteId, PersonId, Refusal, Report, ResidentId, Resumed, Seq, Wait, Wall, WorkId,
+    At, BootMark, Class, Code, DeviceId, EndpointId, HomeId, HubId, ImportId, IncidentId, Kind,
+    LinkId, Mark, NoteId, PersonId, Refusal, Report, ResidentId, Resumed, Seq, Wait, Wall, WorkId,
 };
 
 /// One applied or applicable fact with its place in the record.
@@ -79,6 +79,9 @@ pub enum Fact {
         version: String,
         /// Whether the last stop was orderly.
         clean: bool,
+        /// The id it was started with; earlier versions did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hub: Option<HubId>,
     },
     /// The hub stopped in order.
     HubStopped,

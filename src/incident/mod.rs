@@ -21,6 +21,7 @@ mod dry_run;
 mod effects;
 mod fact;
 mod fact_name;
+mod identity;
 mod ladder;
 mod order;
 mod outcome;

@@ -72,6 +72,14 @@ pub enum Sameness {
 }
 
 impl DeviceMemory {
+    /// What of this class is on, the oldest first.
+    pub(super) fn on(&self, class: Class) -> Vec<Kind> {
+        let is_on = |(kind, level): &(&Kind, &Level)| level.on && kind.class() == class;
+        let mut on: Vec<_> = self.levels.iter().filter(is_on).collect();
+        on.sort_by_key(|(_, level)| level.since);
+        on.into_iter().map(|(kind, _)| *kind).collect()
+    }
+
     /// Judges a pulse or cancel by its mark, or by time where it has none.
     pub fn judge(&self, mark: Option<Mark>, kind: Option<Kind>, at: At, bounce: Wait) -> Sameness {
         match (mark, kind) {

@@ -6,8 +6,8 @@ use super::{OrderId, Outcome, WordId};
 use crate::registry::{Change, DeviceTypes};
 use crate::roster::Roster;
 use crate::terms::{
-    DeviceId, EndpointId, ImportId, IncidentId, Kind, LinkId, NoteId, PersonId, Refusal, Report,
-    Seq, Wait, WallReading, WorkId,
+    DeviceId, EndpointId, HubId, ImportId, IncidentId, Kind, LinkId, NoteId, PersonId, Refusal,
+    Report, Seq, Wait, WallReading, WorkId,
 };
 
 /// What came in.
@@ -17,6 +17,8 @@ pub enum Stimulus {
     Started {
         /// Our version.
         version: String,
+        /// The id it was started with.
+        hub: HubId,
         /// Whether the last stop was orderly.
         clean: bool,
         /// How long it was away.
@@ -156,7 +158,7 @@ fn is_zero(count: &u64) -> bool {
 /// Something of the hub's own that broke or works again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// What kind: memory, record, link, carrier, config, clock, nobody on duty.
+    /// What kind: memory, record, link, carrier, config, clock, hub id, nobody on duty.
     pub kind: Kind,
     /// Which one of its kind, in config words: `mail`, `webhook.district`, `broker`.
     pub subject: String,

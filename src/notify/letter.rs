@@ -94,6 +94,8 @@ pub struct Letter {
     pub class: Class,
     /// What happened.
     pub kind: Kind,
+    /// Every danger or fault of it that is on, the oldest first; the kind alone where there is one.
+    pub kinds: Vec<Kind>,
     /// The incident's code.
     pub code: Code,
     /// The incident's epoch.
@@ -162,6 +164,7 @@ mod tests {
                 notice: Notice::Called,
                 class,
                 kind: Kind::Sos,
+                kinds: vec![Kind::Sos],
                 code: Code::new(class.letter(), 17).unwrap(),
                 epoch: 1,
                 test: false,

@@ -13,7 +13,7 @@ use crate::terms::{Class, Kind};
 use super::fit::{Part, fit, whole};
 pub use super::fit::{UNITS_MAX, units};
 pub use super::wording::Reply;
-use super::wording::{Ask, Saying, Subject, saying};
+use super::wording::{Ask, Subject, Told, told};
 use super::{Letter, Named};
 
 /// Highest count or number of minutes that is said exactly; above it, only that it is more.
@@ -175,8 +175,8 @@ impl Words<'_> {
         parts
     }
 
-    fn saying(&self) -> Saying {
-        saying(self.letter.class, self.letter.kind)
+    fn told(&self) -> Told {
+        told(self.letter.class, &self.letter.kinds)
     }
 
     fn marks(&self) -> String {
@@ -206,7 +206,7 @@ impl Words<'_> {
     fn place(&self) -> Vec<Part> {
         let letter = self.letter;
         let place = Part::Place(plain(&letter.place), plain(&letter.place_short));
-        match self.saying().subject {
+        match self.told().subject {
             Subject::Site => vec![Part::Label(plain(&letter.site.name))],
             _ if letter.unregistered => {
                 vec![unknown("未登记设备"), Part::Label(plain(&letter.device) + " ")]
@@ -234,7 +234,7 @@ impl Words<'_> {
     }
 
     fn advice(&self) -> Part {
-        let advice = match self.saying().advice {
+        let advice = match self.told().advice {
             "" => "",
             _ if self.letter.test => "仅为测试，勿打119、120",
             advice => advice,
@@ -247,27 +247,32 @@ impl Words<'_> {
     }
 
     fn title(&self) -> String {
-        let saying = self.saying();
+        let title = self.told().title;
         let raised =
             self.letter.class == Class::Emergency && self.letter.kind.class() != Class::Emergency;
-        if raised {
-            format!("【紧急·{}】", saying.title)
-        } else {
-            format!("【{}】", saying.title)
-        }
+        if raised { format!("【紧急·{title}】") } else { format!("【{title}】") }
     }
 
     /// Where, who, when and what happened.
     fn event(&self) -> Vec<Part> {
+        self.happened(self.told().event)
+    }
+
+    /// The same, and first what it is.
+    fn titled_event(&self) -> Vec<Part> {
+        let mut parts = vec![fixed(self.title())];
+        parts.extend(self.happened(self.told().after_title));
+        parts
+    }
+
+    fn happened(&self, event: String) -> Vec<Part> {
         let mut parts = self.place();
-        parts.push(self.time());
-        parts.push(fixed(self.saying().event));
+        parts.extend([self.time(), fixed(event)]);
         parts
     }
 
     fn called(&self) -> Vec<Part> {
-        let mut parts = vec![fixed(self.title())];
-        parts.extend(self.event());
+        let mut parts = self.titled_event();
         parts.push(fixed(if self.letter.class == Class::Hazard { "！" } else { "。" }));
         parts.push(self.advice());
         parts.push(self.ask(match self.letter.class {
@@ -318,8 +323,7 @@ impl Words<'_> {
     }
 
     fn hazard_goes_on(&self) -> Vec<Part> {
-        let mut parts = vec![fixed(self.title())];
-        parts.extend(self.event());
+        let mut parts = self.titled_event();
         parts.push(fixed(format!("，已{}仍未处置完！", span(self.letter.minutes))));
         parts.extend([self.ask(Ask::Arrive), self.code()]);
         parts
@@ -361,10 +365,13 @@ impl Words<'_> {
     }
 
     fn pressed_meanwhile(&self) -> Vec<Part> {
-        let saying = self.saying();
+        let Told { title, event, .. } = self.told();
         if matches!(self.letter.class, Class::Hazard | Class::Fault) {
-            let (title, event) = (saying.title, saying.event.trim_start_matches('起'));
+            let event = event.trim_start_matches('起');
             let (title, event) = match self.letter.class {
+                Class::Hazard if self.letter.kinds.len() > 1 => {
+                    ("【又报警】".to_owned(), format!("现{event}！"))
+                }
                 Class::Hazard => (format!("【又报警·{title}】"), format!("又有{event}。")),
                 _ => (format!("【{title}又报】"), format!("现{event}。")),
             };

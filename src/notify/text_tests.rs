@@ -11,7 +11,7 @@ fn person(id: &str, name: &str) -> Named {
 
 fn letter(notice: Notice, class: Class, kind: Kind) -> Letter {
     let letter = Letter::sample(class, 7);
-    Letter { notice, kind, ..letter }
+    Letter { notice, kind, kinds: vec![kind], ..letter }
 }
 
 fn notices() -> Vec<Notice> {
@@ -86,6 +86,38 @@ fn a_hazard_is_told_in_its_own_words() {
             all += &measured(&short(&letter(notice.clone(), Class::Hazard, kind)));
         }
     }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn several_dangers_of_one_detector_are_all_named_the_oldest_first() {
+    use Kind::{Co, Gas, LowBattery, Smoke, Tamper};
+    let mut all = String::new();
+    for notice in [
+        Notice::Called,
+        Notice::HazardGoesOn,
+        Notice::AllHands,
+        Notice::PressedMeanwhile,
+        Notice::CannotReach { person: PersonId::new("P002").unwrap(), by: Carrier::Mail },
+    ] {
+        for kinds in [[Smoke, Gas].as_slice(), &[Smoke, Co], &[Gas, Co, Smoke]] {
+            let one = letter(notice.clone(), Class::Hazard, Smoke);
+            all += &measured(&short(&Letter { kinds: kinds.to_vec(), ..one }));
+        }
+    }
+    let worst = Letter {
+        kinds: vec![Gas, Co, Smoke],
+        test: true,
+        resent: true,
+        clock_trusted: false,
+        ..letter(Notice::Called, Class::Hazard, Smoke)
+    };
+    all += &measured(&short(&worst));
+    for notice in [Notice::Called, Notice::PressedMeanwhile] {
+        let one = letter(notice, Class::Fault, LowBattery);
+        all += &measured(&short(&Letter { kinds: vec![Tamper, LowBattery], ..one }));
+    }
+    assert!(all.lines().all(|line| units(line) <= UNITS_MAX + 3), "{all}");
     insta::assert_snapshot!(all);
 }
 

@@ -174,6 +174,57 @@ pub(super) fn saying(class: Class, kind: Kind) -> Saying {
         Kind::NobodyOnDuty => say("系统", "起无人值班", "请立即安排人员", Site),
         Kind::Clock => say("系统", "主机时间不准", "请报修", Site),
         Kind::Config => say("系统", "新配置有误", "仍按原配置运行，请改正", Site),
+        Kind::HubId => say(
+            "系统",
+            "起主机编号与记录不符",
+            "可能收不到呼叫，请改回编号并重启，确需更换就结单",
+            Site,
+        ),
+    }
+}
+
+/// What is said of everything that is on, the oldest first.
+pub(super) struct Told {
+    /// What the title between 【】 says.
+    pub(super) title: String,
+    /// What happened; stands right after the time.
+    pub(super) event: String,
+    /// The same behind a title that names it already.
+    pub(super) after_title: String,
+    /// What to do at once; may be empty.
+    pub(super) advice: &'static str,
+    /// What it is about.
+    pub(super) subject: Subject,
+}
+
+/// What is said of these kinds in a class; of several, each is named once and the advice is right for
+/// all of them.
+pub(super) fn told(class: Class, kinds: &[Kind]) -> Told {
+    const ALARM: &str = "报警";
+    let says: Vec<Saying> = kinds.iter().map(|kind| saying(class, *kind)).collect();
+    let newest = says.last().copied().unwrap_or(saying(class, Kind::Unreadable));
+    let Saying { advice, subject, .. } = newest;
+    let mut titles: Vec<&str> = says.iter().map(|said| said.title).collect();
+    titles.dedup();
+    let alarms = || says.iter().map(|said| said.event.strip_suffix(ALARM));
+    let event = match alarms().collect::<Option<Vec<_>>>() {
+        Some(stems) => stems.join("、") + ALARM,
+        None => says.iter().map(|said| said.event).collect::<Vec<_>>().join("、"),
+    };
+    let named = titles.len() > 1;
+    let after_title = if named { ALARM.to_owned() } else { event.clone() };
+    let advice = advice_for_all(kinds).unwrap_or(advice);
+    Told { title: titles.join("、"), event, after_title, advice, subject }
+}
+
+/// What is right for several at once: no switch where there is gas, out of the house, and 119; faults of
+/// one device are mended in one visit.
+fn advice_for_all(kinds: &[Kind]) -> Option<&'static str> {
+    let all = |class: Class| kinds.len() > 1 && kinds.iter().all(|kind| kind.class() == class);
+    match (all(Class::Hazard), kinds.contains(&Kind::Gas)) {
+        (true, true) => Some("勿开关电器，立即撤离并打119"),
+        (true, false) => Some("立即撤离并打119，有人不适打120"),
+        (false, _) => all(Class::Fault).then_some("请检修"),
     }
 }
 

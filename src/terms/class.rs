@@ -138,13 +138,15 @@ pub enum Kind {
     Clock,
     /// The config on disk cannot be used; the last accepted one runs.
     Config,
+    /// The hub was started with another id than its record has.
+    HubId,
     /// A source sent something that no contract can read.
     Garbage,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Sos,
         Self::Fall,
         Self::Smoke,
@@ -172,6 +174,7 @@ impl Kind {
         Self::NobodyOnDuty,
         Self::Clock,
         Self::Config,
+        Self::HubId,
         Self::Garbage,
     ];
 
@@ -196,6 +199,7 @@ impl Kind {
             | Self::Access
             | Self::Clock
             | Self::Config
+            | Self::HubId
             | Self::Garbage => Class::Fault,
         }
     }
@@ -230,6 +234,7 @@ impl Kind {
             Self::NobodyOnDuty => "nobody_on_duty",
             Self::Clock => "clock",
             Self::Config => "config",
+            Self::HubId => "hub_id",
             Self::Garbage => "garbage",
         }
     }

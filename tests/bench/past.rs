@@ -15,8 +15,8 @@ use anling::journal::{
 use anling::registry::changes;
 use anling::registry::csv::Table;
 use anling::terms::{
-    At, BootMark, DeviceId, EndpointId, Kind, Mark, PersonId, Report, Resumed, Seq, Wait, Wall,
-    WallReading, What,
+    At, BootMark, DeviceId, EndpointId, HubId, Kind, Mark, PersonId, Report, Resumed, Seq, Wait,
+    Wall, WallReading, What,
 };
 
 /// Between two presses: 40 a day, twice the busiest centre.
@@ -46,6 +46,7 @@ impl Past {
         let mut past = Self { settings, book, at: At(1), began, pressed: 0, drafts: Vec::new() };
         past.decide(&Stimulus::Started {
             version: "0.0.0".to_owned(),
+            hub: HubId::new("zs-yunjian").unwrap(),
             clean: true,
             gap: Wait::ZERO,
             how: Resumed::Unknown,

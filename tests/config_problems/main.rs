@@ -9,11 +9,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anling::config::{
-    Checked, Files, Look, Secrets, Severity, check, codes, compare, look_at_brokers, read, render,
+    Checked, Files, Look, Secrets, Severity, check, codes, compare, look_at_brokers, other_hub,
+    read, render,
 };
 use anling::incident::{Ladder, Who};
 use anling::registry::{Change, Registry, Row};
-use anling::terms::{Class, LineId, PersonId, Wait};
+use anling::terms::{Class, HubId, LineId, PersonId, Wait};
 use serde::Deserialize;
 
 mod many;
@@ -125,6 +126,16 @@ fn files_that_say_otherwise_than_the_record_are_a_warning() {
     let problems = compare(&files, &rows, &record);
     let checked = Checked { problems, ..check(&files) };
     shown("registry-differs", &checked, &files);
+}
+
+#[test]
+fn another_id_than_the_records_is_a_warning_at_its_line() {
+    let files = base();
+    let checked = check(&files);
+    let settings = checked.settings.clone().unwrap();
+    assert_eq!(other_hub(&files, &settings, &settings.gateway.hub), None);
+    let told = other_hub(&files, &settings, &HubId::new("zs-before").unwrap()).unwrap();
+    shown("hub-id-changed", &Checked { problems: vec![told], ..checked }, &files);
 }
 
 #[test]

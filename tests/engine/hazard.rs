@@ -213,3 +213,27 @@ fn gas_on_an_alarm_that_told_of_smoke_is_told_to_those_who_came_for_smoke() {
     house.level("smoke-1", Kind::Smoke, false);
     assert!(house.it().back_to_normal);
 }
+
+#[test]
+fn all_that_is_on_at_one_detector_is_named_and_nothing_that_is_over() {
+    let mut house = House::new();
+    let named = |house: &House| house.book.dangers(house.it());
+    house.level("smoke-1", Kind::Smoke, true);
+    house.passes(5);
+    house.level("smoke-1", Kind::Gas, true);
+    assert_eq!(named(&house), [Kind::Smoke, Kind::Gas]);
+    house.level("smoke-1", Kind::LowBattery, true);
+    let hazard = |house: &House| house.book.dangers(house.nth(1));
+    assert_eq!(hazard(&house), [Kind::Smoke, Kind::Gas], "an empty battery is a fault of its own");
+    house.level("smoke-1", Kind::Gas, false);
+    assert_eq!(hazard(&house), [Kind::Smoke], "the newest is over, the oldest is on");
+    house.passes(5);
+    house.level("smoke-1", Kind::Gas, true);
+    house.level("smoke-1", Kind::Smoke, false);
+    house.passes(5);
+    house.level("smoke-1", Kind::Smoke, true);
+    assert_eq!(hazard(&house), [Kind::Gas, Kind::Smoke]);
+    house.level("smoke-1", Kind::Gas, false);
+    house.level("smoke-1", Kind::Smoke, false);
+    assert_eq!(hazard(&house), [Kind::Smoke], "its kind stays when nothing is on any more");
+}

@@ -11,8 +11,8 @@ use anling::incident::{
 use anling::registry::{Change, DeviceTypes, RowId};
 use anling::roster::Roster;
 use anling::terms::{
-    At, BootMark, Command, DeviceId, FeedbackStage, IncidentId, Kind, LinkId, Mark, PersonId,
-    Refusal, RefusalReason, Report, Seq, Wait, Wall, WallReading, What,
+    At, BootMark, Command, DeviceId, FeedbackStage, HubId, IncidentId, Kind, LinkId, Mark,
+    PersonId, Refusal, RefusalReason, Report, Seq, Wait, Wall, WallReading, What,
 };
 
 use crate::laws::Laws;
@@ -350,9 +350,19 @@ impl House {
 
     /// The hub starts; what it is told about the gap is what it knows.
     pub fn starts(&mut self, how: Resumed) {
+        self.started("hub-1", how);
+    }
+
+    /// The same with another id in its config.
+    pub fn starts_as(&mut self, hub: &str) {
+        self.started(hub, Resumed::SameBoot);
+    }
+
+    fn started(&mut self, hub: &str, how: Resumed) {
         let version = "0.1.0".to_owned();
         self.takes(&Stimulus::Started {
             version,
+            hub: HubId::new(hub).unwrap(),
             clean: false,
             gap: Wait::ZERO,
             how,

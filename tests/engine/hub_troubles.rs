@@ -167,3 +167,25 @@ fn many_silent_devices_are_a_gap_in_the_cover_of_the_house() {
     house.trouble(Kind::Silent, "devices", false);
     assert!(house.it().back_to_normal && house.it().stage.is_open(), "people close it");
 }
+
+#[test]
+fn another_id_than_the_records_is_a_fault_that_a_person_settles() {
+    let mut house = House::new();
+    house.starts(Resumed::SameBoot);
+    let whose = |house: &House| house.book.hub().unwrap().to_string();
+    house.starts_as("another");
+    assert_eq!(whose(&house), "hub-1", "the first start says whose the record is");
+    house.trouble(Kind::HubId, "hub.id", true);
+    assert_eq!(house.it().class, Class::Fault);
+    house.starts(Resumed::SameBoot);
+    house.trouble(Kind::HubId, "hub.id", false);
+    assert!(house.it().back_to_normal);
+    house.says("zhangmin", HELPED);
+    assert_eq!(whose(&house), "hub-1", "it was changed back before it was closed");
+    house.starts_as("another");
+    house.trouble(Kind::HubId, "hub.id", true);
+    house.says("zhangmin", HELPED);
+    assert_eq!(whose(&house), "another", "closed while it runs as another: it is meant");
+    house.restarts();
+    assert_eq!(whose(&house), "another");
+}

@@ -91,6 +91,9 @@ fn years(house: &mut House) {
     house.says_named("quzhi", "district-1", Move::Note, Some("已通知社区医院"));
     house.says_named("lina", "5f0c", Move::Accept, None);
     house.says_named("lina", "5f0d", Move::FalseAlarm { contact: BY_PHONE }, None);
+    house.starts_as("another-hub");
+    house.trouble(Kind::HubId, "hub.id", true);
+    house.says("lina", Move::FalseAlarm { contact: BY_PHONE });
     let chain = "c4".repeat(32);
     house.takes(&Stimulus::BoxReplaced(TakenOver { through: Seq(300), chain, left_out: 1 << 32 }));
 }

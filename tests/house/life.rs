@@ -273,3 +273,16 @@ fn a_false_alarm_is_closed_by_who_says_how_they_know() {
         (&"zhangmin".into(), &"voice".into())
     );
 }
+
+#[test]
+fn smoke_and_then_gas_of_one_detector_are_both_named_wherever_the_call_is_shown() {
+    let hub = Hub::open();
+    hub.does(&["press", "B-02", "--kind", "smoke"]);
+    hub.does(&["press", "B-02", "--kind", "gas"]);
+    let list = hub.does(&["incidents"]);
+    assert!(list.contains("smoke+gas"), "{list}");
+    let card = hub.does(&["incident", "F01"]);
+    assert!(card.starts_with("F01 smoke+gas (hazard)"), "{card}");
+    assert_eq!(hub.incident("F01")["kinds"], serde_json::json!(["smoke", "gas"]));
+    hub.screen_says(&["又报警", "烟感、燃气报警", "勿开关电器"]);
+}

@@ -5,6 +5,7 @@
 
 mod api;
 mod archive;
+mod broken;
 mod calls;
 mod client;
 mod devices;

@@ -180,3 +180,12 @@ fn only_who_is_on_scene_closes_it_by_a_tap() {
     assert!(page.contains("此单结束"), "{page}");
     assert_eq!(hub.incident("A01")["stage"], "resolved");
 }
+
+#[test]
+fn the_page_names_every_danger_that_is_on() {
+    let hub = Hub::open();
+    hub.does(&["press", "B-02", "--kind", "smoke"]);
+    hub.does(&["press", "B-02", "--kind", "gas"]);
+    let (status, page) = http(hub.console_port(), "GET", &pass_by(&hub, i64::MAX), "");
+    assert!(status == 200 && page.contains("<h1>火警、燃气 F01</h1>"), "{page}");
+}

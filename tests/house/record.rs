@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::devices::{Device, Listener, press, publish, topic};
-use crate::hub::{Hub, soon, tool};
+use crate::hub::{HUB, Hub, soon, tool};
 use crate::receivers::{MailServer, Mood, Receiver, http};
 
 fn segments(hub: &Hub) -> Vec<PathBuf> {
@@ -276,4 +276,39 @@ fn a_full_file_system_takes_the_ballast_first_then_memory_and_heals() {
     hub.start();
     assert_eq!(hub.open_on("B-02").len(), 1);
     drop(hub);
+}
+
+#[test]
+fn a_changed_hub_id_is_a_fault_until_it_is_the_records_again_or_a_person_closes_it() {
+    let mut hub = Hub::open();
+    assert!(hub.status().get("record_of").is_none());
+    assert_eq!(hub.stop(), 0);
+    hub.edit("gateway.toml", HUB, "zs-other");
+    let told = |hub: &Hub| hub.cli(&["check"]).out;
+    assert!(told(&hub).contains("hub-id-changed"), "of a record: {}", told(&hub));
+    hub.start();
+    assert!(told(&hub).contains("hub-id-changed"), "of a hub: {}", told(&hub));
+    assert_eq!(hub.status()["record_of"], HUB);
+    let shown = hub.does(&["status"]);
+    assert!(shown.contains("hub id") && shown.contains("zs-other"), "{shown}");
+    assert!(hub.log().contains("hub.id has changed"), "{}", hub.log());
+    let fault = |hub: &Hub| {
+        let all = hub.incidents();
+        let of = all.into_iter().rfind(|one| one["device"] == "hub:hub_id.hub.id").unwrap();
+        (of["code"].as_str().unwrap().to_owned(), of["back_to_normal"] == true)
+    };
+    let (code, settled) = fault(&hub);
+    assert!(!settled);
+    hub.does(&["incident", &code, "false-alarm", "--by-phone", "--as", "zhaogang"]);
+    assert!(hub.status().get("record_of").is_none(), "it is meant");
+    assert_eq!(hub.stop(), 0);
+    hub.edit("gateway.toml", "zs-other", HUB);
+    hub.start();
+    let (again, settled) = fault(&hub);
+    assert!(again != code && !settled, "now the other id is the record's");
+    assert_eq!(hub.stop(), 0);
+    hub.edit("gateway.toml", HUB, "zs-other");
+    hub.start();
+    assert_eq!(fault(&hub), (again, true));
+    assert!(!told(&hub).contains("hub-id-changed"));
 }

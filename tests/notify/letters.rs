@@ -30,6 +30,7 @@ pub(crate) fn letter(carrier: Carrier, class: Class, n: u64) -> Letter {
         notice: Notice::Called,
         class,
         kind: if class == Class::Service { Kind::Service } else { Kind::Sos },
+        kinds: vec![if class == Class::Service { Kind::Service } else { Kind::Sos }],
         code: Code::new(class.letter(), 17).unwrap(),
         epoch: 1,
         test: false,

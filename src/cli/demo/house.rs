@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::super::Failure;
-use super::super::loading;
+use super::super::{Dirs, loading};
 use super::radio;
 use crate::clock::Vouch;
 use crate::contract::serial_name;
@@ -81,7 +81,7 @@ impl DemoHouse {
 
     /// The demo's hub, checked like any other.
     pub(super) fn options(&self) -> Result<Options, Failure> {
-        let loaded = loading::load(&self.config(), None)?;
+        let loaded = loading::load(Dirs { config: &self.config(), state: None })?;
         Ok(Options {
             settings: loaded.settings,
             secrets: loaded.secrets,
