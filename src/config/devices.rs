@@ -14,7 +14,7 @@ use crate::registry::{
 use crate::terms::{Class, Kind, Wait};
 
 /// Families by their words.
-const FAMILIES: [Family; 9] = [
+const FAMILIES: [Family; 10] = [
     Family::NativeMqtt,
     Family::NativeSerial,
     Family::Zigbee2mqtt,
@@ -24,6 +24,7 @@ const FAMILIES: [Family; 9] = [
     Family::Esphome,
     Family::Rtl433,
     Family::Json,
+    Family::ContactId,
 ];
 
 /// Words an action may mean beside the kinds'.

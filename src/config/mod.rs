@@ -31,6 +31,7 @@ mod secrets;
 mod section;
 mod serial;
 pub mod settings;
+mod spoken;
 mod values;
 
 pub use files::{FILE_MAX_BYTES, FileText, Files, read};

@@ -13,6 +13,7 @@
 //! | ESPHome | `<base>/<node>/{status,<component>/<object>/state}` | [`EspHome`] | – |
 //! | rtl_433 | `<base>/<host>/events` | [`Rtl433`] | – |
 //! | JSON of any form | each source's own filter | [`JsonAny`] | – |
+//! | Contact ID | one line of an alarm receiver | [`ContactId`] | 0x06 once it is on disk |
 //!
 //! The room is pure: time comes in with the message, and nothing is logged. Whatever the bytes, a
 //! decoder answers with reports and refusals, never with a panic; a refusal names the device wherever
@@ -21,6 +22,7 @@
 //! another kind. A decoder's memory only joins what belongs together and may be lost at any time.
 
 mod chirpstack;
+mod contact_id;
 mod esphome;
 mod field;
 mod json;
@@ -37,6 +39,7 @@ mod z2m_message;
 mod zigbee2mqtt;
 
 pub use chirpstack::ChirpStack;
+pub use contact_id::{CONTACT_ID_MAX, ContactId};
 pub use esphome::EspHome;
 pub use field::{
     FIELD_MAX_BYTES, FIELD_REMEMBERED_MAX, Feedback, FieldDevice, FieldReader, FieldSettings, Words,

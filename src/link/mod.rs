@@ -7,8 +7,8 @@
 //! receipt is asked of the caller's `now`.
 //!
 //! The built-in MQTT broker stands in [`broker`]; who may say and hear what on it, in [`accounts`].
-//! Brokers that others run are heard by [`mqtt`]; serial lines, by [`serial`]. A serial line has no
-//! acknowledgement: the contract's own answer is one.
+//! Brokers that others run are heard by [`mqtt`]; serial lines, by [`serial`], whose bytes [`pieces`]
+//! cuts. A serial line has no acknowledgement but the bytes that its contract names for one.
 
 pub mod accounts;
 pub mod broker;
@@ -22,6 +22,7 @@ pub mod mqtt;
 mod mqtt_ledger;
 mod mqtt_pace;
 mod mqtt_session;
+pub mod pieces;
 pub mod serial;
 
 use std::error::Error;

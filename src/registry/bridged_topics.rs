@@ -2,6 +2,7 @@
 //! broker that others run is asked for no more than is read.
 
 use super::Family;
+use crate::terms::Spoken;
 
 /// Where things announce themselves to Home Assistant, by its own default.
 const DISCOVERY: &str = "homeassistant";
@@ -12,9 +13,21 @@ impl Family {
     pub const BRIDGED: [Self; 5] =
         [Self::Chirpstack, Self::Tasmota, Self::Shelly, Self::Esphome, Self::Rtl433];
 
+    /// The families that are heard on serial lines.
+    pub const ON_LINES: [Self; 2] = [Self::NativeSerial, Self::ContactId];
+
+    /// Whose devices are heard on a line.
+    pub fn on_line(spoken: &Spoken) -> Self {
+        match spoken {
+            Spoken::Native => Self::NativeSerial,
+            Spoken::ContactId(_) => Self::ContactId,
+        }
+    }
+
     /// Whether its words are read by tables, `path=value`.
     pub fn is_bridged(self) -> bool {
-        Self::BRIDGED.contains(&self) || self == Self::Json
+        let on_lines = Self::ON_LINES.contains(&self) && self != Self::NativeSerial;
+        Self::BRIDGED.contains(&self) || self == Self::Json || on_lines
     }
 
     /// The topic part that its own usually begin with; Tasmota's is empty.
@@ -23,7 +36,7 @@ impl Family {
             Self::NativeMqtt | Self::NativeSerial => "anling/v1",
             Self::Zigbee2mqtt => "zigbee2mqtt",
             Self::Chirpstack => "application",
-            Self::Tasmota | Self::Json => "",
+            Self::Tasmota | Self::Json | Self::ContactId => "",
             Self::Shelly => "shellies",
             Self::Esphome => "esphome",
             Self::Rtl433 => "rtl_433",
@@ -43,7 +56,7 @@ impl Family {
     /// The topic filters that hear all of it.
     pub fn filters(self, base: &str) -> Vec<String> {
         let leaves: &[&str] = match self {
-            Self::NativeMqtt | Self::NativeSerial | Self::Json => &[],
+            Self::NativeMqtt | Self::NativeSerial | Self::Json | Self::ContactId => &[],
             Self::Zigbee2mqtt => &["#"],
             Self::Chirpstack => &["+/device/+/event/+"],
             Self::Tasmota => {

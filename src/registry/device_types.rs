@@ -29,6 +29,8 @@ pub enum Family {
     Rtl433,
     /// JSON of any other form, read by the paths that its source names.
     Json,
+    /// Alarm panels behind a receiver on a serial line.
+    ContactId,
 }
 
 impl Family {
@@ -44,6 +46,7 @@ impl Family {
             Self::Esphome => "esphome",
             Self::Rtl433 => "rtl_433",
             Self::Json => "json",
+            Self::ContactId => "contact-id",
         }
     }
 }

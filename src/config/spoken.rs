@@ -1,0 +1,93 @@
+//! What is spoken on a serial line, by the word in `contract`, and the table of that name for what differs
+//! from what the makers describe: `[link.serial.NAME.contact-id]`.
+
+use super::codes;
+use super::devices::bad_word;
+use super::problem::{Findings, Said};
+use super::section::Section;
+use crate::terms::{ContactIdForm, Dialect, Framing, Spoken, Wait};
+
+/// What a line with this contract has where its table does not say.
+pub(super) struct Usual {
+    pub(super) baud: u32,
+    pub(super) framing: Framing,
+    /// `None`: nothing on the line speaks unasked, so its plug is believed.
+    pub(super) silent_after: Option<Wait>,
+}
+
+/// Three signs of life of our own receivers missed, and half a pause: they come every 10 s.
+const NATIVE_SILENT: Wait = Wait::secs(35);
+/// Three tests of the line, which alarm receivers send every 30 s.
+const RECEIVER_SILENT: Wait = Wait::secs(90);
+
+/// As the makers' manuals describe it.
+pub(super) fn usual(spoken: &Spoken) -> Usual {
+    let (baud, framing, silent_after) = match spoken {
+        Spoken::Native => (115_200, Framing::Eight, Some(NATIVE_SILENT)),
+        Spoken::ContactId(form) => {
+            let is_surgard = matches!(form.dialect, Dialect::SurGard | Dialect::Sia);
+            let (baud, framing) = match is_surgard {
+                true => (19_200, Framing::SevenEven),
+                false => (9_600, Framing::Eight),
+            };
+            (baud, framing, Some(RECEIVER_SILENT))
+        }
+    };
+    Usual { baud, framing, silent_after }
+}
+
+/// Reads `contract` and its table.
+pub(super) fn read_spoken(section: &mut Section<'_>, out: &mut Findings<'_>) -> Spoken {
+    let said = section.text(out, "contract");
+    let word = said.as_ref().map_or(Spoken::default().word(), |said| said.value);
+    if let Some(said) = said.as_ref().filter(|said| !Spoken::WORDS.contains(&said.value)) {
+        bad_word(said, "contract", &Spoken::WORDS, out);
+    }
+    match word {
+        "contact-id" => {
+            let table = section.section(out, "contact-id");
+            let usual = ContactIdForm::of(Dialect::SurGard);
+            Spoken::ContactId(table.map_or(usual, |table| contact_id(table, out)))
+        }
+        _ => Spoken::Native,
+    }
+}
+
+fn contact_id(mut table: Section<'_>, out: &mut Findings<'_>) -> ContactIdForm {
+    let said = table.text(out, "dialect");
+    let known = |said: &Said<&str>| Dialect::ALL.into_iter().find(|d| d.word() == said.value);
+    if let Some(said) = said.as_ref().filter(|said| known(said).is_none()) {
+        bad_word(said, "dialect", &Dialect::ALL.map(Dialect::word), out);
+    }
+    let usual = ContactIdForm::of(said.as_ref().and_then(known).unwrap_or(Dialect::SurGard));
+    let account = number(&mut table, out, "account_digits", 3..=16, usual.account);
+    let header = number(&mut table, out, "header_digits", 0..=8, usual.header);
+    let ended_by = byte(&mut table, out, "ended_by", usual.ended_by);
+    table.end(out);
+    ContactIdForm { dialect: usual.dialect, account, header, ended_by }
+}
+
+pub(super) fn number(
+    table: &mut Section<'_>,
+    out: &mut Findings<'_>,
+    key: &'static str,
+    range: std::ops::RangeInclusive<u64>,
+    absent: usize,
+) -> usize {
+    let absent = u64::try_from(absent).unwrap_or(u64::MAX);
+    usize::try_from(table.number(out, key, range, absent)).unwrap_or(usize::MAX)
+}
+
+/// One byte as two hexadecimal digits.
+fn byte(table: &mut Section<'_>, out: &mut Findings<'_>, key: &'static str, absent: u8) -> u8 {
+    let Some(said) = table.text(out, key) else { return absent };
+    match u8::from_str_radix(said.value, 16).ok().filter(|_| said.value.len() == 2) {
+        Some(byte) => byte,
+        None => {
+            let message = format!("{key} is not one byte in hex: {:?}", said.value);
+            let help = "write two digits: \"14\" for DC4, \"0D\" for a carriage return";
+            out.add(&codes::BAD_FRAME, &said.at, message, help);
+            absent
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Receivers and radars of others on serial lines, with the real binary and real pseudo-terminals.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::hub::{Hub, soon};
+use crate::line::plugged;
+
+/// The other end of a line: what is said on it as it is.
+struct Wire {
+    end: File,
+    heard: Arc<Mutex<Vec<u8>>>,
+    over: Arc<AtomicBool>,
+    reader: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Wire {
+    fn plug(path: &Path) -> Self {
+        let end = plugged(path);
+        rustix::fs::fcntl_setfl(&end, rustix::fs::OFlags::NONBLOCK).unwrap();
+        let (heard, over): (Arc<Mutex<Vec<u8>>>, Arc<AtomicBool>) = Default::default();
+        let (into, until, mut from) = (heard.clone(), over.clone(), end.try_clone().unwrap());
+        let reader = std::thread::spawn(move || {
+            let mut space = [0; 64];
+            while !until.load(Ordering::Acquire) {
+                match from.read(&mut space) {
+                    Ok(count) => into.lock().unwrap().extend_from_slice(&space[..count]),
+                    Err(_) => std::thread::sleep(Duration::from_millis(2)),
+                }
+            }
+        });
+        Self { end, heard, over, reader: Some(reader) }
+    }
+
+    fn says(&self, bytes: &[u8]) {
+        let (mut end, mut left) = (&self.end, bytes);
+        while !left.is_empty() {
+            match end.write(left) {
+                Ok(count) => left = &left[count..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(error) => panic!("the line is gone: {error}"),
+            }
+        }
+    }
+
+    /// Says something and waits for so many bytes of an answer.
+    fn asks(&self, bytes: &[u8], count: usize) -> Vec<u8> {
+        let before = self.heard.lock().unwrap().len();
+        self.says(bytes);
+        soon("the answer on the line", || {
+            let heard = self.heard.lock().unwrap();
+            (heard.len() >= before + count).then(|| heard[before..].to_vec())
+        })
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
+        let _ = self.reader.take().unwrap().join();
+    }
+}
+
+/// A hub with one line `front` of this contract, and more types and devices.
+fn house(line: &str, types: &str, devices: &str) -> (Hub, Wire) {
+    let hub = Hub::prepared();
+    let path = hub.path("usb-front");
+    hub.append(
+        "links.toml",
+        &format!("\n[link.serial.front]\npath = \"{}\"\n{line}\n", path.display()),
+    );
+    hub.append("devices.toml", types);
+    hub.append("registry/devices.csv", devices);
+    let wire = Wire::plug(&path);
+    (hub, wire)
+}
+
+fn line_is_open(hub: &Hub) {
+    soon("an open line", || hub.log().contains("the line is open").then_some(()));
+}
+
+/// The open incident of a kind on a device.
+fn open(hub: &Hub, device: &str, kind: &str) -> Value {
+    soon(&format!("{kind} on {device}"), || {
+        hub.open_on(device).into_iter().find(|incident| incident["kind"] == kind)
+    })
+}
+
+const PANEL: &str = r#"
+[type.panel]
+family = "contact-id"
+label = "报警主机"
+life_safety = true
+actions = { e130 = "service" }
+"#;
+const TEST: &[u8] = b"1011           @    \x14";
+
+fn alarm(account: &str, qualifier: char, event: &str, zone: &str) -> Vec<u8> {
+    format!("5011 18{account}{qualifier}{event}01{zone}\x14").into_bytes()
+}
+
+#[test]
+fn each_event_of_an_alarm_panel_reaches_its_class_and_is_answered_once_it_is_on_disk() {
+    let (mut hub, wire) =
+        house("contract = \"contact-id\"", PANEL, "P-1,panel,1234/007,,,\nP-2,panel,1234,,,\n");
+    hub.start();
+    line_is_open(&hub);
+    assert_eq!(wire.asks(TEST, 1), [0x06], "the test of the line");
+    assert_eq!(wire.asks(&alarm("1234", 'E', "101", "007"), 1), [0x06]);
+    let said = hub.facts("reported");
+    assert_eq!(said.len(), 1, "what was answered is on disk");
+    assert_eq!(said[0]["report"]["device"], "P-1");
+    for (account, event, zone, device, kind, class) in [
+        ("1234", "101", "007", "P-1", "sos", "emergency"),
+        ("1234", "111", "007", "P-1", "smoke", "hazard"),
+        ("1234", "154", "007", "P-1", "water", "welfare"),
+        ("1234", "384", "007", "P-1", "low_battery", "fault"),
+        ("1234", "100", "001", "P-2", "fall", "emergency"),
+        ("1234", "130", "001", "P-2", "service", "service"),
+        ("9999", "120", "003", "contact-id:9999/003", "sos", "emergency"),
+    ] {
+        assert_eq!(wire.asks(&alarm(account, 'E', event, zone), 1), [0x06]);
+        assert_eq!(open(&hub, device, kind)["class"], class, "{event}");
+    }
+    // The end of the smoke closes nothing.
+    assert_eq!(wire.asks(&alarm("1234", 'R', "111", "007"), 1), [0x06]);
+    soon("the end", || (!hub.facts("back_to_normal").is_empty()).then_some(()));
+    assert_eq!(open(&hub, "P-1", "smoke")["stage"], "calling");
+    // A test calls nobody.
+    let before = hub.incidents().len();
+    assert_eq!(wire.asks(&alarm("1234", 'E', "602", "001"), 1), [0x06]);
+    assert_eq!(hub.incidents().len(), before);
+}
+
+#[test]
+fn a_broken_line_is_asked_for_again_and_an_event_that_nobody_knows_is_not_and_calls_people() {
+    let (mut hub, wire) = house("contract = \"contact-id\"", PANEL, "P-2,panel,1234,,,\n");
+    hub.start();
+    line_is_open(&hub);
+    for broken in [&b"5011 181234E101010\x14"[..], b"5011 1812#4E10101007\x14", b"\x7f\x7f\x14"] {
+        assert_eq!(wire.asks(broken, 1), [0x15]);
+    }
+    assert!(hub.incidents().iter().all(|i| i["class"] != "emergency"), "{:?}", hub.incidents());
+    assert_eq!(wire.asks(&alarm("1234", 'E', "987", "001"), 1), [0x06]);
+    assert_eq!(open(&hub, "P-2", "unreadable")["class"], "emergency");
+    assert_eq!(wire.asks(&alarm("7777", 'E', "987", "001"), 1), [0x06]);
+    assert!(hub.open_on("contact-id:7777/001").is_empty(), "no call, but a fact");
+}
+
+#[test]
+fn a_receiver_that_no_longer_tests_its_line_is_lost_and_comes_back() {
+    let (mut hub, wire) = house("contract = \"contact-id\"\nsilent_after = \"2s\"", PANEL, "");
+    hub.start();
+    line_is_open(&hub);
+    wire.asks(TEST, 1);
+    soon("a line that hears", || {
+        hub.does(&["status"]).contains("serial.front hears").then_some(())
+    });
+    let lost = || hub.incidents().into_iter().find(|incident| incident["kind"] == "link");
+    assert_eq!(soon("the lost line", lost)["class"], "coverage");
+    soon("the line's return", || {
+        wire.asks(TEST, 1);
+        hub.does(&["status"]).contains("serial.front hears").then_some(())
+    });
+}
