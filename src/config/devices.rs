@@ -14,7 +14,7 @@ use crate::registry::{
 use crate::terms::{Class, Kind, Wait};
 
 /// Families by their words.
-const FAMILIES: [Family; 10] = [
+const FAMILIES: [Family; 11] = [
     Family::NativeMqtt,
     Family::NativeSerial,
     Family::Zigbee2mqtt,
@@ -25,6 +25,7 @@ const FAMILIES: [Family; 10] = [
     Family::Rtl433,
     Family::Json,
     Family::ContactId,
+    Family::Ev1527,
 ];
 
 /// Words an action may mean beside the kinds'.

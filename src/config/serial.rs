@@ -154,6 +154,13 @@ fn bad_name(family: Family, name: &str) -> Option<&'static str> {
             let is_one = (3..=16).contains(&number.len()) && (3..=4).contains(&zone.len());
             (!is_one || !tones(number) || !tones(zone)).then_some(account)
         }
+        Family::Ev1527 => {
+            let id = name.rsplit('/').next().unwrap_or_default();
+            let least = if name.contains('/') { 1 } else { 5 };
+            let is_id =
+                (least..=16).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_hexdigit());
+            (!is_id).then_some("write the five digits of its code into heard_as, such as 12345")
+        }
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use super::codes;
 use super::devices::bad_word;
 use super::problem::{Findings, Said};
 use super::section::Section;
-use crate::terms::{ContactIdForm, Dialect, Framing, Spoken, Wait};
+use crate::terms::{CodeForm, CodeSum, ContactIdForm, Dialect, Framing, Radio, Spoken, Wait};
 
 /// What a line with this contract has where its table does not say.
 pub(super) struct Usual {
@@ -32,6 +32,9 @@ pub(super) fn usual(spoken: &Spoken) -> Usual {
             };
             (baud, framing, Some(RECEIVER_SILENT))
         }
+        Spoken::Ev1527(..) => (9_600, Framing::Eight, None),
+        Spoken::RfBridge(_) => (19_200, Framing::Eight, None),
+        Spoken::Rflink(_) => (57_600, Framing::Eight, None),
     };
     Usual { baud, framing, silent_after }
 }
@@ -49,7 +52,77 @@ pub(super) fn read_spoken(section: &mut Section<'_>, out: &mut Findings<'_>) -> 
             let usual = ContactIdForm::of(Dialect::SurGard);
             Spoken::ContactId(table.map_or(usual, |table| contact_id(table, out)))
         }
+        "ev1527" => match section.section(out, "ev1527") {
+            Some(table) => module(table, out),
+            None => Spoken::Ev1527(CodeForm::default(), Radio::default()),
+        },
+        "rf-bridge" => Spoken::RfBridge(radio_table(section, out, "rf-bridge")),
+        "rflink" => Spoken::Rflink(radio_table(section, out, "rflink")),
         _ => Spoken::Native,
+    }
+}
+
+fn radio_table(section: &mut Section<'_>, out: &mut Findings<'_>, key: &'static str) -> Radio {
+    let Some(mut table) = section.section(out, key) else { return Radio::default() };
+    let read = radio(&mut table, out);
+    table.end(out);
+    read
+}
+
+fn radio(table: &mut Section<'_>, out: &mut Findings<'_>) -> Radio {
+    let usual = Radio::default();
+    let frames = table.number(out, "frames", 1..=5, u64::from(usual.frames));
+    let a_minute = table.number(out, "frames_a_minute", 60..=60_000, u64::from(usual.a_minute));
+    Radio {
+        frames: u8::try_from(frames).unwrap_or(usual.frames),
+        a_minute: u32::try_from(a_minute).unwrap_or(usual.a_minute),
+    }
+}
+
+fn module(mut table: Section<'_>, out: &mut Findings<'_>) -> Spoken {
+    let usual = CodeForm::default();
+    let at = table.at.clone();
+    let head = bytes(&mut table, out, "head", usual.head);
+    let tail = bytes(&mut table, out, "tail", usual.tail);
+    let length = number(&mut table, out, "length", 5..=32, usual.length);
+    let code_at = number(&mut table, out, "code_at", 1..=28, usual.code_at);
+    let said = table.text(out, "sum");
+    let known = |said: &Said<&str>| CodeSum::ALL.into_iter().find(|sum| sum.word() == said.value);
+    if let Some(said) = said.as_ref().filter(|said| known(said).is_none()) {
+        bad_word(said, "sum", &CodeSum::ALL.map(CodeSum::word), out);
+    }
+    let sum = said.as_ref().and_then(known).unwrap_or(usual.sum);
+    let sum_from = number(&mut table, out, "sum_from", 0..=28, usual.sum_from);
+    let radio = radio(&mut table, out);
+    table.end(out);
+    let form = CodeForm { head, tail, length, code_at, sum, sum_from };
+    if form.fits() {
+        return Spoken::Ev1527(form, radio);
+    }
+    let message = format!("head, code, sum and tail do not fit into {length} bytes");
+    let help = "count from 0: FD 12 34 51 20 DF is length = 6, code_at = 1";
+    out.add(&codes::BAD_FRAME, &at, message, help);
+    Spoken::Ev1527(CodeForm::default(), radio)
+}
+
+/// Some bytes, two hexadecimal digits each.
+fn bytes(
+    table: &mut Section<'_>,
+    out: &mut Findings<'_>,
+    key: &'static str,
+    absent: Vec<u8>,
+) -> Vec<u8> {
+    let Some(said) = table.text(out, key) else { return absent };
+    let digits: String = said.value.chars().filter(|c| *c != ' ').collect();
+    let pairs = digits.as_bytes().chunks(2).map(std::str::from_utf8);
+    let read: Option<Vec<u8>> = pairs.map(|pair| u8::from_str_radix(pair.ok()?, 16).ok()).collect();
+    match read.filter(|_| digits.len().is_multiple_of(2)) {
+        Some(bytes) => bytes,
+        None => {
+            let message = format!("{key} is not bytes in hex: {:?}", said.value);
+            out.add(&codes::BAD_FRAME, &said.at, message, "write two digits for each: \"FD\"");
+            absent
+        }
     }
 }
 

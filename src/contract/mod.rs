@@ -14,6 +14,7 @@
 //! | rtl_433 | `<base>/<host>/events` | [`Rtl433`] | – |
 //! | JSON of any form | each source's own filter | [`JsonAny`] | – |
 //! | Contact ID | one line of an alarm receiver | [`ContactId`] | 0x06 once it is on disk |
+//! | EV1527 and PT2262 | one frame or line of a receiver for 433 MHz | [`Radio433`] | the bridge chip's `AA A0 55` |
 //!
 //! The room is pure: time comes in with the message, and nothing is logged. Whatever the bytes, a
 //! decoder answers with reports and refusals, never with a panic; a refusal names the device wherever
@@ -30,6 +31,7 @@ mod json_any;
 mod milesight;
 mod native_mqtt;
 mod native_serial;
+mod radio_433;
 mod rtl_433;
 mod sample;
 mod shelly;
@@ -50,6 +52,7 @@ pub use native_serial::{
     NativeSerial, SERIAL_DELIMITER, SERIAL_FAMILY, SERIAL_NEWEST, SERIAL_OLDEST, SERIAL_PIECE_MAX,
     SerialEvent, SerialFrame, Unread, encode_serial, serial_address, serial_name,
 };
+pub use radio_433::{RF_BRIDGE_FRAME, RFLINK_MAX, Radio433, Receiver433};
 pub use rtl_433::Rtl433;
 pub use sample::{SAMPLE_MAX_CHARS, sample};
 pub use shelly::Shelly;

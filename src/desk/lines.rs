@@ -2,10 +2,12 @@
 //! answered at once, and how much is too much.
 
 use crate::config::settings;
-use crate::contract::{CONTACT_ID_MAX, SERIAL_DELIMITER, SERIAL_PIECE_MAX};
-use crate::link::pieces::{Form, Pieces};
+use crate::contract::{
+    CONTACT_ID_MAX, RF_BRIDGE_FRAME, RFLINK_MAX, SERIAL_DELIMITER, SERIAL_PIECE_MAX,
+};
+use crate::link::pieces::{Form, Frame, Length, Pieces, Sum};
 use crate::link::serial::{Answers, SerialSettings};
-use crate::terms::{LinkId, Spoken};
+use crate::terms::{CodeForm, CodeSum, LinkId, Spoken};
 
 /// What a line is opened with.
 pub(super) fn opened(link: &LinkId, serial: &settings::Serial) -> SerialSettings {
@@ -16,7 +18,12 @@ pub(super) fn opened(link: &LinkId, serial: &settings::Serial) -> SerialSettings
         framing: serial.framing,
         pieces: pieces(&serial.contract),
         answers: answers(&serial.contract),
-        pieces_a_minute: None,
+        pieces_a_minute: match &serial.contract {
+            Spoken::Ev1527(_, radio) | Spoken::RfBridge(radio) | Spoken::Rflink(radio) => {
+                Some(radio.a_minute)
+            }
+            Spoken::Native | Spoken::ContactId(_) => None,
+        },
     }
 }
 
@@ -29,16 +36,46 @@ fn pieces(spoken: &Spoken) -> Pieces {
         Spoken::ContactId(form) => {
             Pieces { form: Form::Ended(vec![form.ended_by, b'\n']), most: CONTACT_ID_MAX }
         }
+        Spoken::Ev1527(form, _) => Pieces { form: module(form), most: form.length },
+        Spoken::RfBridge(_) => Pieces { form: bridge(), most: RF_BRIDGE_FRAME },
+        Spoken::Rflink(_) => Pieces { form: Form::Ended(b"\r\n".into()), most: RFLINK_MAX },
     }
+}
+
+fn module(form: &CodeForm) -> Form {
+    let sum = match form.sum {
+        CodeSum::None => None,
+        CodeSum::Added => Some(Sum::Added(form.sum_from)),
+        CodeSum::Xored => Some(Sum::Xored(form.sum_from)),
+    };
+    let (head, tail) = (form.head.clone(), form.tail.clone());
+    Form::Framed(vec![Frame { head, length: Length::Fixed(form.length), tail, sum }])
+}
+
+/// What the chip says by itself: a code, what it learned, and short words about learning.
+fn bridge() -> Form {
+    let kinds = [(0xA4, RF_BRIDGE_FRAME), (0xA3, RF_BRIDGE_FRAME), (0xA0, 3), (0xA1, 3), (0xA2, 3)];
+    let frame = |(kind, length)| Frame {
+        head: vec![0xAA, kind],
+        length: Length::Fixed(length),
+        tail: vec![0x55],
+        sum: None,
+    };
+    Form::Framed(kinds.into_iter().map(frame).collect())
 }
 
 fn answers(spoken: &Spoken) -> Option<Answers> {
     const ACK: u8 = 0x06;
     const NAK: u8 = 0x15;
     match spoken {
-        Spoken::Native => None,
         Spoken::ContactId(_) => {
             Some(Answers { stored: vec![ACK], unread: vec![NAK], in_turn: true })
         }
+        // A chip that hears nothing says the same frame again.
+        Spoken::RfBridge(_) => {
+            let stored = vec![0xAA, 0xA0, 0x55];
+            Some(Answers { stored, unread: Vec::new(), in_turn: false })
+        }
+        Spoken::Native | Spoken::Ev1527(..) | Spoken::Rflink(_) => None,
     }
 }

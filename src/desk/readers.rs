@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::config::settings::{Bridged, Settings};
 use crate::contract::{
     ChirpStack, ContactId, EspHome, Feedback, FieldDevice, FieldReader, FieldSettings, JsonAny,
-    Rtl433, Shelly, Tasmota, Words,
+    Radio433, Receiver433, Rtl433, Shelly, Tasmota, Words,
 };
 use crate::link::broker::LINK as BROKER_LINK;
 use crate::registry::{DeviceType, Family, FieldModel, Registry};
@@ -109,6 +109,16 @@ impl Wanted {
             Self::Family(Family::Esphome, _) => Box::new(EspHome::new(known)),
             Self::Family(Family::Rtl433, _) => Box::new(Rtl433::new(known)),
             Self::Line(Spoken::ContactId(form)) => Box::new(ContactId::new(*form, known)),
+            Self::Line(Spoken::Ev1527(form, radio)) => {
+                let receiver = Receiver433::Module(form.clone());
+                Box::new(Radio433::new(receiver, radio.frames, known))
+            }
+            Self::Line(Spoken::RfBridge(radio)) => {
+                Box::new(Radio433::new(Receiver433::Bridge, radio.frames, known))
+            }
+            Self::Line(Spoken::Rflink(radio)) => {
+                Box::new(Radio433::new(Receiver433::Rflink, radio.frames, known))
+            }
             Self::Family(..) | Self::Line(Spoken::Native) => return None,
         })
     }

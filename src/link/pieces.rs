@@ -31,8 +31,8 @@ pub struct Pieces {
 pub enum Form {
     /// Each of these bytes ends a piece and belongs to none.
     Ended(Vec<u8>),
-    /// A binary frame, handed over whole.
-    Framed(Frame),
+    /// A binary frame of one of these forms, handed over whole.
+    Framed(Vec<Frame>),
 }
 
 /// A binary frame.
@@ -144,6 +144,13 @@ impl Frame {
     }
 }
 
+/// What stands at the beginning of some bytes by the first of the forms that says something.
+fn front(frames: &[Frame], bytes: &[u8], most: usize) -> Front {
+    let all = || frames.iter().map(|frame| frame.front(bytes, most));
+    let whole = all().find(|front| matches!(front, Front::Whole(_)));
+    whole.or_else(|| all().find(|front| *front == Front::Open)).unwrap_or(Front::None)
+}
+
 /// Cuts one line. It remembers at most two pieces.
 #[derive(Debug, Clone)]
 pub struct Cutter {
@@ -190,9 +197,9 @@ impl Cutter {
     /// Nothing has come for [`QUIET`]: adds whole frames behind an open head, and what was passed over.
     pub fn quiet(&mut self, out: &mut Vec<Vec<u8>>) {
         self.stirred = false;
-        let Form::Framed(frame) = &self.pieces.form else { return };
-        let (frame, most) = (frame.clone(), self.pieces.most);
-        let whole = |bytes: &[u8]| matches!(frame.front(bytes, most), Front::Whole(_));
+        let Form::Framed(frames) = &self.pieces.form else { return };
+        let (frames, most) = (frames.clone(), self.pieces.most);
+        let whole = |bytes: &[u8]| matches!(front(&frames, bytes, most), Front::Whole(_));
         while let Some(at) = (1..self.held.len()).find(|at| whole(&self.held[*at..])) {
             self.passed_over.extend(self.held.drain(..at));
             self.sort(out);
@@ -204,8 +211,8 @@ impl Cutter {
     fn sort(&mut self, out: &mut Vec<Vec<u8>>) {
         let most = self.pieces.most;
         while !self.held.is_empty() {
-            let Form::Framed(frame) = &self.pieces.form else { return };
-            match frame.front(&self.held, most) {
+            let Form::Framed(frames) = &self.pieces.form else { return };
+            match front(frames, &self.held, most) {
                 Front::Whole(length) => {
                     let piece = self.held.drain(..length).collect();
                     self.let_go(out);
@@ -243,20 +250,20 @@ mod tests {
     fn module() -> Pieces {
         let (head, tail) = (vec![0xFD], vec![0xDF]);
         let frame = Frame { head, length: Length::Fixed(6), tail, sum: None };
-        Pieces { form: Form::Framed(frame), most: 6 }
+        Pieces { form: Form::Framed(vec![frame]), most: 6 }
     }
 
     fn radar() -> Pieces {
         let length = Length::Counted { at: 4, high_first: true, beside: 9 };
         let (head, tail) = (vec![0x53, 0x59], vec![0x54, 0x43]);
         let frame = Frame { head, length, tail, sum: Some(Sum::Added(0)) };
-        Pieces { form: Form::Framed(frame), most: 64 }
+        Pieces { form: Form::Framed(vec![frame]), most: 64 }
     }
 
     fn summed() -> Pieces {
         let length = Length::Counted { at: 1, high_first: false, beside: 1 };
         let frame = Frame { head: vec![0x55], length, tail: vec![], sum: Some(Sum::Modbus) };
-        Pieces { form: Form::Framed(frame), most: 64 }
+        Pieces { form: Form::Framed(vec![frame]), most: 64 }
     }
 
     /// Somebody fell; the radar's heartbeat; a code.
@@ -324,12 +331,27 @@ mod tests {
             tail: vec![],
             sum: Some(Sum::Xored(1)),
         };
-        let pieces = Pieces { form: Form::Framed(xored), most: 5 };
+        let pieces = Pieces { form: Form::Framed(vec![xored]), most: 5 };
         assert_eq!(cut(&pieces, &[0xA5, 1, 2, 4, 7]), [[0xA5, 1, 2, 4, 7]]);
         assert!(
             Sum::Xored(1).fits(&[0xA5, 1, 2, 4, 7]) && !Sum::Xored(1).fits(&[0xA5, 1, 2, 4, 6])
         );
         assert!(!Sum::Modbus.fits(&[0x55]) && !Sum::Added(0).fits(&[]));
+    }
+
+    #[test]
+    fn frames_of_several_forms_come_on_one_line() {
+        let fixed = |kind, length| Frame {
+            head: vec![0xAA, kind],
+            length: Length::Fixed(length),
+            tail: vec![0x55],
+            sum: None,
+        };
+        let form = Form::Framed(vec![fixed(0xA4, 6), fixed(0xA0, 3)]);
+        let pieces = Pieces { form, most: 6 };
+        let bytes = [0xAA, 0xA0, 0x55, 0xAA, 0xAA, 0xA4, 1, 0x55, 3, 0x55];
+        let got = cut(&pieces, &bytes);
+        assert_eq!(got, [&bytes[..3], &bytes[3..4], &bytes[4..]]);
     }
 
     proptest! {

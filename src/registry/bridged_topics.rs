@@ -14,13 +14,14 @@ impl Family {
         [Self::Chirpstack, Self::Tasmota, Self::Shelly, Self::Esphome, Self::Rtl433];
 
     /// The families that are heard on serial lines.
-    pub const ON_LINES: [Self; 2] = [Self::NativeSerial, Self::ContactId];
+    pub const ON_LINES: [Self; 3] = [Self::NativeSerial, Self::ContactId, Self::Ev1527];
 
     /// Whose devices are heard on a line.
     pub fn on_line(spoken: &Spoken) -> Self {
         match spoken {
             Spoken::Native => Self::NativeSerial,
             Spoken::ContactId(_) => Self::ContactId,
+            Spoken::Ev1527(..) | Spoken::RfBridge(_) | Spoken::Rflink(_) => Self::Ev1527,
         }
     }
 
@@ -36,7 +37,8 @@ impl Family {
             Self::NativeMqtt | Self::NativeSerial => "anling/v1",
             Self::Zigbee2mqtt => "zigbee2mqtt",
             Self::Chirpstack => "application",
-            Self::Tasmota | Self::Json | Self::ContactId => "",
+            Self::Tasmota | Self::Json => "",
+            Self::ContactId | Self::Ev1527 => "",
             Self::Shelly => "shellies",
             Self::Esphome => "esphome",
             Self::Rtl433 => "rtl_433",
@@ -56,7 +58,8 @@ impl Family {
     /// The topic filters that hear all of it.
     pub fn filters(self, base: &str) -> Vec<String> {
         let leaves: &[&str] = match self {
-            Self::NativeMqtt | Self::NativeSerial | Self::Json | Self::ContactId => &[],
+            Self::NativeMqtt | Self::NativeSerial | Self::Json => &[],
+            Self::ContactId | Self::Ev1527 => &[],
             Self::Zigbee2mqtt => &["#"],
             Self::Chirpstack => &["+/device/+/event/+"],
             Self::Tasmota => {

@@ -31,6 +31,8 @@ pub enum Family {
     Json,
     /// Alarm panels behind a receiver on a serial line.
     ContactId,
+    /// Codes of 433 MHz behind a receiver on a serial line.
+    Ev1527,
 }
 
 impl Family {
@@ -47,6 +49,7 @@ impl Family {
             Self::Rtl433 => "rtl_433",
             Self::Json => "json",
             Self::ContactId => "contact-id",
+            Self::Ev1527 => "ev1527",
         }
     }
 }

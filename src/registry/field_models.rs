@@ -233,6 +233,40 @@ pub const FIELD_MODELS: &[FieldModel] = &[
         codec: None,
         words: EVENTS,
     },
+    FieldModel {
+        family: Family::Ev1527,
+        name: "chuango",
+        life_safety: true,
+        strangers: false,
+        codec: None,
+        words: &[
+            ("key=0", "sos test"),
+            ("key=2", "sos"),
+            ("key=3", "tamper"),
+            ("key=5", "ignore"),
+            ("key=6", "ignore"),
+            ("key=7", "ignore"),
+            ("key=10", "ignore"),
+            ("key=11", "sos"),
+            ("key=12", "ignore"),
+            ("key=13", "low_battery"),
+        ],
+    },
+    FieldModel {
+        family: Family::Ev1527,
+        name: "kerui",
+        life_safety: false,
+        strangers: false,
+        codec: None,
+        words: &[
+            ("key=5", "water"),
+            ("key=7", "closed"),
+            ("key=10", "motion"),
+            ("key=11", "tamper"),
+            ("key=14", "open"),
+            ("key=15", "low_battery"),
+        ],
+    },
 ];
 
 impl FieldModel {

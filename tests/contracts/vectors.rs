@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use anling::contract::{
     ChirpStack, ContactId, EspHome, FieldDevice, FieldReader, FieldSettings, JsonAny, Meaning,
-    NativeMqtt, NativeSerial, Rtl433, SerialEvent, SerialFrame, Shelly, Tasmota, Words, Z2mDevice,
-    Z2mSettings, Zigbee2Mqtt,
+    NativeMqtt, NativeSerial, Radio433, Receiver433, Rtl433, SerialEvent, SerialFrame, Shelly,
+    Tasmota, Words, Z2mDevice, Z2mSettings, Zigbee2Mqtt,
 };
 use anling::registry::{Family, FieldModel};
 use anling::terms::{
-    At, ContactIdForm, Decoded, Decoder, DeviceId, Dialect, FeedbackStage, HubId, Inbound,
-    JsonSource, Kind, LinkId, Mark, Means, Receipt, Refusal, RefusalReason, Report, TimeForm, Wall,
-    What,
+    At, CodeForm, ContactIdForm, Decoded, Decoder, DeviceId, Dialect, FeedbackStage, HubId,
+    Inbound, JsonSource, Kind, LinkId, Mark, Means, Radio, Receipt, Refusal, RefusalReason, Report,
+    TimeForm, Wall, What,
 };
 use serde::Deserialize;
 
@@ -261,11 +261,18 @@ fn line_reader(name: &str, file: &VectorFile) -> Option<Box<dyn FieldReader>> {
         let word = file.dialect.as_deref().unwrap_or_else(|| panic!("{name} names no dialect"));
         Dialect::ALL.into_iter().find(|known| known.word() == word).unwrap()
     };
+    let radio = |receiver| -> Box<dyn FieldReader> {
+        let settings = field_settings(Family::Ev1527, file);
+        Box::new(Radio433::new(receiver, Radio::default().frames, settings))
+    };
     Some(match name.split('/').next()? {
         "contact-id" => Box::new(ContactId::new(
             ContactIdForm::of(dialect()),
             field_settings(Family::ContactId, file),
         )),
+        "ev1527" => radio(Receiver433::Module(CodeForm::default())),
+        "rf-bridge" => radio(Receiver433::Bridge),
+        "rflink" => radio(Receiver433::Rflink),
         _ => return None,
     })
 }

@@ -171,3 +171,120 @@ fn a_receiver_that_no_longer_tests_its_line_is_lost_and_comes_back() {
         hub.does(&["status"]).contains("serial.front hears").then_some(())
     });
 }
+
+const KEYS: &str = r#"
+[type.key-433]
+family = "ev1527"
+label = "无线按钮"
+life_safety = true
+actions = { "key=1" = "sos", "key=2" = "cancel" }
+[type.kerui]
+family = "ev1527"
+model = "kerui"
+label = "门磁"
+life_safety = false
+[type.chuango]
+family = "ev1527"
+model = "chuango"
+label = "无线按钮"
+life_safety = true
+"#;
+const KEY_DEVICES: &str = "E-1,key-433,12345,,,\nK-1,kerui,abcde,,,\nC-1,chuango,0beef,,,\n";
+
+/// A frame of a learning module.
+fn code(code: u32) -> Vec<u8> {
+    let [_, a, b, c] = code.to_be_bytes();
+    vec![0xFD, a, b, c, 0x20, 0xDF]
+}
+
+fn facts_on(hub: &Hub, device: &str) -> usize {
+    hub.facts("reported").iter().filter(|fact| fact["report"]["device"] == device).count()
+}
+
+#[test]
+fn forty_equal_frames_are_one_press_and_what_a_key_means_is_its_makers() {
+    let (mut hub, wire) = house("contract = \"ev1527\"", KEYS, KEY_DEVICES);
+    hub.start();
+    line_is_open(&hub);
+    // A lone frame, noise around it, and what anybody may send call nobody.
+    wire.says(&[&[0x00, 0xFD, 0xFD, 0x11][..], &code(0x12_3451), &[0xFD, 0x99]].concat());
+    for _ in 0..5 {
+        wire.says(&code(0xFF_FFF1));
+    }
+    std::thread::sleep(Duration::from_millis(700));
+    for _ in 0..40 {
+        wire.says(&code(0x12_3451));
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    assert_eq!(open(&hub, "E-1", "sos")["class"], "emergency");
+    for word in [0xAB_CDEB, 0x0B_EEFB] {
+        wire.says(&[code(word), code(word)].concat());
+    }
+    assert_eq!(open(&hub, "K-1", "tamper")["class"], "fault", "key B of a Kerui");
+    assert_eq!(open(&hub, "C-1", "sos")["class"], "emergency", "key B of a Chuango");
+    // A radio cancels nothing.
+    wire.says(&[code(0x12_3452), code(0x12_3452)].concat());
+    wire.says(&[code(0x12_3453), code(0x12_3453)].concat());
+    soon("the key in no table", || (!hub.facts("signal_refused").is_empty()).then_some(()));
+    assert_eq!(facts_on(&hub, "E-1"), 1, "forty frames are one press");
+    assert_eq!(hub.incidents().len(), 3, "{:?}", hub.incidents());
+    assert!(hub.facts("resident_cancelled").is_empty());
+    assert!(hub.does(&["status"]).contains("serial.front hears"));
+}
+
+#[test]
+fn the_bridge_chip_is_answered_and_rflinks_text_is_read() {
+    let (mut hub, wire) = house("contract = \"rf-bridge\"", KEYS, KEY_DEVICES);
+    let text_path = hub.path("usb-text");
+    hub.append(
+        "links.toml",
+        &format!(
+            "[link.serial.text]\npath = \"{}\"\ncontract = \"rflink\"\nrflink = {{ frames = 1 }}\n",
+            text_path.display()
+        ),
+    );
+    let text = Wire::plug(&text_path);
+    hub.start();
+    soon("two open lines", || (hub.log().matches("the line is open").count() == 2).then_some(()));
+    let frame = [0xAA, 0xA4, 0x25, 0x6C, 0x00, 0xF0, 0x02, 0xD0, 0x12, 0x34, 0x51, 0x55];
+    assert_eq!(wire.asks(&frame, 3), [0xAA, 0xA0, 0x55]);
+    assert_eq!(wire.asks(&frame, 3), [0xAA, 0xA0, 0x55]);
+    assert_eq!(facts_on(&hub, "E-1"), 1, "what was answered is on disk");
+    open(&hub, "E-1", "sos");
+    text.says(b"20;00;Nodo RadioFrequencyLink - RFLink Gateway V1.1 - R46;\r\n");
+    text.says(b"20;01;EV1527;ID=0BEEF;SWITCH=2;CMD=ON;\r\n");
+    open(&hub, "C-1", "sos");
+}
+
+#[test]
+fn a_jammed_receiver_is_a_fault_and_costs_no_neighbour_a_press() {
+    let line = "contract = \"ev1527\"\nev1527 = { frames_a_minute = 300 }";
+    let (mut hub, wire) = house(line, KEYS, KEY_DEVICES);
+    let other_path = hub.path("usb-other");
+    hub.append(
+        "links.toml",
+        &format!(
+            "[link.serial.other]\npath = \"{}\"\ncontract = \"ev1527\"\n",
+            other_path.display()
+        ),
+    );
+    let other = Wire::plug(&other_path);
+    hub.start();
+    soon("two open lines", || (hub.log().matches("the line is open").count() == 2).then_some(()));
+    // One transmitter that is stuck, and one after the other of all codes there are.
+    let jam: Vec<u8> = (0..400u32).flat_map(|n| [code(0x77_7771), code(n << 8)].concat()).collect();
+    wire.says(&jam);
+    let flooded = || {
+        let troubles = hub.facts("hub_trouble").into_iter().map(|fact| fact["trouble"].clone());
+        troubles.into_iter().find(|t| t["subject"] == "serial.front.flood")
+    };
+    assert_eq!(soon("the fault", flooded)["broken"], true);
+    // Pressed in the middle of it, on this line and on the other.
+    wire.says(&jam);
+    wire.says(&[code(0x12_3451), code(0x12_3451)].concat());
+    other.says(&[code(0x0B_EEFB), code(0x0B_EEFB)].concat());
+    open(&hub, "C-1", "sos");
+    open(&hub, "E-1", "sos");
+    let calls = hub.incidents().into_iter().filter(|i| i["class"] == "emergency").count();
+    assert_eq!(calls, 2, "{:?}", hub.incidents());
+}
