@@ -14,7 +14,7 @@ use crate::registry::{
 use crate::terms::{Class, Kind, Wait};
 
 /// Families by their words.
-const FAMILIES: [Family; 11] = [
+const FAMILIES: [Family; 13] = [
     Family::NativeMqtt,
     Family::NativeSerial,
     Family::Zigbee2mqtt,
@@ -26,6 +26,8 @@ const FAMILIES: [Family; 11] = [
     Family::Json,
     Family::ContactId,
     Family::Ev1527,
+    Family::R60afd1,
+    Family::Mr24fdb1,
 ];
 
 /// Words an action may mean beside the kinds'.

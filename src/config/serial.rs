@@ -114,7 +114,14 @@ pub(super) fn check<'d>(
             continue;
         };
         first.entry(family).or_insert((device, at));
-        if let Some(help) = bad_name(family, device.heard_name()) {
+        let is_line = |name: &str| {
+            let mut here = links
+                .serial
+                .iter()
+                .filter(|(_, said)| Family::on_line(&said.value.contract) == family);
+            here.any(|(link, _)| link.as_str().strip_prefix("serial.") == Some(name))
+        };
+        if let Some(help) = bad_name(family, device.heard_name(), is_line) {
             let message = format!("no frame can come from {:?}", device.heard_name());
             out.add(&codes::BAD_SERIAL_ADDRESS, at, message, help);
         }
@@ -143,7 +150,7 @@ pub(super) fn check<'d>(
 }
 
 /// What to write instead of a name under which nothing of this family can be heard.
-fn bad_name(family: Family, name: &str) -> Option<&'static str> {
+fn bad_name(family: Family, name: &str, is_line: impl Fn(&str) -> bool) -> Option<&'static str> {
     let native = "write the eight digits printed on the device into heard_as, such as 00A1B2C3";
     let account = "write the account, or account and zone, into heard_as, such as 1234/007";
     let tones = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b));
@@ -161,6 +168,9 @@ fn bad_name(family: Family, name: &str) -> Option<&'static str> {
                 (least..=16).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_hexdigit());
             (!is_id).then_some("write the five digits of its code into heard_as, such as 12345")
         }
+        Family::R60afd1 | Family::Mr24fdb1 => (!is_line(name)).then_some(
+            "write the name of the radar's own line into heard_as: NAME of [link.serial.NAME]",
+        ),
         _ => None,
     }
 }

@@ -20,6 +20,9 @@ const NATIVE_SILENT: Wait = Wait::secs(35);
 /// Three tests of the line, which alarm receivers send every 30 s.
 const RECEIVER_SILENT: Wait = Wait::secs(90);
 
+/// Three signs of life of a radar missed, and half a pause: they come every minute.
+const RADAR_SILENT: Wait = Wait::secs(210);
+
 /// As the makers' manuals describe it.
 pub(super) fn usual(spoken: &Spoken) -> Usual {
     let (baud, framing, silent_after) = match spoken {
@@ -35,6 +38,8 @@ pub(super) fn usual(spoken: &Spoken) -> Usual {
         Spoken::Ev1527(..) => (9_600, Framing::Eight, None),
         Spoken::RfBridge(_) => (19_200, Framing::Eight, None),
         Spoken::Rflink(_) => (57_600, Framing::Eight, None),
+        Spoken::R60afd1 => (115_200, Framing::Eight, Some(RADAR_SILENT)),
+        Spoken::Mr24fdb1 => (9_600, Framing::Eight, Some(RADAR_SILENT)),
     };
     Usual { baud, framing, silent_after }
 }
@@ -58,6 +63,8 @@ pub(super) fn read_spoken(section: &mut Section<'_>, out: &mut Findings<'_>) -> 
         },
         "rf-bridge" => Spoken::RfBridge(radio_table(section, out, "rf-bridge")),
         "rflink" => Spoken::Rflink(radio_table(section, out, "rflink")),
+        "r60afd1" => Spoken::R60afd1,
+        "mr24fdb1" => Spoken::Mr24fdb1,
         _ => Spoken::Native,
     }
 }

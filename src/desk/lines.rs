@@ -3,7 +3,8 @@
 
 use crate::config::settings;
 use crate::contract::{
-    CONTACT_ID_MAX, RF_BRIDGE_FRAME, RFLINK_MAX, SERIAL_DELIMITER, SERIAL_PIECE_MAX,
+    CONTACT_ID_MAX, MR24FDB1_HEAD, MR24FDB1_MAX, R60AFD1_BESIDE, R60AFD1_HEAD, R60AFD1_MAX,
+    R60AFD1_TAIL, RF_BRIDGE_FRAME, RFLINK_MAX, SERIAL_DELIMITER, SERIAL_PIECE_MAX,
 };
 use crate::link::pieces::{Form, Frame, Length, Pieces, Sum};
 use crate::link::serial::{Answers, SerialSettings};
@@ -22,7 +23,7 @@ pub(super) fn opened(link: &LinkId, serial: &settings::Serial) -> SerialSettings
             Spoken::Ev1527(_, radio) | Spoken::RfBridge(radio) | Spoken::Rflink(radio) => {
                 Some(radio.a_minute)
             }
-            Spoken::Native | Spoken::ContactId(_) => None,
+            Spoken::Native | Spoken::ContactId(_) | Spoken::R60afd1 | Spoken::Mr24fdb1 => None,
         },
     }
 }
@@ -39,6 +40,18 @@ fn pieces(spoken: &Spoken) -> Pieces {
         Spoken::Ev1527(form, _) => Pieces { form: module(form), most: form.length },
         Spoken::RfBridge(_) => Pieces { form: bridge(), most: RF_BRIDGE_FRAME },
         Spoken::Rflink(_) => Pieces { form: Form::Ended(b"\r\n".into()), most: RFLINK_MAX },
+        Spoken::R60afd1 => {
+            let length = Length::Counted { at: 4, high_first: true, beside: R60AFD1_BESIDE };
+            let (head, tail) = (R60AFD1_HEAD.into(), R60AFD1_TAIL.into());
+            let frame = Frame { head, length, tail, sum: Some(Sum::Added(0)) };
+            Pieces { form: Form::Framed(vec![frame]), most: R60AFD1_MAX }
+        }
+        Spoken::Mr24fdb1 => {
+            let length = Length::Counted { at: 1, high_first: false, beside: 1 };
+            let (head, tail) = (vec![MR24FDB1_HEAD], Vec::new());
+            let frame = Frame { head, length, tail, sum: Some(Sum::Modbus) };
+            Pieces { form: Form::Framed(vec![frame]), most: MR24FDB1_MAX }
+        }
     }
 }
 
@@ -77,5 +90,6 @@ fn answers(spoken: &Spoken) -> Option<Answers> {
             Some(Answers { stored, unread: Vec::new(), in_turn: false })
         }
         Spoken::Native | Spoken::Ev1527(..) | Spoken::Rflink(_) => None,
+        Spoken::R60afd1 | Spoken::Mr24fdb1 => None,
     }
 }

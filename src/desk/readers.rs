@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::config::settings::{Bridged, Settings};
 use crate::contract::{
     ChirpStack, ContactId, EspHome, Feedback, FieldDevice, FieldReader, FieldSettings, JsonAny,
-    Radio433, Receiver433, Rtl433, Shelly, Tasmota, Words,
+    Mr24fdb1, R60afd1, Radio433, Receiver433, Rtl433, Shelly, Tasmota, Words,
 };
 use crate::link::broker::LINK as BROKER_LINK;
 use crate::registry::{DeviceType, Family, FieldModel, Registry};
@@ -119,6 +119,8 @@ impl Wanted {
             Self::Line(Spoken::Rflink(radio)) => {
                 Box::new(Radio433::new(Receiver433::Rflink, radio.frames, known))
             }
+            Self::Line(Spoken::R60afd1) => Box::new(R60afd1::new(known)),
+            Self::Line(Spoken::Mr24fdb1) => Box::new(Mr24fdb1::new(known)),
             Self::Family(..) | Self::Line(Spoken::Native) => return None,
         })
     }

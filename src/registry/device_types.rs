@@ -33,6 +33,10 @@ pub enum Family {
     ContactId,
     /// Codes of 433 MHz behind a receiver on a serial line.
     Ev1527,
+    /// A fall radar of 60 GHz on a serial line.
+    R60afd1,
+    /// A fall radar of 24 GHz on a serial line.
+    Mr24fdb1,
 }
 
 impl Family {
@@ -50,6 +54,8 @@ impl Family {
             Self::Json => "json",
             Self::ContactId => "contact-id",
             Self::Ev1527 => "ev1527",
+            Self::R60afd1 => "r60afd1",
+            Self::Mr24fdb1 => "mr24fdb1",
         }
     }
 }

@@ -267,6 +267,40 @@ pub const FIELD_MODELS: &[FieldModel] = &[
             ("key=15", "low_battery"),
         ],
     },
+    FieldModel {
+        family: Family::R60afd1,
+        name: "R60AFD1",
+        life_safety: true,
+        strangers: true,
+        codec: None,
+        words: &[
+            ("fall=0", "ignore"),
+            ("fall=1", "fall"),
+            ("presence=0", "absent"),
+            ("presence=1", "present"),
+            ("still=0", "ignore"),
+            ("still=1", "inactivity"),
+        ],
+    },
+    FieldModel {
+        family: Family::Mr24fdb1,
+        name: "MR24FDB1",
+        life_safety: true,
+        strangers: true,
+        codec: None,
+        words: &[
+            ("dwell=0", "ignore"),
+            ("dwell=1", "inactivity"),
+            ("dwell=2", "inactivity"),
+            ("dwell=3", "inactivity"),
+            ("dwell=4", "inactivity"),
+            ("fall=0", "ignore"),
+            ("fall=1", "fall"),
+            ("fall=2", "ignore"),
+            ("presence=0", "absent"),
+            ("presence=1", "present"),
+        ],
+    },
 ];
 
 impl FieldModel {

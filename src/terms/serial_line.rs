@@ -56,11 +56,16 @@ pub enum Spoken {
     RfBridge(Radio),
     /// RFLink's text.
     Rflink(Radio),
+    /// A fall radar of 60 GHz.
+    R60afd1,
+    /// A fall radar of 24 GHz.
+    Mr24fdb1,
 }
 
 impl Spoken {
     /// The words in `links.toml`, in the order in which they are told.
-    pub const WORDS: [&str; 5] = ["native", "contact-id", "ev1527", "rf-bridge", "rflink"];
+    pub const WORDS: [&str; 7] =
+        ["native", "contact-id", "ev1527", "rf-bridge", "rflink", "r60afd1", "mr24fdb1"];
 
     /// The word in `links.toml`.
     pub fn word(&self) -> &'static str {
@@ -70,6 +75,8 @@ impl Spoken {
             Self::Ev1527(..) => "ev1527",
             Self::RfBridge(_) => "rf-bridge",
             Self::Rflink(_) => "rflink",
+            Self::R60afd1 => "r60afd1",
+            Self::Mr24fdb1 => "mr24fdb1",
         }
     }
 }

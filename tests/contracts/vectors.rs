@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use anling::contract::{
     ChirpStack, ContactId, EspHome, FieldDevice, FieldReader, FieldSettings, JsonAny, Meaning,
-    NativeMqtt, NativeSerial, Radio433, Receiver433, Rtl433, SerialEvent, SerialFrame, Shelly,
-    Tasmota, Words, Z2mDevice, Z2mSettings, Zigbee2Mqtt,
+    Mr24fdb1, NativeMqtt, NativeSerial, R60afd1, Radio433, Receiver433, Rtl433, SerialEvent,
+    SerialFrame, Shelly, Tasmota, Words, Z2mDevice, Z2mSettings, Zigbee2Mqtt,
 };
 use anling::registry::{Family, FieldModel};
 use anling::terms::{
@@ -273,6 +273,8 @@ fn line_reader(name: &str, file: &VectorFile) -> Option<Box<dyn FieldReader>> {
         "ev1527" => radio(Receiver433::Module(CodeForm::default())),
         "rf-bridge" => radio(Receiver433::Bridge),
         "rflink" => radio(Receiver433::Rflink),
+        "r60afd1" => Box::new(R60afd1::new(field_settings(Family::R60afd1, file))),
+        "mr24fdb1" => Box::new(Mr24fdb1::new(field_settings(Family::Mr24fdb1, file))),
         _ => return None,
     })
 }

@@ -288,3 +288,64 @@ fn a_jammed_receiver_is_a_fault_and_costs_no_neighbour_a_press() {
     let calls = hub.incidents().into_iter().filter(|i| i["class"] == "emergency").count();
     assert_eq!(calls, 2, "{:?}", hub.incidents());
 }
+
+const RADARS: &str = r#"
+[type.radar-60]
+family = "r60afd1"
+label = "跌倒雷达"
+life_safety = true
+[type.radar-24]
+family = "mr24fdb1"
+label = "跌倒雷达"
+life_safety = true
+"#;
+
+/// The bytes of a named vector.
+fn vector(text: &str, name: &str) -> Vec<u8> {
+    let file: toml::Table = toml::from_str(text).unwrap();
+    let vectors = file["vector"].as_array().unwrap();
+    let vector = vectors.iter().find(|vector| vector["name"].as_str() == Some(name)).unwrap();
+    let digits = vector["bytes_hex"].as_str().unwrap().split(' ');
+    digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
+
+#[test]
+fn a_fall_before_either_radar_is_an_emergency_and_a_suspicion_or_noise_is_none() {
+    const R60: &str = include_str!("../../firmware-contracts/r60afd1/v1/uplink.toml");
+    const MR24: &str = include_str!("../../firmware-contracts/mr24fdb1/v1/uplink.toml");
+    let (mut hub, first) =
+        house("contract = \"r60afd1\"", RADARS, "D-1,radar-60,front,,,\nD-2,radar-24,back,,,\n");
+    let path = hub.path("usb-back");
+    hub.append(
+        "links.toml",
+        &format!("[link.serial.back]\npath = \"{}\"\ncontract = \"mr24fdb1\"\n", path.display()),
+    );
+    let second = Wire::plug(&path);
+    hub.start();
+    soon("two open lines", || (hub.log().matches("the line is open").count() == 2).then_some(()));
+    first.says(&vector(R60, "heartbeat as documented"));
+    second.says(&vector(MR24, "heartbeat with nobody there, as captured"));
+    let hears = |line: &str| {
+        soon("a radar that is heard", || hub.does(&["status"]).contains(line).then_some(()));
+    };
+    hears("serial.front hears");
+    hears("serial.back hears");
+    second.says(&vector(MR24, "00 is a suspected fall"));
+    second.says(&vector(MR24, "02 is no fall"));
+    let fall = vector(R60, "a fall as documented");
+    // Cut, and with a bit turned.
+    first.says(&fall[..7]);
+    let mut turned = fall.clone();
+    turned[6] ^= 2;
+    first.says(&turned);
+    first.says(&vector(R60, "stays still as documented"));
+    assert_eq!(open(&hub, "D-1", "inactivity")["class"], "welfare");
+    assert!(hub.incidents().iter().all(|i| i["class"] != "emergency"), "{:?}", hub.incidents());
+    // Noise with a false head right before it.
+    first.says(&[&[0x53, 0x59, 0x00][..], &fall].concat());
+    assert_eq!(open(&hub, "D-1", "fall")["class"], "emergency");
+    second.says(&[&[0x55, 0x08][..], &vector(MR24, "a fall")].concat());
+    assert_eq!(open(&hub, "D-2", "fall")["class"], "emergency");
+    first.says(&vector(R60, "the radar's chip fails as documented"));
+    assert_eq!(open(&hub, "D-1", "silent")["class"], "fault");
+}
