@@ -228,6 +228,7 @@ fn every_word_of_the_native_table_and_every_reason_has_a_vector() {
             "mr24fdb1",
             &["truncated", "malformed", "checksum", "unknown_kind", "trailing_bytes", "too_long"],
         ),
+        ("lines", &["malformed", "unknown_kind", "too_long"]),
         ("ev1527", &["truncated", "malformed", "unknown_kind", "trailing_bytes"]),
         ("rf-bridge", &["truncated", "malformed", "unknown_kind", "trailing_bytes"]),
         ("rflink", &["truncated", "malformed", "unknown_kind", "too_long"]),

@@ -20,6 +20,7 @@ mod files;
 mod gateway;
 mod json_sources;
 mod ladders;
+mod line_patterns;
 mod links;
 mod mqtt;
 mod notify;

@@ -3,6 +3,7 @@
 
 use super::codes;
 use super::devices::bad_word;
+use super::line_patterns::read_patterns;
 use super::problem::{Findings, Said};
 use super::section::Section;
 use crate::terms::{CodeForm, CodeSum, ContactIdForm, Dialect, Framing, Radio, Spoken, Wait};
@@ -40,6 +41,7 @@ pub(super) fn usual(spoken: &Spoken) -> Usual {
         Spoken::Rflink(_) => (57_600, Framing::Eight, None),
         Spoken::R60afd1 => (115_200, Framing::Eight, Some(RADAR_SILENT)),
         Spoken::Mr24fdb1 => (9_600, Framing::Eight, Some(RADAR_SILENT)),
+        Spoken::Lines(_) => (9_600, Framing::Eight, None),
     };
     Usual { baud, framing, silent_after }
 }
@@ -65,6 +67,7 @@ pub(super) fn read_spoken(section: &mut Section<'_>, out: &mut Findings<'_>) -> 
         "rflink" => Spoken::Rflink(radio_table(section, out, "rflink")),
         "r60afd1" => Spoken::R60afd1,
         "mr24fdb1" => Spoken::Mr24fdb1,
+        "lines" => Spoken::Lines(read_patterns(section, out)),
         _ => Spoken::Native,
     }
 }

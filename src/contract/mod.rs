@@ -14,6 +14,7 @@
 //! | rtl_433 | `<base>/<host>/events` | [`Rtl433`] | – |
 //! | JSON of any form | each source's own filter | [`JsonAny`] | – |
 //! | Contact ID | one line of an alarm receiver | [`ContactId`] | 0x06 once it is on disk |
+//! | text of any form | one line, by a pattern of `links.toml` | [`TextLines`] | – |
 //! | R60AFD1, MR24FDB1 | one frame of the radar that is alone on its line | [`R60afd1`], [`Mr24fdb1`] | – |
 //! | EV1527 and PT2262 | one frame or line of a receiver for 433 MHz | [`Radio433`] | the bridge chip's `AA A0 55` |
 //!
@@ -39,6 +40,7 @@ mod rtl_433;
 mod sample;
 mod shelly;
 mod tasmota;
+mod text_lines;
 mod z2m_meaning;
 mod z2m_message;
 mod zigbee2mqtt;
@@ -62,6 +64,7 @@ pub use rtl_433::Rtl433;
 pub use sample::{SAMPLE_MAX_CHARS, sample};
 pub use shelly::Shelly;
 pub use tasmota::Tasmota;
+pub use text_lines::{TEXT_LINE_MAX, TextLines};
 pub use z2m_meaning::{Meaning, Z2mDevice, Z2mSettings};
 pub use zigbee2mqtt::{Z2M_BRIDGE, Z2M_MAX_BYTES, Z2M_REMEMBERED_MAX, Zigbee2Mqtt};
 

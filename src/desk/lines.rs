@@ -4,7 +4,7 @@
 use crate::config::settings;
 use crate::contract::{
     CONTACT_ID_MAX, MR24FDB1_HEAD, MR24FDB1_MAX, R60AFD1_BESIDE, R60AFD1_HEAD, R60AFD1_MAX,
-    R60AFD1_TAIL, RF_BRIDGE_FRAME, RFLINK_MAX, SERIAL_DELIMITER, SERIAL_PIECE_MAX,
+    R60AFD1_TAIL, RF_BRIDGE_FRAME, RFLINK_MAX, SERIAL_DELIMITER, SERIAL_PIECE_MAX, TEXT_LINE_MAX,
 };
 use crate::link::pieces::{Form, Frame, Length, Pieces, Sum};
 use crate::link::serial::{Answers, SerialSettings};
@@ -24,6 +24,7 @@ pub(super) fn opened(link: &LinkId, serial: &settings::Serial) -> SerialSettings
                 Some(radio.a_minute)
             }
             Spoken::Native | Spoken::ContactId(_) | Spoken::R60afd1 | Spoken::Mr24fdb1 => None,
+            Spoken::Lines(_) => None,
         },
     }
 }
@@ -39,6 +40,7 @@ fn pieces(spoken: &Spoken) -> Pieces {
         }
         Spoken::Ev1527(form, _) => Pieces { form: module(form), most: form.length },
         Spoken::RfBridge(_) => Pieces { form: bridge(), most: RF_BRIDGE_FRAME },
+        Spoken::Lines(_) => Pieces { form: Form::Ended(b"\r\n\0".into()), most: TEXT_LINE_MAX },
         Spoken::Rflink(_) => Pieces { form: Form::Ended(b"\r\n".into()), most: RFLINK_MAX },
         Spoken::R60afd1 => {
             let length = Length::Counted { at: 4, high_first: true, beside: R60AFD1_BESIDE };
@@ -90,6 +92,6 @@ fn answers(spoken: &Spoken) -> Option<Answers> {
             Some(Answers { stored, unread: Vec::new(), in_turn: false })
         }
         Spoken::Native | Spoken::Ev1527(..) | Spoken::Rflink(_) => None,
-        Spoken::R60afd1 | Spoken::Mr24fdb1 => None,
+        Spoken::R60afd1 | Spoken::Mr24fdb1 | Spoken::Lines(_) => None,
     }
 }

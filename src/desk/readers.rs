@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::config::settings::{Bridged, Settings};
 use crate::contract::{
     ChirpStack, ContactId, EspHome, Feedback, FieldDevice, FieldReader, FieldSettings, JsonAny,
-    Mr24fdb1, R60afd1, Radio433, Receiver433, Rtl433, Shelly, Tasmota, Words,
+    Mr24fdb1, R60afd1, Radio433, Receiver433, Rtl433, Shelly, Tasmota, TextLines, Words,
 };
 use crate::link::broker::LINK as BROKER_LINK;
 use crate::registry::{DeviceType, Family, FieldModel, Registry};
@@ -121,6 +121,7 @@ impl Wanted {
             }
             Self::Line(Spoken::R60afd1) => Box::new(R60afd1::new(known)),
             Self::Line(Spoken::Mr24fdb1) => Box::new(Mr24fdb1::new(known)),
+            Self::Line(Spoken::Lines(patterns)) => Box::new(TextLines::new(patterns, known)),
             Self::Family(..) | Self::Line(Spoken::Native) => return None,
         })
     }

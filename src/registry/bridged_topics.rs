@@ -14,8 +14,14 @@ impl Family {
         [Self::Chirpstack, Self::Tasmota, Self::Shelly, Self::Esphome, Self::Rtl433];
 
     /// The families that are heard on serial lines.
-    pub const ON_LINES: [Self; 5] =
-        [Self::NativeSerial, Self::ContactId, Self::Ev1527, Self::R60afd1, Self::Mr24fdb1];
+    pub const ON_LINES: [Self; 6] = [
+        Self::NativeSerial,
+        Self::ContactId,
+        Self::Ev1527,
+        Self::R60afd1,
+        Self::Mr24fdb1,
+        Self::Lines,
+    ];
 
     /// Whose devices are heard on a line.
     pub fn on_line(spoken: &Spoken) -> Self {
@@ -25,6 +31,7 @@ impl Family {
             Spoken::Ev1527(..) | Spoken::RfBridge(_) | Spoken::Rflink(_) => Self::Ev1527,
             Spoken::R60afd1 => Self::R60afd1,
             Spoken::Mr24fdb1 => Self::Mr24fdb1,
+            Spoken::Lines(_) => Self::Lines,
         }
     }
 
@@ -41,7 +48,7 @@ impl Family {
             Self::Zigbee2mqtt => "zigbee2mqtt",
             Self::Chirpstack => "application",
             Self::Tasmota | Self::Json => "",
-            Self::ContactId | Self::Ev1527 | Self::R60afd1 | Self::Mr24fdb1 => "",
+            Self::ContactId | Self::Ev1527 | Self::R60afd1 | Self::Mr24fdb1 | Self::Lines => "",
             Self::Shelly => "shellies",
             Self::Esphome => "esphome",
             Self::Rtl433 => "rtl_433",
@@ -62,7 +69,7 @@ impl Family {
     pub fn filters(self, base: &str) -> Vec<String> {
         let leaves: &[&str] = match self {
             Self::NativeMqtt | Self::NativeSerial | Self::Json => &[],
-            Self::ContactId | Self::Ev1527 | Self::R60afd1 | Self::Mr24fdb1 => &[],
+            Self::ContactId | Self::Ev1527 | Self::R60afd1 | Self::Mr24fdb1 | Self::Lines => &[],
             Self::Zigbee2mqtt => &["#"],
             Self::Chirpstack => &["+/device/+/event/+"],
             Self::Tasmota => {

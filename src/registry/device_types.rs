@@ -37,6 +37,8 @@ pub enum Family {
     R60afd1,
     /// A fall radar of 24 GHz on a serial line.
     Mr24fdb1,
+    /// Text on a serial line, read by the patterns that the line names.
+    Lines,
 }
 
 impl Family {
@@ -56,6 +58,7 @@ impl Family {
             Self::Ev1527 => "ev1527",
             Self::R60afd1 => "r60afd1",
             Self::Mr24fdb1 => "mr24fdb1",
+            Self::Lines => "lines",
         }
     }
 }

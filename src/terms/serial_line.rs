@@ -60,12 +60,14 @@ pub enum Spoken {
     R60afd1,
     /// A fall radar of 24 GHz.
     Mr24fdb1,
+    /// Lines of text of any other form, by these patterns, the first that matches.
+    Lines(Vec<LinePattern>),
 }
 
 impl Spoken {
     /// The words in `links.toml`, in the order in which they are told.
-    pub const WORDS: [&str; 7] =
-        ["native", "contact-id", "ev1527", "rf-bridge", "rflink", "r60afd1", "mr24fdb1"];
+    pub const WORDS: [&str; 8] =
+        ["native", "contact-id", "ev1527", "rf-bridge", "rflink", "r60afd1", "mr24fdb1", "lines"];
 
     /// The word in `links.toml`.
     pub fn word(&self) -> &'static str {
@@ -77,6 +79,7 @@ impl Spoken {
             Self::Rflink(_) => "rflink",
             Self::R60afd1 => "r60afd1",
             Self::Mr24fdb1 => "mr24fdb1",
+            Self::Lines(_) => "lines",
         }
     }
 }
@@ -217,4 +220,22 @@ impl CodeSum {
             Self::Xored => "xored",
         }
     }
+}
+
+/// A pattern of a line of text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinePattern {
+    /// Its name in the file, which is a word, too: `line=call`.
+    pub name: String,
+    /// A regular expression with named groups.
+    pub pattern: String,
+    /// The device's name, with groups in braces: `ward-{channel}`.
+    pub device: String,
+    /// Whether a line like this says nothing.
+    pub ignore: bool,
+}
+
+impl LinePattern {
+    /// Most memory of a compiled pattern in bytes. Own choice: a hundred times an ordinary one.
+    pub const SIZE_MAX: usize = 1 << 18;
 }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use anling::contract::{
     ChirpStack, ContactId, EspHome, FieldDevice, FieldReader, FieldSettings, JsonAny, Meaning,
     Mr24fdb1, NativeMqtt, NativeSerial, R60afd1, Radio433, Receiver433, Rtl433, SerialEvent,
-    SerialFrame, Shelly, Tasmota, Words, Z2mDevice, Z2mSettings, Zigbee2Mqtt,
+    SerialFrame, Shelly, Tasmota, TextLines, Words, Z2mDevice, Z2mSettings, Zigbee2Mqtt,
 };
 use anling::registry::{Family, FieldModel};
 use anling::terms::{
     At, CodeForm, ContactIdForm, Decoded, Decoder, DeviceId, Dialect, FeedbackStage, HubId,
-    Inbound, JsonSource, Kind, LinkId, Mark, Means, Radio, Receipt, Refusal, RefusalReason, Report,
-    TimeForm, Wall, What,
+    Inbound, JsonSource, Kind, LinePattern, LinkId, Mark, Means, Radio, Receipt, Refusal,
+    RefusalReason, Report, TimeForm, Wall, What,
 };
 use serde::Deserialize;
 
@@ -35,6 +35,9 @@ pub struct VectorFile {
     /// Where the values of a JSON source stand.
     #[serde(default)]
     pub source: Vec<SourceRow>,
+    /// The patterns of a line of text.
+    #[serde(default)]
+    pub pattern: Vec<PatternRow>,
     /// Whose way of writing a Contact ID file is about.
     pub dialect: Option<String>,
     #[serde(default)]
@@ -55,6 +58,28 @@ pub struct Registered {
     pub words: Words,
     /// The model whose words stand in the table of models.
     pub model: Option<String>,
+}
+
+/// `[link.serial.NAME.lines.CALL]` as it stands in `links.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PatternRow {
+    pub name: String,
+    pub pattern: String,
+    pub device: Option<String>,
+    #[serde(default)]
+    pub ignore: bool,
+}
+
+impl PatternRow {
+    fn meant(&self) -> LinePattern {
+        LinePattern {
+            name: self.name.clone(),
+            pattern: self.pattern.clone(),
+            device: self.device.clone().unwrap_or_else(|| "{device}".to_owned()),
+            ignore: self.ignore,
+        }
+    }
 }
 
 /// `[link.broker.json.NAME]` as it stands in `links.toml`.
@@ -273,6 +298,10 @@ fn line_reader(name: &str, file: &VectorFile) -> Option<Box<dyn FieldReader>> {
         "ev1527" => radio(Receiver433::Module(CodeForm::default())),
         "rf-bridge" => radio(Receiver433::Bridge),
         "rflink" => radio(Receiver433::Rflink),
+        "lines" => {
+            let patterns: Vec<LinePattern> = file.pattern.iter().map(PatternRow::meant).collect();
+            Box::new(TextLines::new(&patterns, field_settings(Family::Lines, file)))
+        }
         "r60afd1" => Box::new(R60afd1::new(field_settings(Family::R60afd1, file))),
         "mr24fdb1" => Box::new(Mr24fdb1::new(field_settings(Family::Mr24fdb1, file))),
         _ => return None,

@@ -349,3 +349,40 @@ fn a_fall_before_either_radar_is_an_emergency_and_a_suspicion_or_noise_is_none()
     first.says(&vector(R60, "the radar's chip fails as documented"));
     assert_eq!(open(&hub, "D-1", "silent")["class"], "fault");
 }
+
+const WARD: &str = r#"contract = "lines"
+[link.serial.front.lines.call]
+pattern = '^CH(?P<channel>\d+) (?P<word>\w+)( (?P<battery>\d+)%)?$'
+device = "ward-{channel}"
+[link.serial.front.lines.channel]
+pattern = '^(?P<channel>\d{1,3})$'
+device = "ward-{channel}"
+[link.serial.front.lines.banner]
+pattern = '^READY'
+ignore = true"#;
+
+const WARD_TYPE: &str = r#"
+[type.ward]
+family = "lines"
+label = "床头呼叫"
+life_safety = true
+actions = { "word=call" = "sos", "line=channel" = "sos", "word=reset" = "cancel", meal = "service", smoke = "smoke" }
+"#;
+
+#[test]
+fn a_panel_that_no_code_knows_is_read_by_patterns_alone() {
+    let devices = "W-1,ward,ward-12,,,\nW-2,ward,ward-7,,,\nW-3,ward,ward-8,,,\n";
+    let (mut hub, wire) = house(WARD, WARD_TYPE, devices);
+    hub.start();
+    line_is_open(&hub);
+    wire.says(b"READY V1.2\r\nHELLO\r\nCH99 CALL\r\n\xff\xfe\r\nCH12 CA");
+    wire.says(b"LL 84%\r\n");
+    assert_eq!(open(&hub, "W-1", "sos")["class"], "emergency");
+    wire.says(b"CH12 SMOKE\r\nCH12 MEAL\r\n7\r\nCH8 FLASH\r\n");
+    assert_eq!(open(&hub, "W-1", "smoke")["class"], "hazard");
+    assert_eq!(open(&hub, "W-1", "service")["class"], "service");
+    assert_eq!(open(&hub, "W-2", "sos")["class"], "emergency");
+    assert_eq!(open(&hub, "W-3", "unreadable")["class"], "emergency");
+    assert!(hub.does(&["devices"]).contains("84"), "the battery of W-1");
+    assert_eq!(hub.incidents().len(), 5, "{:?}", hub.incidents());
+}
