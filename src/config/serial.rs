@@ -180,3 +180,38 @@ fn is_address(name: &str) -> bool {
     let digit = |byte: u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte);
     name.len() == 8 && name.bytes().all(digit) && name != "00000000"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_under_which_its_family_can_be_heard() {
+        let is_bad = |family, name: &str| bad_name(family, name, |line| line == "bed-3").is_some();
+        for (family, good) in [
+            (Family::NativeSerial, "00A1B2C3"),
+            (Family::ContactId, "1234"),
+            (Family::ContactId, "12B4/007"),
+            (Family::ContactId, "001234/0007"),
+            (Family::Ev1527, "12345"),
+            (Family::Ev1527, "0BEEF"),
+            (Family::Ev1527, "smoke/1a2b"),
+            (Family::R60afd1, "bed-3"),
+            (Family::Lines, "三号床"),
+        ] {
+            assert!(!is_bad(family, good), "{good}");
+        }
+        for (family, bad) in [
+            (Family::NativeSerial, "A1B2C3"),
+            (Family::ContactId, "12"),
+            (Family::ContactId, "1234/07"),
+            (Family::ContactId, "1234-007"),
+            (Family::Ev1527, "1234"),
+            (Family::Ev1527, "rf/hall"),
+            (Family::R60afd1, "serial.bed-3"),
+            (Family::Mr24fdb1, "bed-4"),
+        ] {
+            assert!(is_bad(family, bad), "{bad}");
+        }
+    }
+}

@@ -2,12 +2,12 @@
 //! what has to be said to whom.
 //!
 //! A line is believed by its frames, not by its plug: it is lost when it is not open, and just as lost
-//! when no whole frame has come for a while, because a receiver says every 10 s that it is there. It is
-//! back when a frame has come. Only where nothing on the line speaks unasked is its plug believed. Lost
-//! is coverage, since nobody behind it can call; noise and floods are
-//! faults, since frames still come through. Pieces that name nobody are counted by line and minute
-//! and leave one fact a minute at most. Where a device was last heard is only memory: after a start its
-//! answer goes out on every line, and a line that is opened anew is told where all its calls stand.
+//! when no whole frame has come for a while, because a receiver says again and again that it is there. It
+//! is back when a frame has come. Only where nothing on a line speaks unasked is its plug believed. Lost is
+//! coverage, since nobody behind it can call; noise and floods are faults, since frames still come through.
+//! Pieces that name nobody are counted by line and minute and leave one fact a minute at most. Where a
+//! device was last heard is only memory: after a start its answer goes out on every line, and a line that
+//! is opened anew is told where all its calls stand.
 
 use std::collections::BTreeMap;
 
@@ -208,6 +208,10 @@ impl Ports {
 
     /// A device spoke on this line.
     pub(super) fn heard(&mut self, device: &DeviceId, link: &LinkId) {
+        // A stranger of another contract is answered nowhere, and a radio may hear very many.
+        if device.is_unregistered() && !device.as_str().starts_with(SERIAL_FAMILY) {
+            return;
+        }
         if let Some(known) = self.heard_at.get_mut(device) {
             if known != link {
                 *known = link.clone();

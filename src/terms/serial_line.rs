@@ -236,6 +236,6 @@ pub struct LinePattern {
 }
 
 impl LinePattern {
-    /// Most memory of a compiled pattern in bytes. Own choice: a hundred times an ordinary one.
-    pub const SIZE_MAX: usize = 1 << 18;
+    /// Most memory of a compiled pattern in bytes. Own choice: ten times an ordinary one.
+    pub const SIZE_MAX: usize = 1 << 20;
 }
