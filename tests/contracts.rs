@@ -213,6 +213,30 @@ fn every_word_of_the_native_table_and_every_reason_has_a_vector() {
         ),
         ("esphome", &["foreign_topic", "truncated", "malformed", "unknown_kind", "too_long"]),
         (
+            "r60afd1",
+            &[
+                "truncated",
+                "malformed",
+                "checksum",
+                "unknown_kind",
+                "trailing_bytes",
+                "out_of_range",
+                "too_long",
+            ],
+        ),
+        (
+            "mr24fdb1",
+            &["truncated", "malformed", "checksum", "unknown_kind", "trailing_bytes", "too_long"],
+        ),
+        ("lines", &["malformed", "unknown_kind", "too_long"]),
+        ("ev1527", &["truncated", "malformed", "unknown_kind", "trailing_bytes"]),
+        ("rf-bridge", &["truncated", "malformed", "unknown_kind", "trailing_bytes"]),
+        ("rflink", &["truncated", "malformed", "unknown_kind", "too_long"]),
+        (
+            "contact-id",
+            &["truncated", "malformed", "checksum", "unknown_kind", "trailing_bytes", "too_long"],
+        ),
+        (
             "rtl_433",
             &[
                 "foreign_topic",

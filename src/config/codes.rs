@@ -87,6 +87,9 @@ codes! {
     BAD_PORT_PATH Problem "bad-port-path": "a port that is not named by its whole path", "path = \"ttyUSB0\"";
     UNSTABLE_PORT_NAME Warning "unstable-port-name": "a port's name that changes with the order of plugging in", "path = \"/dev/ttyUSB0\"";
     BAD_BAUD Problem "bad-baud": "a speed that serial devices do not use", "baud = 115000";
+    BAD_FRAME Problem "bad-frame": "not the form of a frame on a serial line", "ended_by = \"CR\"";
+    BAD_PATTERN Problem "bad-pattern": "not a regular expression that can be used", "pattern = \"(CALL\"";
+    PATTERN_NAMELESS Problem "pattern-nameless": "a pattern that does not say which device a line is about", "no group device and no device = \"ward-{channel}\"";
     PORT_TWICE Problem "port-twice": "two lines read the same port", "two [link.serial.NAME] with one path";
     SERIAL_NOT_LINKED Warning "serial-not-linked": "devices on serial lines are registered and cannot be heard", "no [link.serial.NAME]";
     BAD_SERIAL_ADDRESS Problem "bad-serial-address": "an address that no frame of a serial line can carry", "heard_as = A1B2C3";

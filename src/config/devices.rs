@@ -14,7 +14,7 @@ use crate::registry::{
 use crate::terms::{Class, Kind, Wait};
 
 /// Families by their words.
-const FAMILIES: [Family; 9] = [
+const FAMILIES: [Family; 14] = [
     Family::NativeMqtt,
     Family::NativeSerial,
     Family::Zigbee2mqtt,
@@ -24,6 +24,11 @@ const FAMILIES: [Family; 9] = [
     Family::Esphome,
     Family::Rtl433,
     Family::Json,
+    Family::ContactId,
+    Family::Ev1527,
+    Family::R60afd1,
+    Family::Mr24fdb1,
+    Family::Lines,
 ];
 
 /// Words an action may mean beside the kinds'.

@@ -21,6 +21,7 @@ mod files;
 mod gateway;
 mod json_sources;
 mod ladders;
+mod line_patterns;
 mod links;
 mod mqtt;
 mod notify;
@@ -32,6 +33,7 @@ mod secrets;
 mod section;
 mod serial;
 pub mod settings;
+mod spoken;
 mod values;
 
 pub use files::{FILE_MAX_BYTES, FileText, Files, read};

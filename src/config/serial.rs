@@ -1,5 +1,6 @@
 //! `[link.serial.NAME]` of `links.toml`: a serial line and what is spoken on it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::codes;
@@ -7,18 +8,13 @@ use super::devices::bad_word;
 use super::links::Links;
 use super::problem::{Findings, Said};
 use super::section::Section;
-use super::settings::{BAUDS, Serial, SerialContract};
+use super::settings::{BAUDS, Serial};
+use super::spoken::{read_spoken, usual};
 use crate::registry::{Device, Family};
-use crate::terms::{LinkId, Wait};
+use crate::terms::{Framing, LinkId, Wait};
 
-/// The usual speed of radio receivers.
-const BAUD: u32 = 115_200;
-/// What may stand in `contract`.
-const CONTRACTS: [&str; 1] = ["native"];
-/// Three signs of life of a receiver missed, and half a pause.
-const SILENT_AFTER: Wait = Wait::secs(35);
-/// Own choice: a test bench at one end, a receiver that sleeps at the other.
-const SILENT_AFTER_RANGE: std::ops::RangeInclusive<Wait> = Wait::secs(2)..=Wait::mins(10);
+/// Own choice: a test bench at one end, a street where somebody always passes at the other.
+const SILENT_AFTER_RANGE: std::ops::RangeInclusive<Wait> = Wait::secs(2)..=Wait::hours(24);
 /// Longest name of a line. Own choice: it stands in messages and logs.
 const NAME_MAX: usize = 32;
 /// How a path that stays is found.
@@ -36,13 +32,17 @@ pub(super) fn read_serial(
     let path = section
         .need_text(out, "path", "add path = \"/dev/serial/by-id/…\"")
         .and_then(|said| read_path(&said, out));
-    let baud = read_baud(&mut section, out);
-    if let Some(said) =
-        section.text(out, "contract").filter(|said| !CONTRACTS.contains(&said.value))
-    {
-        bad_word(&said, "contract", &CONTRACTS, out);
-    }
-    let silent_after = section.wait(out, "silent_after", SILENT_AFTER_RANGE, SILENT_AFTER);
+    let contract = read_spoken(&mut section, out);
+    let usual = usual(&contract);
+    let baud = read_baud(&mut section, usual.baud, out);
+    let framing = read_framing(&mut section, usual.framing, out);
+    let silent_after = match section.has("silent_after") {
+        true => {
+            let absent = usual.silent_after.unwrap_or(*SILENT_AFTER_RANGE.end());
+            Some(section.wait(out, "silent_after", SILENT_AFTER_RANGE, absent))
+        }
+        false => usual.silent_after,
+    };
     section.end(out);
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
     let is_name = !name.value.is_empty() && name.value.len() <= NAME_MAX;
@@ -52,7 +52,7 @@ pub(super) fn read_serial(
         out.add(&codes::BAD_ID, &name.at, message, "use a short word, such as front");
         return None;
     };
-    let value = Serial { path: path?, baud, contract: SerialContract::Native, silent_after };
+    let value = Serial { path: path?, baud, framing, contract, silent_after };
     Some((link, Said { value, at }))
 }
 
@@ -70,17 +70,26 @@ fn read_path(said: &Said<&str>, out: &mut Findings<'_>) -> Option<PathBuf> {
     Some(path.to_owned())
 }
 
-fn read_baud(section: &mut Section<'_>, out: &mut Findings<'_>) -> u32 {
+fn read_framing(section: &mut Section<'_>, usual: Framing, out: &mut Findings<'_>) -> Framing {
+    let Some(said) = section.text(out, "framing") else { return usual };
+    let known = Framing::ALL.into_iter().find(|framing| framing.word() == said.value);
+    if known.is_none() {
+        bad_word(&said, "framing", &Framing::ALL.map(Framing::word), out);
+    }
+    known.unwrap_or(usual)
+}
+
+fn read_baud(section: &mut Section<'_>, usual: u32, out: &mut Findings<'_>) -> u32 {
     let (least, most) = (BAUDS[0], BAUDS[BAUDS.len() - 1]);
     let range = u64::from(least)..=u64::from(most);
-    let baud = section.number(out, "baud", range, u64::from(BAUD));
+    let baud = section.number(out, "baud", range, u64::from(usual));
     match BAUDS.into_iter().find(|known| u64::from(*known) == baud) {
         Some(known) => known,
         None => {
             let known = BAUDS.map(|known| known.to_string()).join(", ");
             let message = format!("{baud} baud is no usual speed");
             out.add(&codes::BAD_BAUD, &section.at, message, format!("use one of {known}"));
-            BAUD
+            usual
         }
     }
 }
@@ -99,21 +108,70 @@ pub(super) fn check<'d>(
             out.add(&codes::PORT_TWICE, &said.at, message, "keep one of them");
         }
     }
-    let mut first = None;
-    for (device, at, _) in devices.filter(|(.., of)| *of == Some(Family::NativeSerial)) {
-        first.get_or_insert((device, at));
-        if !is_address(device.heard_name()) {
+    let mut first = BTreeMap::new();
+    for (device, at, family) in devices {
+        let Some(family) = family.filter(|family| Family::ON_LINES.contains(family)) else {
+            continue;
+        };
+        first.entry(family).or_insert((device, at));
+        let is_line = |name: &str| {
+            let mut here = links
+                .serial
+                .iter()
+                .filter(|(_, said)| Family::on_line(&said.value.contract) == family);
+            here.any(|(link, _)| link.as_str().strip_prefix("serial.") == Some(name))
+        };
+        if let Some(help) = bad_name(family, device.heard_name(), is_line) {
             let message = format!("no frame can come from {:?}", device.heard_name());
-            let help =
-                "write the eight digits printed on the device into heard_as, such as 00A1B2C3";
             out.add(&codes::BAD_SERIAL_ADDRESS, at, message, help);
         }
     }
-    let heard = !links.serial.is_empty() || !out.is_whole("links.toml");
-    if let Some((device, at)) = first.filter(|_| !heard) {
-        let message = format!("devices on serial lines, such as {}, cannot be heard", device.id);
-        let help = "add [link.serial.NAME] with the receiver's path to links.toml";
+    let is_heard = |family| {
+        let mut lines = links.serial.iter().map(|(_, said)| Family::on_line(&said.value.contract));
+        lines.any(|heard| heard == family) || !out.is_whole("links.toml")
+    };
+    first.retain(|family, _| !is_heard(*family));
+    for (family, (device, at)) in first {
+        let (message, help) = match family {
+            Family::NativeSerial => (
+                format!("devices on serial lines, such as {}, cannot be heard", device.id),
+                "add [link.serial.NAME] with the receiver's path to links.toml".to_owned(),
+            ),
+            family => (
+                format!("{} devices, such as {}, cannot be heard", family.word(), device.id),
+                format!(
+                    "add [link.serial.NAME] with contract = \"{}\" to links.toml",
+                    family.word()
+                ),
+            ),
+        };
         out.add(&codes::SERIAL_NOT_LINKED, at, message, help);
+    }
+}
+
+/// What to write instead of a name under which nothing of this family can be heard.
+fn bad_name(family: Family, name: &str, is_line: impl Fn(&str) -> bool) -> Option<&'static str> {
+    let native = "write the eight digits printed on the device into heard_as, such as 00A1B2C3";
+    let account = "write the account, or account and zone, into heard_as, such as 1234/007";
+    let tones = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b));
+    match family {
+        Family::NativeSerial => (!is_address(name)).then_some(native),
+        Family::ContactId => {
+            let (number, zone) = name.split_once('/').unwrap_or((name, "000"));
+            let is_one = (3..=16).contains(&number.len()) && (3..=4).contains(&zone.len());
+            (!is_one || !tones(number) || !tones(zone)).then_some(account)
+        }
+        Family::Ev1527 => {
+            let id = name.rsplit('/').next().unwrap_or_default();
+            let least = if name.contains('/') { 1 } else { 5 };
+            let is_id =
+                (least..=16).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_hexdigit());
+            (!is_id).then_some("write the five digits of its code into heard_as, such as 12345")
+        }
+        Family::R60afd1 | Family::Mr24fdb1 => (!is_line(name)).then_some(
+            "write the name of the radar's own line into heard_as: NAME of [link.serial.NAME]",
+        ),
+        _ => None,
     }
 }
 
@@ -121,4 +179,39 @@ pub(super) fn check<'d>(
 fn is_address(name: &str) -> bool {
     let digit = |byte: u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte);
     name.len() == 8 && name.bytes().all(digit) && name != "00000000"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_under_which_its_family_can_be_heard() {
+        let is_bad = |family, name: &str| bad_name(family, name, |line| line == "bed-3").is_some();
+        for (family, good) in [
+            (Family::NativeSerial, "00A1B2C3"),
+            (Family::ContactId, "1234"),
+            (Family::ContactId, "12B4/007"),
+            (Family::ContactId, "001234/0007"),
+            (Family::Ev1527, "12345"),
+            (Family::Ev1527, "0BEEF"),
+            (Family::Ev1527, "smoke/1a2b"),
+            (Family::R60afd1, "bed-3"),
+            (Family::Lines, "三号床"),
+        ] {
+            assert!(!is_bad(family, good), "{good}");
+        }
+        for (family, bad) in [
+            (Family::NativeSerial, "A1B2C3"),
+            (Family::ContactId, "12"),
+            (Family::ContactId, "1234/07"),
+            (Family::ContactId, "1234-007"),
+            (Family::Ev1527, "1234"),
+            (Family::Ev1527, "rf/hall"),
+            (Family::R60afd1, "serial.bed-3"),
+            (Family::Mr24fdb1, "bed-4"),
+        ] {
+            assert!(is_bad(family, bad), "{bad}");
+        }
+    }
 }

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use crate::incident::{Carrier, Policy};
 use crate::registry::{DeviceTypes, Family, Row};
 use crate::roster::Roster;
-use crate::terms::{DeviceId, EndpointId, HubId, JsonSource, LinkId, PersonId, Wait};
+use crate::terms::{
+    DeviceId, EndpointId, Framing, HubId, JsonSource, LinkId, PersonId, Spoken, Wait,
+};
 
 /// Everything a hub runs on.
 #[derive(Debug, Clone, PartialEq)]
@@ -198,24 +200,21 @@ pub struct Outside {
 pub struct Serial {
     /// The device, an absolute path.
     pub path: PathBuf,
-    /// Speed: one of [`BAUDS`], default 115,200.
+    /// Speed: one of [`BAUDS`]; the default is that of the contract, 115,200 for our own.
     pub baud: u32,
+    /// Data bits, parity and stop bits; the default is that of the contract.
+    pub framing: Framing,
     /// What its devices speak.
-    pub contract: SerialContract,
-    /// How long the line may bring no whole frame before it counts as lost: 2 s to 10 min, default
-    /// 35 s (three of a receiver's signs of life, which come every 10 s, and half a pause).
-    pub silent_after: Wait,
+    pub contract: Spoken,
+    /// How long the line may bring no whole frame before it counts as lost, 2 s to 24 h; the default
+    /// is that of the contract, 35 s for our own. `None` where nothing speaks unasked: such a line is
+    /// lost when it is not open.
+    pub silent_after: Option<Wait>,
 }
 
 /// Speeds that the kernel knows by name and field devices use.
-pub const BAUDS: [u32; 8] = [9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600];
-
-/// What is spoken on a serial line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SerialContract {
-    /// `native`: our own frames.
-    Native,
-}
+pub const BAUDS: [u32; 11] =
+    [1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600];
 
 /// The ways out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -109,7 +109,8 @@ impl Intake {
     /// Reads one message; its wire and its topic decide which contract it speaks.
     fn read(&mut self, at: At, inbound: &Inbound, is_line: bool) -> Vec<Decoded> {
         if is_line {
-            return NativeSerial.take(at, inbound);
+            let read = self.bridged.read_line(at, inbound);
+            return read.unwrap_or_else(|| NativeSerial.take(at, inbound));
         }
         let is_below =
             |base: &str| inbound.topic.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'));
@@ -227,6 +228,9 @@ impl Desk {
         let decoded = self.intake.read(at, &inbound, is_line);
         let before = turn.newest();
         let (mut must_wait, mut recorded) = (false, true);
+        let unread =
+            |decoded: &Decoded| matches!(decoded, Decoded::Refusal(r) if r.reason.is_of_form());
+        let nothing_read = is_line && !decoded.is_empty() && decoded.iter().all(unread);
         for decoded in decoded {
             match decoded {
                 Decoded::Report(report) if self.outside.is_bridge(&report, &inbound.link) => {}
@@ -245,6 +249,10 @@ impl Desk {
                     recorded &= self.hear_refusal(turn, &inbound, refusal);
                 }
             }
+        }
+        if nothing_read {
+            // Where the line has a word for that, its sender says it again; no answer claims anything.
+            return inbound.receipt.unread();
         }
         // A repeat makes no new fact, but its first copy may still be on its way to disk: it waits
         // for the newest fact there is. Signs of life wait for nothing.

@@ -26,6 +26,7 @@ mod import;
 mod intake;
 mod keeping;
 mod letters;
+mod lines;
 mod listing;
 mod lookup;
 mod outbox;

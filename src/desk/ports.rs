@@ -2,11 +2,12 @@
 //! what has to be said to whom.
 //!
 //! A line is believed by its frames, not by its plug: it is lost when it is not open, and just as lost
-//! when no whole frame has come for a while, because a receiver says every 10 s that it is there. It is
-//! back when a frame has come. Lost is coverage, since nobody behind it can call; noise and floods are
-//! faults, since frames still come through. Pieces that name nobody are counted by line and minute
-//! and leave one fact a minute at most. Where a device was last heard is only memory: after a start its
-//! answer goes out on every line, and a line that is opened anew is told where all its calls stand.
+//! when no whole frame has come for a while, because a receiver says again and again that it is there. It
+//! is back when a frame has come. Only where nothing on a line speaks unasked is its plug believed. Lost is
+//! coverage, since nobody behind it can call; noise and floods are faults, since frames still come through.
+//! Pieces that name nobody are counted by line and minute and leave one fact a minute at most. Where a
+//! device was last heard is only memory: after a start its answer goes out on every line, and a line that
+//! is opened anew is told where all its calls stand.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +65,8 @@ struct Noise {
 /// One line.
 struct Line {
     port: Port,
-    silent_after: Wait,
+    /// `None`: its plug is believed.
+    silent_after: Option<Wait>,
     standing: Standing,
     /// What people were last told: whether it is lost.
     lost: Option<bool>,
@@ -84,15 +86,16 @@ pub(super) struct Ports {
 impl Standing {
     /// Whether the line is lost; `None` while that is not yet sure. One that was `lost` is back only
     /// when it has stayed open for a while, so that a loose plug is one trouble and not a hundred.
-    fn is_lost(&self, lost: Option<bool>, silent_after: Wait, now: At) -> Option<bool> {
+    fn is_lost(&self, lost: Option<bool>, silent_after: Option<Wait>, now: At) -> Option<bool> {
         match self {
             Self::Closed { since, .. } => (now - *since >= CLOSED_GRACE).then_some(true),
             Self::Open { since, sound } => {
                 let steady = lost != Some(true) || now - *since >= STEADY;
-                match sound {
-                    _ if now - sound.unwrap_or(*since) >= silent_after => Some(true),
-                    Some(_) if steady => Some(false),
-                    _ => None,
+                let silent = now - sound.unwrap_or(*since);
+                match silent_after {
+                    Some(wait) if silent >= wait => Some(true),
+                    Some(_) if sound.is_none() => None,
+                    _ => steady.then_some(false),
                 }
             }
         }
@@ -109,12 +112,12 @@ impl Line {
             Standing::Closed { why, .. } => {
                 why.clone().unwrap_or_else(|| "it is not open".to_owned())
             }
-            Standing::Open { sound: Some(sound), .. } if now - *sound < self.silent_after => {
-                format!("it came back less than {STEADY} ago")
-            }
-            Standing::Open { .. } => {
-                format!("no whole frame for {}: see the receiver and its speed", self.silent_after)
-            }
+            Standing::Open { since, sound } => match self.silent_after {
+                Some(wait) if now - sound.unwrap_or(*since) >= wait => {
+                    format!("no whole frame for {wait}: see the receiver and its speed")
+                }
+                _ => format!("it came back less than {STEADY} ago"),
+            },
         }
     }
 }
@@ -152,7 +155,10 @@ impl Noise {
 }
 
 impl Ports {
-    pub(super) fn new(ports: impl IntoIterator<Item = (LinkId, Port, Wait)>, now: At) -> Self {
+    pub(super) fn new(
+        ports: impl IntoIterator<Item = (LinkId, Port, Option<Wait>)>,
+        now: At,
+    ) -> Self {
         let mut all = Self::default();
         for (link, port, silent_after) in ports {
             all.put(link, port, silent_after, now);
@@ -161,7 +167,7 @@ impl Ports {
     }
 
     /// A line more.
-    pub(super) fn put(&mut self, link: LinkId, port: Port, silent_after: Wait, now: At) {
+    pub(super) fn put(&mut self, link: LinkId, port: Port, silent_after: Option<Wait>, now: At) {
         let standing = Standing::Closed { since: now, why: None };
         let noise = Noise::new(now);
         let (lost, flooded, full) = (None, false, false);
@@ -180,7 +186,7 @@ impl Ports {
     }
 
     /// How long a line may be silent, from now on.
-    pub(super) fn set_silent_after(&mut self, link: &LinkId, wait: Wait) {
+    pub(super) fn set_silent_after(&mut self, link: &LinkId, wait: Option<Wait>) {
         if let Some(line) = self.lines.get_mut(link) {
             line.silent_after = wait;
         }
@@ -202,6 +208,10 @@ impl Ports {
 
     /// A device spoke on this line.
     pub(super) fn heard(&mut self, device: &DeviceId, link: &LinkId) {
+        // A stranger of another contract is answered nowhere, and a radio may hear very many.
+        if device.is_unregistered() && !device.as_str().starts_with(SERIAL_FAMILY) {
+            return;
+        }
         if let Some(known) = self.heard_at.get_mut(device) {
             if known != link {
                 *known = link.clone();
@@ -423,7 +433,7 @@ mod tests {
                 _ if ms < 60_000 => Standing::Open { since, sound: Some(At(ms)) },
                 _ => Standing::Open { since: At(60_000), sound: Some(At(ms)) },
             };
-            let now = standing.is_lost(lost, Wait::secs(35), At(ms));
+            let now = standing.is_lost(lost, Some(Wait::secs(35)), At(ms));
             if let Some(turned) = now.filter(|turned| lost != Some(*turned)) {
                 lost = Some(turned);
                 told.push((ms, turned));
@@ -434,13 +444,23 @@ mod tests {
 
     #[test]
     fn an_open_line_is_lost_when_no_whole_frame_comes() {
-        let silent_after = Wait::secs(35);
+        let silent_after = Some(Wait::secs(35));
         let open = |sound| Standing::Open { since: At(1_000), sound };
         assert_eq!(open(None).is_lost(None, silent_after, At(35_999)), None, "not yet sure");
         assert_eq!(open(None).is_lost(None, silent_after, At(36_000)), Some(true));
         let heard = open(Some(At(20_000)));
         assert_eq!(heard.is_lost(None, silent_after, At(54_999)), Some(false));
         assert_eq!(heard.is_lost(Some(false), silent_after, At(55_000)), Some(true));
+    }
+
+    #[test]
+    fn a_line_on_which_nothing_speaks_unasked_is_believed_by_its_plug() {
+        let open = Standing::Open { since: At(1_000), sound: None };
+        assert_eq!(open.is_lost(None, None, At(1_000)), Some(false));
+        assert_eq!(open.is_lost(Some(true), None, At(5_999)), None, "not yet steady");
+        assert_eq!(open.is_lost(Some(true), None, At(9_000_000)), Some(false));
+        let closed = Standing::Closed { since: At(1_000), why: None };
+        assert_eq!(closed.is_lost(Some(false), None, At(3_000)), Some(true));
     }
 
     #[test]

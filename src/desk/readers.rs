@@ -1,4 +1,4 @@
-//! The readers of bridged families on each wire: which message is whose, what the registry and the
+//! The readers of bridged families on each wire, serial lines included: which message is whose, what the registry and the
 //! types say about their devices, and the way back to a device's light.
 //!
 //! A message is given to the first reader that claims its topic; the config lets no two families on one
@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 
 use crate::config::settings::{Bridged, Settings};
 use crate::contract::{
-    ChirpStack, EspHome, Feedback, FieldDevice, FieldReader, FieldSettings, JsonAny, Rtl433,
-    Shelly, Tasmota, Words,
+    ChirpStack, ContactId, EspHome, Feedback, FieldDevice, FieldReader, FieldSettings, JsonAny,
+    Mr24fdb1, R60afd1, Radio433, Receiver433, Rtl433, Shelly, Tasmota, TextLines, Words,
 };
 use crate::link::broker::LINK as BROKER_LINK;
 use crate::registry::{DeviceType, Family, FieldModel, Registry};
-use crate::terms::{At, Command, Decoded, Inbound, JsonSource, LinkId, Means};
+use crate::terms::{At, Command, Decoded, Inbound, JsonSource, LinkId, Means, Spoken};
 
 /// One reader of a wire.
 struct Reader {
@@ -29,6 +29,8 @@ enum Wanted {
     Family(Family, String),
     /// A source of JSON of any form.
     Source(JsonSource),
+    /// All of a serial line.
+    Line(Spoken),
 }
 
 /// All of them.
@@ -73,6 +75,12 @@ impl Readers {
         }
     }
 
+    /// What a piece of a serial line says; `None` where its contract is ours.
+    pub(super) fn read_line(&mut self, at: At, inbound: &Inbound) -> Option<Vec<Decoded>> {
+        let reader = self.0.get_mut(&inbound.link)?.first_mut()?;
+        Some(reader.reads.take(at, inbound))
+    }
+
     /// Wires, topics and payloads that show a device how far its call has come.
     pub(super) fn encode(&self, command: &Command) -> Vec<(LinkId, String, Vec<u8>)> {
         let encode = |(link, readers): (&LinkId, &Vec<Reader>)| {
@@ -88,6 +96,7 @@ impl Wanted {
         match self {
             Self::Family(family, base) => field_settings(*family, base, settings, registry),
             Self::Source(_) => field_settings(Family::Json, "", settings, registry),
+            Self::Line(spoken) => field_settings(Family::on_line(spoken), "", settings, registry),
         }
     }
 
@@ -99,7 +108,21 @@ impl Wanted {
             Self::Family(Family::Shelly, _) => Box::new(Shelly::new(known)),
             Self::Family(Family::Esphome, _) => Box::new(EspHome::new(known)),
             Self::Family(Family::Rtl433, _) => Box::new(Rtl433::new(known)),
-            Self::Family(..) => return None,
+            Self::Line(Spoken::ContactId(form)) => Box::new(ContactId::new(*form, known)),
+            Self::Line(Spoken::Ev1527(form, radio)) => {
+                let receiver = Receiver433::Module(form.clone());
+                Box::new(Radio433::new(receiver, radio.frames, known))
+            }
+            Self::Line(Spoken::RfBridge(radio)) => {
+                Box::new(Radio433::new(Receiver433::Bridge, radio.frames, known))
+            }
+            Self::Line(Spoken::Rflink(radio)) => {
+                Box::new(Radio433::new(Receiver433::Rflink, radio.frames, known))
+            }
+            Self::Line(Spoken::R60afd1) => Box::new(R60afd1::new(known)),
+            Self::Line(Spoken::Mr24fdb1) => Box::new(Mr24fdb1::new(known)),
+            Self::Line(Spoken::Lines(patterns)) => Box::new(TextLines::new(patterns, known)),
+            Self::Family(..) | Self::Line(Spoken::Native) => return None,
         })
     }
 }
@@ -112,7 +135,11 @@ fn wanted(settings: &Settings) -> BTreeMap<LinkId, Vec<Wanted>> {
     let here = settings.broker.as_ref().map(|broker| of(&broker.bridged));
     let here = LinkId::new(BROKER_LINK).ok().zip(here);
     let outside = settings.outside.iter().map(|(link, o)| (link.clone(), of(&o.bridged)));
-    here.into_iter().chain(outside).filter(|(_, wanted)| !wanted.is_empty()).collect()
+    let lines = settings.serial.iter().filter(|(_, serial)| serial.contract != Spoken::Native);
+    let lines =
+        lines.map(|(link, serial)| (link.clone(), vec![Wanted::Line(serial.contract.clone())]));
+    let all = here.into_iter().chain(outside).chain(lines);
+    all.filter(|(_, wanted)| !wanted.is_empty()).collect()
 }
 
 fn field_settings(

@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 use super::outbox::{Leaving, STOP_WITHIN};
 use super::wiring::{LineEnds, PLATFORM, Parts, TLS, WEBHOOK, WaysOut, tls_settings};
 use super::{Desk, Turn, outside, ports};
-use crate::config::settings::{Broker, Settings};
+use crate::config::settings::{Broker, Serial, Settings};
 use crate::incident::{Carrier, Stimulus};
 use crate::terms::{EndpointId, Kind, LinkId, Seq};
 
@@ -292,7 +292,8 @@ impl Desk {
         for link in all {
             let (was, is) = (old.serial.get(link), next.serial.get(link));
             let opened_alike = was.zip(is).is_some_and(|(was, is)| {
-                (&was.path, was.baud, was.contract) == (&is.path, is.baud, is.contract)
+                let opened = |s: &Serial| (s.path.clone(), s.baud, s.framing, s.contract.clone());
+                opened(was) == opened(is)
             });
             if let Some(is) = is.filter(|_| opened_alike) {
                 self.ports.set_silent_after(link, is.silent_after);

@@ -8,9 +8,12 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+mod lines;
+
 use super::start::start_on;
 use super::{House, Options};
 use crate::clock::Vouch;
+use crate::config::settings::Settings;
 use crate::config::{self, Secrets};
 use crate::counter::{About, Ask, Asked, Import, RecordView, Reply};
 use crate::incident::{Move, Via};
@@ -98,10 +101,15 @@ async fn open(dir: &Path, disk: &Gated) -> House {
 
 /// The same, with more in its registry.
 async fn open_with(dir: &Path, disk: &Gated, rows: Vec<Row>) -> House {
+    open_changed(dir, disk, |settings| settings.rows.extend(rows)).await
+}
+
+/// The same, with changed settings.
+async fn open_changed(dir: &Path, disk: &Gated, change: impl FnOnce(&mut Settings)) -> House {
     let files = config::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config"));
     let mut settings = config::check(&files).settings.unwrap();
     settings.broker = None;
-    settings.rows.extend(rows);
+    change(&mut settings);
     let fault = settings.policy.ladders.get_mut(&Class::Fault).unwrap();
     fault.work_hours_only = false;
     fault.rungs[0].wait = Wait(500);

@@ -15,18 +15,17 @@ use tracing::{error, warn};
 use super::outside::{Link, Outside, OutsideParts};
 use super::ports::Ports;
 use super::start::JOURNAL_DIR;
-use super::{ENDS_MAX, NEWS_MAX, SAID_MAX, platforms};
+use super::{ENDS_MAX, NEWS_MAX, SAID_MAX, lines, platforms};
 use crate::clock::Clock;
 use crate::config::Secrets;
-use crate::config::settings::{self, SerialContract, Settings};
-use crate::contract::{SERIAL_DELIMITER, SERIAL_PIECE_MAX};
+use crate::config::settings::{self, Settings};
 use crate::district::{self, Heard, PlatformSettings};
 use crate::incident::{Carrier, OrderId};
 use crate::link::LinkError;
 use crate::link::accounts::{Account, Reach};
 use crate::link::broker::{Broker, BrokerSettings, SessionNews, TlsSettings};
 use crate::link::mqtt::{MqttNews, OutsideBroker};
-use crate::link::serial::{Port, PortNews, SerialSettings};
+use crate::link::serial::{Port, PortNews};
 use crate::notify::endpoint::{EndpointHandle, EndpointReport};
 use crate::notify::mail::{Mail, MailSettings, MailTls, PARALLEL, RelaySettings};
 use crate::notify::post::{self, CarrierHandle, Ended};
@@ -199,12 +198,7 @@ pub(super) struct LineEnds {
 impl LineEnds {
     /// Begins to keep a line open. A port that is not there is no error: it is tried again.
     pub(super) fn keep(&self, link: &LinkId, serial: &settings::Serial) -> Port {
-        let (delimiter, piece_max) = match serial.contract {
-            SerialContract::Native => (SERIAL_DELIMITER, SERIAL_PIECE_MAX),
-        };
-        let (link, path) = (link.clone(), serial.path.clone());
-        let opened = SerialSettings { link, path, baud: serial.baud, delimiter, piece_max };
-        let now = self.clock.clone();
+        let (opened, now) = (lines::opened(link, serial), self.clock.clone());
         Port::keep(opened, self.inbox.clone(), move || now.now(), self.port_news.clone())
     }
 

@@ -333,7 +333,8 @@ impl Hearth {
             self.inbox.send(inbound).await.ok()?;
             verdict.await.ok()
         };
-        matches!(timeout(self.receipt_wait, answer).await, Ok(Some(Verdict::Stored)))
+        let said = timeout(self.receipt_wait, answer).await;
+        matches!(said, Ok(Some(Verdict::Stored | Verdict::Unread)))
     }
 
     async fn heard_will(&self, will: &Publish) {

@@ -7,9 +7,10 @@
 //! receipt is asked of the caller's `now`.
 //!
 //! The built-in MQTT broker stands in [`broker`]; who may say and hear what on it, in [`accounts`].
-//! Brokers that others run are heard by [`mqtt`]; serial lines, by [`serial`]. A serial line has no
-//! acknowledgement: the contract's own answer is one. The district's platforms, which are no wire, speak
-//! MQTT through the same client ([`mqtt_client`]) and pause alike ([`pause`]).
+//! Brokers that others run are heard by [`mqtt`]; serial lines, by [`serial`], whose bytes [`pieces`]
+//! cuts. A serial line has no acknowledgement but the bytes that its contract names for one. The
+//! district's platforms, which are no wire, speak MQTT through the same client ([`mqtt_client`]) and
+//! pause alike ([`pause`]).
 
 pub mod accounts;
 pub mod broker;
@@ -26,6 +27,7 @@ mod mqtt_pace;
 mod mqtt_probe;
 mod mqtt_session;
 pub mod pause;
+pub mod pieces;
 pub mod serial;
 
 use std::error::Error;

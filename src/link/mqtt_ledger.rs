@@ -126,7 +126,7 @@ impl Ledger {
         let Some(owed) = book.owed.get_mut(&pkid).filter(|owed| owed.id == id) else { return };
         let is_here = owed.connection == connection;
         match verdict {
-            Verdict::Stored => {
+            Verdict::Stored | Verdict::Unread => {
                 owed.stored = true;
                 if is_here {
                     self.acknowledge(&mut book, pkid);

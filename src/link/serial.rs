@@ -3,10 +3,14 @@
 //!
 //! Each port is a task of its own, so that one that hangs, floods or is pulled out holds up no other.
 //! A port that is not there is no error of a start: it is tried again, after 0.5 s up to every 10 s,
-//! and the desk hears of it as news. What the bytes mean is not known here but for the one byte that
-//! ends a piece; a piece without an end is cut, so that memory has a limit.
+//! and the desk hears of it as news. What the bytes mean is not known here; how they are cut is data
+//! ([`super::pieces`]).
 //!
-//! A line has no acknowledgement of its own: a receipt only makes room for the next piece. With
+//! A line has no acknowledgement of its own: a receipt makes room for the next piece. Where the contract
+//! names an answer ([`Answers`]), the receipt's verdict sends it, and a refused one sends nothing, so
+//! that the sender says it again. A sender that waits for its answer says nothing else before: so the same
+//! piece again while the first is at the desk is dropped, since one answer settles both, and the same
+//! after a refusal is handed in as owed again. With
 //! [`IN_WORK`] pieces at the desk a port reads no further, and it never reads faster than its speed
 //! allows, because a USB device ignores the speed: so a flood waits in front of its own port. What the
 //! system then drops is broken at one frame, and its sender repeats. Opening and closing are done
@@ -16,15 +20,17 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use tokio_serial::{ClearBuffer, SerialPort, SerialPortBuilderExt, SerialStream};
+use tokio_serial::{ClearBuffer, DataBits, Parity, SerialPort, SerialPortBuilderExt, SerialStream};
 use tracing::warn;
 
-use crate::terms::{At, Inbound, LinkId, Receipt, Wait};
+use super::pieces::{Cutter, Pieces, QUIET};
+use crate::terms::{At, Framing, Inbound, LinkId, Receipt, Verdict, Wait};
 
 /// First pause before a port is tried again; each following one is twice as long.
 const REOPEN_FIRST: Wait = Wait(500);
@@ -49,8 +55,8 @@ const PACE_PERCENT: u64 = 125;
 /// repeat at once when power returns keep 115,200 baud busy for a tenth of it.
 const FLOOD_WINDOW: Wait = Wait::secs(10);
 const FLOOD_PERCENT: u64 = 50;
-/// Bits of a byte on the line with its start and stop bit (8N1).
-const BITS_A_BYTE: u64 = 10;
+/// Pieces are counted by the minute where their number has a limit.
+const PIECES_PER: Wait = Wait::mins(1);
 
 /// What a port is opened with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,17 +65,33 @@ pub struct SerialSettings {
     pub link: LinkId,
     /// The device, by a path that stays the same when it is plugged in again.
     pub path: PathBuf,
-    /// Speed in baud; 8N1, no flow control.
+    /// Speed in baud; no flow control.
     pub baud: u32,
-    /// The byte that ends a piece.
-    pub delimiter: u8,
-    /// Longest piece; of a longer one so many bytes and one more are handed in.
-    pub piece_max: usize,
+    /// Data bits, parity and stop bits.
+    pub framing: Framing,
+    /// How its bytes are cut.
+    pub pieces: Pieces,
+    /// What is said to each piece, where the sender waits for it.
+    pub answers: Option<Answers>,
+    /// More pieces in a minute are a jam or a flood.
+    pub pieces_a_minute: Option<u32>,
+}
+
+/// What a line says to a piece that was settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answers {
+    /// To one that is on disk, or needs no disk.
+    pub stored: Vec<u8>,
+    /// To one that has not the form that was agreed on.
+    pub unread: Vec<u8>,
+    /// Whether the sender repeats the same until it is answered, and says nothing else before.
+    pub in_turn: bool,
 }
 
 impl SerialSettings {
     fn bytes_in(&self, wait: Wait, percent: u64) -> usize {
-        let bytes = u64::from(self.baud) / BITS_A_BYTE * wait.0 / 1_000 * percent / 100;
+        let bits = self.framing.bits_a_byte();
+        let bytes = u64::from(self.baud) / bits * wait.0 / 1_000 * percent / 100;
         usize::try_from(bytes).unwrap_or(usize::MAX).max(READ_MAX)
     }
 }
@@ -127,6 +149,8 @@ impl Port {
             now: Box::new(now),
             news,
             in_work: Arc::new(Semaphore::new(IN_WORK)),
+            // Held weakly: what is still at the desk keeps no line from ending.
+            answers: downlink.downgrade(),
             closed,
         };
         Self { downlink, closing, task: tokio::spawn(keeper.run(frames)) }
@@ -163,8 +187,20 @@ struct Keeper {
     now: Box<dyn Fn() -> At + Send + Sync>,
     news: mpsc::Sender<(LinkId, PortNews)>,
     in_work: Arc<Semaphore>,
+    answers: mpsc::WeakSender<Vec<u8>>,
     closed: watch::Receiver<bool>,
 }
+
+/// The last piece of a sender that waits for its answer, and how it stands.
+struct Last {
+    bytes: Vec<u8>,
+    stands: Arc<AtomicU8>,
+}
+
+/// How a piece stands that is owed an answer.
+const AT_THE_DESK: u8 = 0;
+const ANSWERED: u8 = 1;
+const REFUSED: u8 = 2;
 
 impl Keeper {
     async fn run(self, mut frames: mpsc::Receiver<Vec<u8>>) {
@@ -200,7 +236,14 @@ impl Keeper {
 
     async fn open(&self) -> io::Result<SerialStream> {
         let path = self.settings.path.to_string_lossy().into_owned();
-        let builder = tokio_serial::new(path, self.settings.baud);
+        let (bits, parity) = match self.settings.framing {
+            Framing::Eight => (DataBits::Eight, Parity::None),
+            Framing::EightEven => (DataBits::Eight, Parity::Even),
+            Framing::EightOdd => (DataBits::Eight, Parity::Odd),
+            Framing::SevenEven => (DataBits::Seven, Parity::Even),
+            Framing::SevenOdd => (DataBits::Seven, Parity::Odd),
+        };
+        let builder = tokio_serial::new(path, self.settings.baud).data_bits(bits).parity(parity);
         let opened = spawn_blocking(move || builder.open_native_async()).await;
         Ok(opened.map_err(io::Error::other)??)
     }
@@ -234,9 +277,10 @@ impl Keeper {
     /// Hands in pieces until reading fails.
     async fn read(&self, from: &mut ReadHalf<SerialStream>) -> io::Error {
         let mut space = [0; READ_MAX];
-        let mut piece = Piece::new(&self.settings);
+        let (mut cutter, mut pieces) = (Cutter::new(self.settings.pieces.clone()), Vec::new());
+        let mut last = None;
         let mut pace = Pace::new((self.now)(), self.settings.bytes_in(SLICE, PACE_PERCENT));
-        let mut flood = Flood { bytes: 0, said: false };
+        let mut flood = Flood::new((self.now)(), self.settings.pieces_a_minute);
         let mut window = interval(FLOOD_WINDOW.std());
         window.reset();
         // A stall is one long window, not many empty ones.
@@ -250,17 +294,25 @@ impl Keeper {
                 },
                 _ = window.tick() => {
                     let most = self.settings.bytes_in(FLOOD_WINDOW, FLOOD_PERCENT);
-                    if let Some(news) = flood.window(most) {
+                    if let Some(news) = flood.window((self.now)(), most) {
                         self.say(news).await;
                     }
                     continue;
                 }
+                () = sleep(QUIET.std()), if cutter.waits() => {
+                    cutter.quiet(&mut pieces);
+                    0
+                }
             };
             flood.bytes += count;
             for byte in &space[..count] {
-                if let Some(bytes) = piece.take(*byte)
-                    && self.hand_in(bytes).await.is_none()
-                {
+                cutter.take(*byte, &mut pieces);
+            }
+            for bytes in pieces.drain(..) {
+                if let Some(news) = flood.piece((self.now)()) {
+                    self.say(news).await;
+                }
+                if self.hand_in(bytes, &mut last).await.is_none() {
                     return io::ErrorKind::BrokenPipe.into();
                 }
             }
@@ -271,15 +323,41 @@ impl Keeper {
     }
 
     /// `None` when the desk has ended.
-    async fn hand_in(&self, bytes: Vec<u8>) -> Option<()> {
+    async fn hand_in(&self, bytes: Vec<u8>, last: &mut Option<Last>) -> Option<()> {
         let place = Arc::clone(&self.in_work).acquire_owned().await.ok()?;
+        let stands = Arc::new(AtomicU8::new(AT_THE_DESK));
+        let mut again = false;
+        if self.settings.answers.as_ref().is_some_and(|answers| answers.in_turn) {
+            let before = last.as_ref().filter(|last| last.bytes == bytes);
+            match before.map(|last| last.stands.load(Ordering::Acquire)) {
+                Some(AT_THE_DESK) => return Some(()),
+                before => again = before == Some(REFUSED),
+            }
+            *last = Some(Last { bytes: bytes.clone(), stands: Arc::clone(&stands) });
+        }
+        let (answers, to) = (self.settings.answers.clone(), self.answers.clone());
+        let settle = move |verdict| {
+            drop(place);
+            let Some(answers) = answers else { return };
+            let answer = match verdict {
+                Verdict::Stored => answers.stored,
+                Verdict::Unread => answers.unread,
+                Verdict::Refused => return stands.store(REFUSED, Ordering::Release),
+            };
+            stands.store(ANSWERED, Ordering::Release);
+            if let Some(to) = to.upgrade().filter(|_| !answer.is_empty()) {
+                // A line that takes nothing: its sender says it again.
+                let _ = to.try_send(answer);
+            }
+        };
+        let receipt = if again { Receipt::owed_again(settle) } else { Receipt::new(settle) };
         let inbound = Inbound {
             link: self.settings.link.clone(),
             topic: Arc::clone(&self.topic),
             retained: false,
             received: (self.now)(),
             bytes,
-            receipt: Receipt::new(move |_| drop(place)),
+            receipt,
         };
         self.inbox.send(inbound).await.ok()
     }
@@ -318,30 +396,6 @@ async fn told(closed: &mut watch::Receiver<bool>) {
     let _ = closed.wait_for(|closed| *closed).await;
 }
 
-/// The piece that is being read.
-struct Piece {
-    bytes: Vec<u8>,
-    delimiter: u8,
-    most: usize,
-}
-
-impl Piece {
-    fn new(settings: &SerialSettings) -> Self {
-        Self { bytes: Vec::new(), delimiter: settings.delimiter, most: settings.piece_max + 1 }
-    }
-
-    /// The piece that this byte ends, if it ends one that is not empty.
-    fn take(&mut self, byte: u8) -> Option<Vec<u8>> {
-        if byte == self.delimiter {
-            return Some(std::mem::take(&mut self.bytes)).filter(|bytes| !bytes.is_empty());
-        }
-        if self.bytes.len() < self.most {
-            self.bytes.push(byte);
-        }
-        None
-    }
-}
-
 /// Keeps reading within what the line's speed allows.
 struct Pace {
     began: At,
@@ -368,13 +422,45 @@ impl Pace {
 /// Counts what a line brings.
 struct Flood {
     bytes: usize,
+    /// Whether the last window was full.
+    full: bool,
+    since: At,
+    pieces: u32,
+    most: Option<u32>,
+    /// Whether this minute or the last had too many pieces.
+    many: bool,
     said: bool,
 }
 
 impl Flood {
+    fn new(now: At, most: Option<u32>) -> Self {
+        Self { bytes: 0, full: false, since: now, pieces: 0, most, many: false, said: false }
+    }
+
+    /// One more piece; news if it is the one too many.
+    fn piece(&mut self, now: At) -> Option<PortNews> {
+        self.roll(now);
+        self.pieces = self.pieces.saturating_add(1);
+        self.many |= self.most.is_some_and(|most| self.pieces > most);
+        self.news()
+    }
+
     /// News at the end of a window, if it differs from the last.
-    fn window(&mut self, most: usize) -> Option<PortNews> {
-        let flooded = std::mem::take(&mut self.bytes) >= most;
+    fn window(&mut self, now: At, most: usize) -> Option<PortNews> {
+        self.full = std::mem::take(&mut self.bytes) >= most;
+        self.roll(now);
+        self.news()
+    }
+
+    fn roll(&mut self, now: At) {
+        if now - self.since >= PIECES_PER {
+            self.many &= self.most.is_some_and(|most| self.pieces > most);
+            (self.since, self.pieces) = (now, 0);
+        }
+    }
+
+    fn news(&mut self) -> Option<PortNews> {
+        let flooded = self.full || self.many;
         let is_news = flooded != self.said;
         self.said = flooded;
         is_news.then_some(PortNews::Flooded(flooded))

@@ -10,6 +10,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
 use super::*;
+use crate::link::pieces::Form;
 
 /// Nothing here takes this long unless it hangs.
 const HANG_GUARD: Duration = Duration::from_secs(30);
@@ -52,15 +53,21 @@ struct Line {
 
 /// A port whose clock runs by itself, a millisecond at each look.
 fn line(path: &Path, inbox_size: usize) -> Line {
-    let (to_desk, inbox) = mpsc::channel(inbox_size);
-    let (tell, news) = mpsc::channel(64);
     let settings = SerialSettings {
         link: LinkId::new("serial.front").unwrap(),
         path: path.to_owned(),
         baud: 115_200,
-        delimiter: 0,
-        piece_max: 254,
+        framing: Framing::Eight,
+        pieces: Pieces { form: Form::Ended(vec![0]), most: 254 },
+        answers: None,
+        pieces_a_minute: None,
     };
+    line_of(settings, inbox_size)
+}
+
+fn line_of(settings: SerialSettings, inbox_size: usize) -> Line {
+    let (to_desk, inbox) = mpsc::channel(inbox_size);
+    let (tell, news) = mpsc::channel(64);
     let time = AtomicU64::new(0);
     let now = move || At(time.fetch_add(1, Ordering::Relaxed));
     Line { port: Port::keep(settings, to_desk, now, tell), inbox, news }
@@ -213,13 +220,85 @@ fn a_line_is_read_no_faster_than_its_speed_allows() {
 
 #[test]
 fn a_flood_is_told_when_it_begins_and_when_it_ends() {
-    let mut flood = Flood { bytes: 0, said: false };
+    let mut flood = Flood::new(At(0), None);
     let mut told = Vec::new();
     for bytes in [10, 100, 100, 10, 0] {
         flood.bytes = bytes;
-        told.extend(flood.window(100));
+        told.extend(flood.window(At(0), 100));
     }
     assert_eq!(told, [PortNews::Flooded(true), PortNews::Flooded(false)]);
+}
+
+#[test]
+fn too_many_pieces_in_a_minute_are_told_at_once_and_end_after_a_better_minute() {
+    let mut flood = Flood::new(At(0), Some(10));
+    let mut told = Vec::new();
+    for ms in (0..240_000).step_by(1_000) {
+        let many = (60_000..75_000).contains(&ms);
+        let news = if many { flood.piece(At(ms)) } else { flood.window(At(ms), 1) };
+        told.extend(news.map(|news| (ms, news)));
+    }
+    let expected = [(70_000, PortNews::Flooded(true)), (180_000, PortNews::Flooded(false))];
+    assert_eq!(told, expected);
+}
+
+/// A line whose sender waits for `+` or `-`.
+fn answering(path: &Path) -> Line {
+    let answers = Answers { stored: b"+".into(), unread: b"-".into(), in_turn: true };
+    let settings = SerialSettings {
+        link: LinkId::new("serial.front").unwrap(),
+        path: path.to_owned(),
+        baud: 9_600,
+        framing: Framing::SevenEven,
+        pieces: Pieces { form: Form::Ended(b"\r".into()), most: 64 },
+        answers: Some(answers),
+        pieces_a_minute: None,
+    };
+    line_of(settings, 16)
+}
+
+async fn next(line: &mut Line) -> Inbound {
+    timeout(HANG_GUARD, line.inbox.recv()).await.expect("a piece").unwrap()
+}
+
+#[tokio::test]
+async fn the_receipts_verdict_is_the_answer_and_a_refused_piece_gets_none() {
+    let (_dir, path) = folder();
+    let mut plug = Plug::at(&path);
+    let mut line = answering(&path);
+    line.opened().await;
+    plug.send(b"one\rtwo\rthree\r");
+    next(&mut line).await.receipt.refused();
+    next(&mut line).await.receipt.unread();
+    next(&mut line).await.receipt.stored();
+    let heard = tokio::task::spawn_blocking(move || plug.hear(2)).await.unwrap();
+    assert_eq!(heard, b"-+");
+}
+
+#[tokio::test]
+async fn what_is_said_again_unanswered_is_owed_again_and_what_was_answered_is_said_anew() {
+    let (_dir, path) = folder();
+    let mut plug = Plug::at(&path);
+    let mut line = answering(&path);
+    line.opened().await;
+    plug.send(b"fire\r");
+    let first = next(&mut line).await;
+    assert!(!first.receipt.is_owed_again());
+    // While the first is at the desk its repeat is no second piece: one answer settles both.
+    plug.send(b"fire\r");
+    sleep(Duration::from_millis(200)).await;
+    assert!(line.inbox.try_recv().is_err());
+    first.receipt.refused();
+    plug.send(b"fire\r");
+    let second = next(&mut line).await;
+    assert!(second.receipt.is_owed_again());
+    second.receipt.stored();
+    plug.send(b"fire\r");
+    let third = next(&mut line).await;
+    assert!(!third.receipt.is_owed_again(), "the sender had its answer: this is another");
+    third.receipt.stored();
+    let heard = tokio::task::spawn_blocking(move || plug.hear(2)).await.unwrap();
+    assert_eq!(heard, b"++");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! broker that others run is asked for no more than is read.
 
 use super::Family;
+use crate::terms::Spoken;
 
 /// Where things announce themselves to Home Assistant, by its own default.
 const DISCOVERY: &str = "homeassistant";
@@ -12,9 +13,32 @@ impl Family {
     pub const BRIDGED: [Self; 5] =
         [Self::Chirpstack, Self::Tasmota, Self::Shelly, Self::Esphome, Self::Rtl433];
 
+    /// The families that are heard on serial lines.
+    pub const ON_LINES: [Self; 6] = [
+        Self::NativeSerial,
+        Self::ContactId,
+        Self::Ev1527,
+        Self::R60afd1,
+        Self::Mr24fdb1,
+        Self::Lines,
+    ];
+
+    /// Whose devices are heard on a line.
+    pub fn on_line(spoken: &Spoken) -> Self {
+        match spoken {
+            Spoken::Native => Self::NativeSerial,
+            Spoken::ContactId(_) => Self::ContactId,
+            Spoken::Ev1527(..) | Spoken::RfBridge(_) | Spoken::Rflink(_) => Self::Ev1527,
+            Spoken::R60afd1 => Self::R60afd1,
+            Spoken::Mr24fdb1 => Self::Mr24fdb1,
+            Spoken::Lines(_) => Self::Lines,
+        }
+    }
+
     /// Whether its words are read by tables, `path=value`.
     pub fn is_bridged(self) -> bool {
-        Self::BRIDGED.contains(&self) || self == Self::Json
+        let on_lines = Self::ON_LINES.contains(&self) && self != Self::NativeSerial;
+        Self::BRIDGED.contains(&self) || self == Self::Json || on_lines
     }
 
     /// The topic part that its own usually begin with; Tasmota's is empty.
@@ -24,6 +48,7 @@ impl Family {
             Self::Zigbee2mqtt => "zigbee2mqtt",
             Self::Chirpstack => "application",
             Self::Tasmota | Self::Json => "",
+            Self::ContactId | Self::Ev1527 | Self::R60afd1 | Self::Mr24fdb1 | Self::Lines => "",
             Self::Shelly => "shellies",
             Self::Esphome => "esphome",
             Self::Rtl433 => "rtl_433",
@@ -44,6 +69,7 @@ impl Family {
     pub fn filters(self, base: &str) -> Vec<String> {
         let leaves: &[&str] = match self {
             Self::NativeMqtt | Self::NativeSerial | Self::Json => &[],
+            Self::ContactId | Self::Ev1527 | Self::R60afd1 | Self::Mr24fdb1 | Self::Lines => &[],
             Self::Zigbee2mqtt => &["#"],
             Self::Chirpstack => &["+/device/+/event/+"],
             Self::Tasmota => {

@@ -29,6 +29,16 @@ pub enum Family {
     Rtl433,
     /// JSON of any other form, read by the paths that its source names.
     Json,
+    /// Alarm panels behind a receiver on a serial line.
+    ContactId,
+    /// Codes of 433 MHz behind a receiver on a serial line.
+    Ev1527,
+    /// A fall radar of 60 GHz on a serial line.
+    R60afd1,
+    /// A fall radar of 24 GHz on a serial line.
+    Mr24fdb1,
+    /// Text on a serial line, read by the patterns that the line names.
+    Lines,
 }
 
 impl Family {
@@ -44,6 +54,11 @@ impl Family {
             Self::Esphome => "esphome",
             Self::Rtl433 => "rtl_433",
             Self::Json => "json",
+            Self::ContactId => "contact-id",
+            Self::Ev1527 => "ev1527",
+            Self::R60afd1 => "r60afd1",
+            Self::Mr24fdb1 => "mr24fdb1",
+            Self::Lines => "lines",
         }
     }
 }

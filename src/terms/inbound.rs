@@ -12,29 +12,53 @@ pub enum Verdict {
     Stored,
     /// Not stored: acknowledge nothing, so that the sender repeats.
     Refused,
+    /// It has not the form that was agreed on: where the wire has a word for that, ask for it again;
+    /// else acknowledge it, since it will not be better the next time.
+    Unread,
 }
 
 type Settle = Box<dyn FnOnce(Verdict) + Send>;
 
 /// The acknowledgement owed to a sender. It can be given once; a receipt that is dropped counts as
 /// refused, so nothing is ever acknowledged by accident.
-pub struct Receipt(Option<Settle>);
+pub struct Receipt {
+    settle: Option<Settle>,
+    again: bool,
+}
 
 impl Receipt {
     /// A receipt that calls `settle` once, from whichever thread settles it.
     pub fn new(settle: impl FnOnce(Verdict) + Send + 'static) -> Self {
-        Self(Some(Box::new(settle)))
+        Self { settle: Some(Box::new(settle)), again: false }
+    }
+
+    /// The same for what the wire knows to be the sender's repeat of what came just before it, because
+    /// that was not acknowledged.
+    pub fn owed_again(settle: impl FnOnce(Verdict) + Send + 'static) -> Self {
+        Self { settle: Some(Box::new(settle)), again: true }
     }
 
     /// A receipt nobody waits for: MQTT QoS 0, or a copy from a file.
     pub fn unasked() -> Self {
-        Self(None)
+        Self { settle: None, again: false }
+    }
+
+    /// Whether the wire knows that this is the sender's repeat of what came just before it.
+    pub fn is_owed_again(&self) -> bool {
+        self.again
     }
 
     /// Says that what was received is on disk.
     pub fn stored(mut self) {
-        if let Some(settle) = self.0.take() {
+        if let Some(settle) = self.settle.take() {
             settle(Verdict::Stored);
+        }
+    }
+
+    /// Says that nothing could be read of it.
+    pub fn unread(mut self) {
+        if let Some(settle) = self.settle.take() {
+            settle(Verdict::Unread);
         }
     }
 
@@ -46,7 +70,7 @@ impl Receipt {
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        if let Some(settle) = self.0.take() {
+        if let Some(settle) = self.settle.take() {
             settle(Verdict::Refused);
         }
     }
@@ -54,7 +78,7 @@ impl Drop for Receipt {
 
 impl fmt::Debug for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Receipt(owed)" } else { "Receipt(none)" })
+        f.write_str(if self.settle.is_some() { "Receipt(owed)" } else { "Receipt(none)" })
     }
 }
 
@@ -89,11 +113,13 @@ mod tests {
             Receipt::new(move |verdict| said.send(verdict).unwrap())
         };
         receipt().stored();
+        receipt().unread();
         receipt().refused();
         drop(receipt());
         Receipt::unasked().stored();
         drop(said);
         let verdicts: Vec<_> = heard.iter().collect();
-        assert_eq!(verdicts, [Verdict::Stored, Verdict::Refused, Verdict::Refused]);
+        let expected = [Verdict::Stored, Verdict::Unread, Verdict::Refused, Verdict::Refused];
+        assert_eq!(verdicts, expected);
     }
 }

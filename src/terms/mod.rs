@@ -13,6 +13,7 @@ mod json_source;
 mod means;
 mod report;
 mod secret;
+mod serial_line;
 mod time;
 
 pub use class::{Class, Kind};
@@ -26,4 +27,7 @@ pub use json_source::{JsonSource, TimeForm};
 pub use means::Means;
 pub use report::{Decoded, Decoder, Mark, Refusal, RefusalReason, Report, Sign, What};
 pub use secret::Secret;
+pub use serial_line::{
+    CodeForm, CodeSum, ContactIdForm, Dialect, Framing, LinePattern, Radio, Spoken,
+};
 pub use time::{At, BootMark, Resumed, Wait, Wall, WallReading};

@@ -139,6 +139,17 @@ pub enum RefusalReason {
 }
 
 impl RefusalReason {
+    /// Whether the bytes have not the form that was agreed on, as after a fault on the wire; else they
+    /// are whole and their meaning is not known.
+    pub fn is_of_form(self) -> bool {
+        match self {
+            Self::Truncated | Self::Malformed | Self::Checksum => true,
+            Self::TrailingBytes | Self::TooLong => true,
+            Self::ForeignTopic | Self::NewerThanUs | Self::UnknownKind => false,
+            Self::OutOfRange | Self::EmptySignal => false,
+        }
+    }
+
     /// The word used in vectors, logs and the journal.
     pub fn word(self) -> &'static str {
         match self {

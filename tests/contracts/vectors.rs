@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anling::contract::{
-    ChirpStack, EspHome, FieldDevice, FieldReader, FieldSettings, JsonAny, Meaning, NativeMqtt,
-    NativeSerial, Rtl433, SerialEvent, SerialFrame, Shelly, Tasmota, Words, Z2mDevice, Z2mSettings,
-    Zigbee2Mqtt,
+    ChirpStack, ContactId, EspHome, FieldDevice, FieldReader, FieldSettings, JsonAny, Meaning,
+    Mr24fdb1, NativeMqtt, NativeSerial, R60afd1, Radio433, Receiver433, Rtl433, SerialEvent,
+    SerialFrame, Shelly, Tasmota, TextLines, Words, Z2mDevice, Z2mSettings, Zigbee2Mqtt,
 };
 use anling::registry::{Family, FieldModel};
 use anling::terms::{
-    At, Decoded, Decoder, DeviceId, FeedbackStage, HubId, Inbound, JsonSource, Kind, LinkId, Mark,
-    Means, Receipt, Refusal, RefusalReason, Report, TimeForm, Wall, What,
+    At, CodeForm, ContactIdForm, Decoded, Decoder, DeviceId, Dialect, FeedbackStage, HubId,
+    Inbound, JsonSource, Kind, LinePattern, LinkId, Mark, Means, Radio, Receipt, Refusal,
+    RefusalReason, Report, TimeForm, Wall, What,
 };
 use serde::Deserialize;
 
@@ -34,6 +35,11 @@ pub struct VectorFile {
     /// Where the values of a JSON source stand.
     #[serde(default)]
     pub source: Vec<SourceRow>,
+    /// The patterns of a line of text.
+    #[serde(default)]
+    pub pattern: Vec<PatternRow>,
+    /// Whose way of writing a Contact ID file is about.
+    pub dialect: Option<String>,
     #[serde(default)]
     pub vector: Vec<Vector>,
     #[serde(default)]
@@ -52,6 +58,28 @@ pub struct Registered {
     pub words: Words,
     /// The model whose words stand in the table of models.
     pub model: Option<String>,
+}
+
+/// `[link.serial.NAME.lines.CALL]` as it stands in `links.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PatternRow {
+    pub name: String,
+    pub pattern: String,
+    pub device: Option<String>,
+    #[serde(default)]
+    pub ignore: bool,
+}
+
+impl PatternRow {
+    fn meant(&self) -> LinePattern {
+        LinePattern {
+            name: self.name.clone(),
+            pattern: self.pattern.clone(),
+            device: self.device.clone().unwrap_or_else(|| "{device}".to_owned()),
+            ignore: self.ignore,
+        }
+    }
 }
 
 /// `[link.broker.json.NAME]` as it stands in `links.toml`.
@@ -127,8 +155,10 @@ impl Frame {
 #[serde(deny_unknown_fields)]
 pub struct Earlier {
     pub ms_earlier: u64,
+    #[serde(default)]
     pub topic: String,
-    pub payload: String,
+    pub payload: Option<String>,
+    pub bytes_hex: Option<String>,
     #[serde(default)]
     pub retained: bool,
 }
@@ -167,6 +197,16 @@ pub struct CommandVector {
     pub topic: String,
     pub payload: Option<String>,
     pub bytes_hex: Option<String>,
+}
+
+impl Earlier {
+    fn bytes(&self) -> Vec<u8> {
+        match (&self.payload, &self.bytes_hex) {
+            (Some(text), None) => text.clone().into_bytes(),
+            (None, Some(hex)) => from_hex(hex),
+            _ => panic!("give either payload or bytes_hex"),
+        }
+    }
 }
 
 impl CommandVector {
@@ -233,9 +273,39 @@ pub fn decoder(name: &str, file: &VectorFile) -> Box<dyn Decoder> {
         Some("native-serial") => Box::new(NativeSerial),
         Some("zigbee2mqtt") => Box::new(Zigbee2Mqtt::new(z2m_settings(file))),
         Some("json") => Box::new(Sources::new(file)),
-        _ => field_reader(name, file)
+        _ => line_reader(name, file)
+            .map(|reader| reader as Box<dyn Decoder>)
+            .or_else(|| field_reader(name, file).map(|reader| reader as Box<dyn Decoder>))
             .unwrap_or_else(|| panic!("no decoder for the family of {name}: name it here")),
     }
+}
+
+/// The reader of a contract on a serial line, by its folder.
+fn line_reader(name: &str, file: &VectorFile) -> Option<Box<dyn FieldReader>> {
+    let dialect = || {
+        let word = file.dialect.as_deref().unwrap_or_else(|| panic!("{name} names no dialect"));
+        Dialect::ALL.into_iter().find(|known| known.word() == word).unwrap()
+    };
+    let radio = |receiver| -> Box<dyn FieldReader> {
+        let settings = field_settings(Family::Ev1527, file);
+        Box::new(Radio433::new(receiver, Radio::default().frames, settings))
+    };
+    Some(match name.split('/').next()? {
+        "contact-id" => Box::new(ContactId::new(
+            ContactIdForm::of(dialect()),
+            field_settings(Family::ContactId, file),
+        )),
+        "ev1527" => radio(Receiver433::Module(CodeForm::default())),
+        "rf-bridge" => radio(Receiver433::Bridge),
+        "rflink" => radio(Receiver433::Rflink),
+        "lines" => {
+            let patterns: Vec<LinePattern> = file.pattern.iter().map(PatternRow::meant).collect();
+            Box::new(TextLines::new(&patterns, field_settings(Family::Lines, file)))
+        }
+        "r60afd1" => Box::new(R60afd1::new(field_settings(Family::R60afd1, file))),
+        "mr24fdb1" => Box::new(Mr24fdb1::new(field_settings(Family::Mr24fdb1, file))),
+        _ => return None,
+    })
 }
 
 /// The reader of a bridged family, after what it heard before.
@@ -253,7 +323,7 @@ pub fn field_reader(name: &str, file: &VectorFile) -> Option<Box<dyn FieldReader
     };
     for earlier in &file.heard {
         let at = At(NOW.0 - earlier.ms_earlier);
-        let bytes = earlier.payload.clone().into_bytes();
+        let bytes = earlier.bytes();
         reader.take(at, &inbound(&earlier.topic, bytes, earlier.retained, at));
     }
     Some(reader)
@@ -354,7 +424,7 @@ impl Vector {
     pub fn decode(&self, decoder: &mut dyn Decoder, bytes: Vec<u8>) -> Vec<Decoded> {
         for earlier in &self.before {
             let at = At(NOW.0 - earlier.ms_earlier);
-            let bytes = earlier.payload.clone().into_bytes();
+            let bytes = earlier.bytes();
             decoder.take(at, &inbound(&earlier.topic, bytes, earlier.retained, at));
         }
         decoder.take(NOW, &inbound(&self.topic, bytes, self.retained, NOW))

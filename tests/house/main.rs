@@ -19,6 +19,7 @@ mod hub;
 mod imports;
 mod life;
 mod line;
+mod lines;
 mod mosquitto;
 mod outside;
 mod page;
