@@ -87,10 +87,13 @@ pub(super) fn ten_lines(status: &Status) -> String {
 }
 
 fn devices(status: &Status) -> String {
-    let DeviceCount { registered, heard, never } = status.devices;
+    let DeviceCount { registered, heard, never, strangers } = status.devices;
     let mut says = format!("{heard} of {registered} heard since the start");
     if never > 0 {
         says.push_str(&format!(", {never} never"));
+    }
+    if strangers > 0 {
+        says.push_str(&format!("; {strangers} that nobody registered: `anling devices --heard`"));
     }
     let age = |heard: Wall| ago(u64::try_from(status.wall.0 - heard.0).unwrap_or(0));
     let one = |s: &SilentView| format!("{} ({}) {}", s.device, s.place, age(s.heard));

@@ -48,7 +48,7 @@ pub use native_serial::{
     SerialEvent, SerialFrame, Unread, encode_serial, serial_address, serial_name,
 };
 pub use rtl_433::Rtl433;
-pub use sample::{SAMPLE_MAX_CHARS, sample};
+pub use sample::{SAMPLE_MAX_CHARS, masked, sample};
 pub use shelly::Shelly;
 pub use tasmota::Tasmota;
 pub use z2m_meaning::{Meaning, Z2mDevice, Z2mSettings};

@@ -187,6 +187,9 @@ pub struct DeviceCount {
     /// Of those, never heard as far as anybody remembers.
     #[serde(default)]
     pub never: usize,
+    /// Heard since the start and in no registry, the latest few hundred.
+    #[serde(default)]
+    pub strangers: usize,
 }
 
 /// How the hub is.

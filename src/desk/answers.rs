@@ -52,6 +52,7 @@ impl Desk {
             Ask::Board { id, sound } => self.hear_board(id, sound),
             Ask::Past { .. } | Ask::History { .. } => return self.seek(turn, ask, reply),
             Ask::Roster { at, days } => self.duty_plan(at, days),
+            Ask::Strangers => Reply::Strangers(self.strangers()),
             Ask::Unregistered { mut heard_as } => {
                 heard_as.retain(|name| self.registered(name.clone()).is_unregistered());
                 Reply::Unregistered(heard_as)

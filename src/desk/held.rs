@@ -145,6 +145,7 @@ fn say_where_it_is(
         | Reply::Person(_)
         | Reply::GivenUp { .. }
         | Reply::Registry(_)
+        | Reply::Strangers(_)
         | Reply::Refused { .. } => {}
     }
 }

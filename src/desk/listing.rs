@@ -9,8 +9,8 @@ use super::entries::Readings;
 use super::held::record_view;
 use super::lookup::Record;
 use crate::counter::{
-    Beat, DeviceView, DevicesView, Feed, Figures, Histogram, LIST_MAX, ListView, OpenAt, digest,
-    page_of,
+    Beat, DeviceView, DevicesView, Feed, Figures, Histogram, LIST_MAX, ListView, OpenAt,
+    StrangerView, digest, page_of,
 };
 use crate::registry::Device;
 use crate::terms::{DeviceId, IncidentId, Seq, Sign, Wait, Wall, What};
@@ -90,6 +90,11 @@ impl Desk {
             }
         };
         DevicesView { devices: page.into_iter().map(view).collect(), more }
+    }
+
+    pub(super) fn strangers(&self) -> Vec<StrangerView> {
+        let now = self.clock.now();
+        self.intake.strangers.views(|at| self.wall_before(now - at))
     }
 
     fn wall_before(&self, ago: Wait) -> Wall {

@@ -228,7 +228,8 @@ impl Desk {
     /// How many devices are heard, and those that have been silent longest.
     pub(super) fn heard_devices(&self, figures: &Figures) -> (DeviceCount, Vec<SilentView>) {
         let (now, wall) = (self.clock.now(), self.clock.wall().wall);
-        let mut count = DeviceCount::default();
+        let strangers = self.intake.strangers.len();
+        let mut count = DeviceCount { strangers, ..DeviceCount::default() };
         let mut silent: Vec<(Wall, &DeviceId)> = Vec::new();
         for device in self.book.registry().devices() {
             count.registered += 1;
