@@ -138,11 +138,19 @@ fn record(status: &Status) -> String {
     let free = status.disk_free.map(|bytes| format!(", {} MiB free", bytes >> 20));
     let free = free.unwrap_or_default();
     match &status.record {
-        RecordView::Safe => format!("on disk, {} entries{free}", status.last_seq),
+        RecordView::Safe => {
+            let entries = usize::try_from(status.entries).unwrap_or(usize::MAX);
+            format!("on disk, {}{free}", entries_of(entries))
+        }
         RecordView::Volatile { why } => {
             format!("IN MEMORY ONLY, the disk fails ({why}){free}: look at the disk now")
         }
     }
+}
+
+/// So many entries of the record.
+pub(super) fn entries_of(count: usize) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
 }
 
 fn on_duty(status: &Status) -> String {

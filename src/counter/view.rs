@@ -211,6 +211,9 @@ pub struct Status {
     pub record: RecordView,
     /// The last entry on disk that this answer knows of.
     pub last_seq: Seq,
+    /// How many entries stand in the record; numbers that were left out or retired are not counted.
+    #[serde(default)]
+    pub entries: u64,
     /// Open incidents by class.
     pub open: Vec<OpenCount>,
     /// The oldest open urgent incident nobody has accepted.

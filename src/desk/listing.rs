@@ -77,7 +77,7 @@ impl Desk {
             let memory = self.book.device(&row.id);
             DeviceView {
                 row: row.clone(),
-                place: self.book.registry().whereabouts(&row.id).place,
+                place: self.shown_place(&row.id, &self.book.registry().whereabouts(&row.id)),
                 heard: match now {
                     Some(ago) => Some(self.wall_before(ago)),
                     None => figures.heard.get(&row.id).copied(),

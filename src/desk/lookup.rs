@@ -251,7 +251,7 @@ impl Desk {
         }
         let view = |(heard, id): (Wall, &DeviceId)| SilentView {
             device: id.clone(),
-            place: self.book.registry().whereabouts(id).place,
+            place: self.shown_place(id, &self.book.registry().whereabouts(id)),
             heard,
         };
         (count, silent.into_iter().map(view).collect())
