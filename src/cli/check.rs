@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use super::loading::ask_at;
-use super::{Dirs, Failure, Outcome, print_json, print_text};
+use super::{Dirs, Failure, Outcome, print_as_it_is, print_json, print_text};
 use crate::config::{self, Look, Secrets, Settings, Severity, render};
 use crate::counter::{Ask, Reply};
 use crate::desk::{Recorded, recorded};
@@ -49,7 +49,7 @@ pub(super) fn check(dirs: Dirs<'_>, args: &Args) -> Outcome {
     } else {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let look = if colour { Look::Colour } else { Look::Plain };
-        print_text(&render(&problems, &files, look, WIDTH))?;
+        print_as_it_is(&render(&problems, &files, look, WIDTH))?;
         if let (false, Some(settings)) = (wrong, &checked.settings) {
             print_text(&format!("{}\n", summary(settings, dir)))?;
         }

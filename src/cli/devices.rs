@@ -3,23 +3,30 @@
 
 use std::fmt::Write as _;
 
+use super::difference::counted;
 use super::incident::ago;
 use super::loading::{ask, odd_answer};
 use super::{Dirs, Outcome, print_json, print_text};
-use crate::counter::{Ask, DeviceView, LIST_MAX, Reply, Status};
-use crate::terms::Wall;
+use crate::counter::{Ask, DeviceView, LIST_MAX, Reply, Status, StrangerView};
+use crate::terms::{Wall, plain};
 
 /// A battery at or below this is to be replaced, in percent. Own choice: weeks are left with it.
 const LOW_PERCENT: u8 = 15;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Those that were heard since the start and that nobody registered
+    #[arg(long)]
+    heard: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn devices(dirs: Dirs<'_>, args: &Args) -> Outcome {
+    if args.heard {
+        return strangers(dirs, args);
+    }
     let mut all: Vec<DeviceView> = Vec::new();
     loop {
         let after = all.last().map(|last| last.row.id.clone());
@@ -35,6 +42,51 @@ pub(super) fn devices(dirs: Dirs<'_>, args: &Args) -> Outcome {
     }
     let Reply::Status(status) = ask(dirs, &Ask::Status)? else { return Err(odd_answer()) };
     print_text(&told(all, &status))
+}
+
+fn strangers(dirs: Dirs<'_>, args: &Args) -> Outcome {
+    let Reply::Strangers(all) = ask(dirs, &Ask::Strangers)? else { return Err(odd_answer()) };
+    if args.json {
+        return print_json(&all);
+    }
+    let Reply::Status(status) = ask(dirs, &Ask::Status)? else { return Err(odd_answer()) };
+    print_text(&told_of_strangers(&all, status.wall))
+}
+
+/// What a technician writes down, and what the device said.
+fn told_of_strangers(all: &[StrangerView], now: Wall) -> String {
+    let mut out = String::new();
+    for one in all {
+        let StrangerView { family, heard_as, link, count, meant, .. } = one;
+        let ago = since(now, one.heard);
+        let times = counted(usize::try_from(*count).unwrap_or(usize::MAX), "message");
+        let _ = write!(out, "{family}  {}  on {link}  {meant}", plain(heard_as));
+        let _ = write!(out, "  heard {ago} ago, {times} in {}", since(now, one.first));
+        if let Some(percent) = one.battery {
+            let _ = write!(out, ", battery {percent} %");
+        }
+        if let Some(rssi) = one.rssi {
+            let _ = write!(out, ", {rssi} dBm");
+        }
+        if let Some(quality) = one.link_quality {
+            let _ = write!(out, ", link quality {quality}");
+        }
+        let said = match (&one.text, &one.hex) {
+            (Some(text), _) => plain(text),
+            (None, hex) => format!("hex {}", hex.as_deref().unwrap_or_default()),
+        };
+        let _ = writeln!(out, "\n    {said}");
+    }
+    let _ = match all.len() {
+        0 => writeln!(out, "every device that was heard since the start is registered"),
+        count => writeln!(
+            out,
+            "{} that nobody registered, since the start: put what stands behind the family into \
+             heard_as of devices.csv, then `anling import`",
+            counted(count, "device")
+        ),
+    };
+    out
 }
 
 /// What is wrong with a device, the worst first; none when it is well.

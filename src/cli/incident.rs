@@ -10,7 +10,7 @@ use super::{Dirs, Failure, Outcome, print_json, print_text};
 use crate::counter::{About, Ask, IncidentView, Moved, NOTE_MAX_BYTES, NextStep, Reply};
 use crate::exit;
 use crate::incident::{Contact, Ending, Move, Responder, Via};
-use crate::terms::{Code, PersonId, Wall};
+use crate::terms::{Code, PersonId, Wall, plain};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -253,9 +253,7 @@ fn card(dirs: Dirs<'_>, view: &IncidentView) -> String {
         let _ = writeln!(card, "  ended     {ending}{by}");
     }
     for note in &view.notes {
-        // One line each, and nothing that a terminal would obey.
-        let note: String = note.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let _ = writeln!(card, "  note      {note}");
+        let _ = writeln!(card, "  note      {}", plain(note));
     }
     if !view.on_disk {
         let _ = write!(card, "  record    {AT_RISK}");

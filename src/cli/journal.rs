@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::loading::{ask, odd_answer, state_dir};
-use super::{Dirs, Failure, Outcome, has_gone_away, print_text, remark};
+use super::{Dirs, Failure, Outcome, escaped, has_gone_away, print_as_it_is, print_text, remark};
 use crate::counter::{Ask, Reply};
 use crate::desk::JOURNAL_DIR;
 use crate::exit;
@@ -80,9 +80,9 @@ fn print_tail(dir: &Path, lines: usize) -> Outcome {
         let line = serde_json::json!({
             "seq": record.seq, "at": record.at, "wall": record.wall, "body": body,
         });
-        out.push_str(&format!("{line}\n"));
+        out.push_str(&format!("{}\n", escaped(&line.to_string())));
     }
-    print_text(&out)
+    print_as_it_is(&out)
 }
 
 fn give_up(dirs: Dirs<'_>, endpoint: &str, by: &str) -> Outcome {

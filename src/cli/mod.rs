@@ -27,12 +27,14 @@ mod status;
 mod swap;
 mod work;
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
 use crate::exit;
+use crate::terms::{is_plain, plain};
 
 /// Where the config is looked for: `config/`, or what a package sets when it is built.
 const CONFIG_DIR: &str = match option_env!("ANLING_CONFIG_DIR") {
@@ -183,11 +185,40 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 fn print_json(value: &impl serde::Serialize) -> Outcome {
     let text =
         serde_json::to_string_pretty(value).map_err(|error| Failure::of(exit::BUG, &error))?;
-    print_text(&format!("{text}\n"))
+    print_as_it_is(&format!("{}\n", escaped(&text)))
 }
 
-/// Prints text.
+/// JSON in which every character that a terminal or a reader's eye might obey is written by its
+/// number: nothing is lost, and nothing turns the line around.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\n' => text.push(c),
+            c if is_plain(c) => text.push(c),
+            c => {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    let _ = write!(text, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    text
+}
+
+/// Prints text for people: whatever was typed into a note or a list commands no terminal.
 fn print_text(text: &str) -> Outcome {
+    print_as_it_is(&lines_of(text))
+}
+
+/// The lines, each without what cannot be seen.
+fn lines_of(text: &str) -> String {
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
+}
+
+/// Prints text whose colours, if it has any, are our own.
+fn print_as_it_is(text: &str) -> Outcome {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
@@ -206,5 +237,23 @@ fn has_gone_away(error: &io::Error) -> bool {
 
 /// One line beside the output. A closed standard error is nobody to tell.
 fn remark(says: &str) {
-    let _ = writeln!(io::stderr().lock(), "anling: {says}");
+    let _ = writeln!(io::stderr().lock(), "anling: {}", lines_of(says));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_loses_nothing_and_turns_no_line_around() {
+        let said = serde_json::json!({ "note": "左\u{202e}膝\u{9b}2J 👍\n" });
+        let text = escaped(&serde_json::to_string_pretty(&said).unwrap());
+        assert!(text.chars().all(|c| c == '\n' || is_plain(c)), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), said);
+    }
+
+    #[test]
+    fn people_read_lines_and_nothing_that_a_terminal_obeys() {
+        assert_eq!(lines_of("a\u{1b}[2J\nb\u{202e}c\n"), "a [2J\nbc\n");
+    }
 }

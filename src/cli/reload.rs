@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use sd_notify::NotifyState;
 use tracing::{error, info, warn};
 
+use super::difference::counted;
 use crate::clock;
 use crate::config::{self, Checked, Files, Problem, Secrets, Settings, Severity, accepted};
 use crate::desk::House;
@@ -75,9 +76,9 @@ async fn refuse(house: &House, source: &Source, problems: &[Problem]) {
     for problem in wrong.iter().take(LOGGED_MAX) {
         error!("{}", config::one_line(problem));
     }
-    let (count, dir) = (wrong.len(), source.dir.display());
+    let (problems, dir) = (counted(wrong.len(), "problem"), source.dir.display());
     error!(
-        "the config in {dir} has {count} problems: the old one goes on; \
+        "the config in {dir} has {problems}: the old one goes on; \
          run `anling check --config {dir}`, then reload"
     );
     if let Err(why) = house.config_broken().await {

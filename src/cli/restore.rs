@@ -60,7 +60,13 @@ fn failed(error: &JournalError) -> Failure {
             "a hub runs on that record, or another restore is under way: stop it first; two hubs \
              with one identity call people twice",
         ),
-        JournalError::ExportWrong { .. } => Failure::of(exit::NOT_RIGHT, error),
+        JournalError::ExportWrong { .. } => {
+            let says = format!(
+                "{error} on the other box with `anling journal export --out FILE`, or restore its \
+                 journal folder with `anling restore DIR`"
+            );
+            Failure::new(exit::NOT_RIGHT, says)
+        }
         other => Failure::of(exit::STORAGE, other),
     }
 }
@@ -94,7 +100,10 @@ fn told(to: &Path, restored: &Restored) -> Outcome {
     text.push_str("next: put this hub's config and secrets in place, then `anling run`\n");
     print_text(&text)?;
     if !report.is_sound() || !restored.unread.is_empty() {
-        remark("the old record is damaged: what could be read stands here, and the hub goes on");
+        remark(
+            "the old record is damaged: what could be read stands here, and `anling run` goes on \
+             with it; keep the old disk, and `anling journal verify` names what is lost",
+        );
     }
     remark(
         "the old box must stay off: two hubs with one identity call people twice, and the district \

@@ -91,10 +91,13 @@ pub(super) fn ten_lines(status: &Status) -> String {
 }
 
 fn devices(status: &Status) -> String {
-    let DeviceCount { registered, heard, never } = status.devices;
+    let DeviceCount { registered, heard, never, strangers } = status.devices;
     let mut says = format!("{heard} of {registered} heard since the start");
     if never > 0 {
         says.push_str(&format!(", {never} never"));
+    }
+    if strangers > 0 {
+        says.push_str(&format!("; {strangers} that nobody registered: `anling devices --heard`"));
     }
     let age = |heard: Wall| ago(u64::try_from(status.wall.0 - heard.0).unwrap_or(0));
     let one = |s: &SilentView| format!("{} ({}) {}", s.device, s.place, age(s.heard));
@@ -139,11 +142,19 @@ fn record(status: &Status) -> String {
     let free = status.disk_free.map(|bytes| format!(", {} MiB free", bytes >> 20));
     let free = free.unwrap_or_default();
     match &status.record {
-        RecordView::Safe => format!("on disk, {} entries{free}", status.last_seq),
+        RecordView::Safe => {
+            let entries = usize::try_from(status.entries).unwrap_or(usize::MAX);
+            format!("on disk, {}{free}", entries_of(entries))
+        }
         RecordView::Volatile { why } => {
             format!("IN MEMORY ONLY, the disk fails ({why}){free}: look at the disk now")
         }
     }
+}
+
+/// So many entries of the record.
+pub(super) fn entries_of(count: usize) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
 }
 
 fn on_duty(status: &Status) -> String {

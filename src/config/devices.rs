@@ -136,6 +136,8 @@ fn words_of(name: &Said<&str>, read: &DeviceType, out: &mut Findings<'_>) {
 fn example(family: Family) -> Option<&'static str> {
     Some(match family {
         Family::NativeMqtt | Family::NativeSerial => return None,
+        // Their own tables say what their signals mean.
+        Family::ContactId | Family::R60afd1 | Family::Mr24fdb1 => return None,
         Family::Zigbee2mqtt => {
             "alarm = \"smoke\", gas_alarm_from = 10, actions = { single = \"sos\" }, or a known model"
         }
@@ -144,6 +146,8 @@ fn example(family: Family) -> Option<&'static str> {
         Family::Shelly => "actions = { \"input:0=long_push\" = \"sos\" }",
         Family::Esphome => "model = \"smoke\", or actions = { \"on\" = \"sos\" }",
         Family::Rtl433 => "model = \"X10-Security\", or actions = { \"event=panic\" = \"sos\" }",
+        Family::Ev1527 => "model = \"kerui\", or actions = { \"key=10\" = \"sos\" }",
+        Family::Lines => "actions = { \"event=alarm\" = \"sos\" }",
         Family::Json => "actions = { \"alarm_type=SOS\" = \"sos\" }",
     })
 }

@@ -12,6 +12,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::Counter;
 use super::answer::{json, tagged};
@@ -207,16 +208,49 @@ pub(super) fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> 
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Wrong::BadBody.because("the body is no JSON object: send {…}"));
     }
-    serde_json::from_slice(&body).map_err(|why| {
-        let wrong = if why.is_data() { Wrong::CannotBe } else { Wrong::BadBody };
-        wrong.because(why.to_string())
+    serde_json::from_slice(&body).map_err(|why| match why.is_data() {
+        true => bad_field::<T>(&body, &why.to_string()),
+        false => Wrong::BadBody.because(why.to_string()),
     })
+}
+
+/// The field that is missing, not known, or of another kind than it should be.
+fn bad_field<T: DeserializeOwned>(body: &[u8], why: &str) -> Problem {
+    let named = |text: &str, what: &str| {
+        let name = text.strip_prefix(what)?.strip_prefix(" field `")?;
+        Some(name.split_once('`')?.0.to_owned())
+    };
+    let said = named(why, "missing").or_else(|| named(why, "unknown"));
+    let found = said.or_else(|| {
+        // Without the one that is wrong the rest is right, or lacks it.
+        let whole: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        whole
+            .keys()
+            .find(|name| {
+                let mut rest = whole.clone();
+                rest.remove(*name);
+                match serde_json::from_value::<T>(Value::Object(rest)) {
+                    Ok(_) => true,
+                    Err(other) => named(&other.to_string(), "missing").as_ref() == Some(name),
+                }
+            })
+            .cloned()
+    });
+    match found {
+        Some(name) => field(&name, format!("`{name}`: {why}")),
+        None => Wrong::BadField.because(why),
+    }
+}
+
+/// What is wrong with one field.
+fn field(name: &str, why: impl Into<String>) -> Problem {
+    Wrong::BadField.because(why).with("field", Value::from(name))
 }
 
 /// The person meant, by the hub's registry.
 async fn person(counter: &Counter, said: &str) -> Result<PersonId, Problem> {
     if said.trim().is_empty() {
-        return Err(Wrong::CannotBe.because("`as` is empty: give a person's id or name"));
+        return Err(field("as", "`as` is empty: give a person's id or name"));
     }
     match counter.told(Ask::Person { said: said.to_owned() }).await? {
         Reply::Person(id) => Ok(id),
@@ -250,10 +284,10 @@ fn moved(word: &str, said: &Said) -> Result<Move, Problem> {
         ("complaint", said.complaint.is_some() && word != "follow-up"),
     ];
     if let Some((name, _)) = foreign.iter().find(|(_, there)| *there) {
-        return Err(Wrong::CannotBe.because(format!("{name} does not go with {word}")));
+        return Err(field(name, format!("{name} does not go with {word}")));
     }
     if said.score.is_some_and(|score| !(1..=5).contains(&score)) {
-        return Err(Wrong::CannotBe.because("a score is 1 to 5"));
+        return Err(field("score", "a score is 1 to 5"));
     }
     note(word, said.note.as_deref())?;
     Ok(says)
@@ -273,14 +307,13 @@ fn note(word: &str, note: Option<&str>) -> Result<(), Problem> {
         }
         _ => return Ok(()),
     };
-    Err(Wrong::CannotBe.because(why))
+    Err(field("note", why))
 }
 
 fn ending(said: &Said) -> Result<Ending, Problem> {
     said.ending.as_deref().and_then(Ending::from_word).ok_or_else(|| {
         let words: Vec<&str> = Ending::ALL.iter().map(|ending| ending.word()).collect();
-        Wrong::CannotBe
-            .because(format!("say how it ended: `ending` is one of {}", words.join(", ")))
+        field("ending", format!("say how it ended: `ending` is one of {}", words.join(", ")))
     })
 }
 
@@ -348,6 +381,17 @@ mod tests {
         }
         for bad in ["", "{", "[]", r#"{"as": 7}"#, r#"{}"#, r#"{"as": "a", "note ": "x"}"#] {
             assert!(said(bad).is_err(), "{bad}");
+        }
+        for (body, field) in [
+            (r#"{}"#, "as"),
+            (r#"{"as": 7}"#, "as"),
+            (r#"{"as": "a", "nota": "x"}"#, "nota"),
+            (r#"{"as": "a", "score": 300}"#, "score"),
+            (r#"{"as": "a", "contact": "smoke signal"}"#, "contact"),
+        ] {
+            let found = said(body).unwrap_err();
+            let expected = Wrong::BadField.because("").with("field", field.into());
+            assert!(found.is_alike(&expected), "{body}: {found:?}");
         }
         let ended = said(r#"{"as": "a", "ending": "helped", "contact": "voice"}"#).unwrap();
         let (ending, contact) = (Ending::Helped, Some(Contact::Voice));

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::Counter;
 use crate::counter::{About, Ask, IncidentView, Moved, Pass, Reply};
 use crate::incident::{Contact, Ending, Move, Responder, StageName, Via};
-use crate::terms::{Class, Kind, PersonId};
+use crate::terms::{Class, Kind, PersonId, plain};
 
 /// What a tap sends.
 #[derive(Debug, Deserialize)]
@@ -129,12 +129,12 @@ async fn page(counter: &Counter, pass: &Pass, said: Option<(Move, Moved)>) -> Re
         colour: colour(view.class),
         said: said.map(|(says, moved)| told(says, &moved, mine).to_owned()),
         warning,
-        place: view.place.clone(),
-        residents: view.residents.clone(),
+        place: plain(&view.place),
+        residents: plain(&view.residents),
         state: state(&view),
         presses: view.presses,
         people: view.people.iter().filter_map(person).collect(),
-        me: view.reader.clone().unwrap_or_else(|| pass.person.to_string()),
+        me: plain(&view.reader.clone().unwrap_or_else(|| pass.person.to_string())),
         open: open && !expired,
         can_close: mine == Some(Responder::OnScene),
         can_say_false: view.stage == StageName::OnScene,
@@ -165,7 +165,7 @@ fn person(one: &crate::counter::PersonView) -> Option<String> {
         Responder::TimedOut => "未按时到场",
         Responder::Called | Responder::Done => return None,
     };
-    Some(format!("{}({is})", one.name))
+    Some(format!("{}({is})", plain(&one.name)))
 }
 
 /// The buttons that make sense for this person now, the likeliest first.

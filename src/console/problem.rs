@@ -23,6 +23,7 @@ pub(super) enum Wrong {
     TooLarge,
     BadQuery,
     BadBody,
+    BadField,
     KeyMissing,
     KeyBad,
     KeyTaken,
@@ -33,7 +34,7 @@ pub(super) enum Wrong {
 }
 
 impl Wrong {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::NoPage,
         Self::NoMethod,
         Self::NoSuch,
@@ -44,6 +45,7 @@ impl Wrong {
         Self::TooLarge,
         Self::BadQuery,
         Self::BadBody,
+        Self::BadField,
         Self::KeyMissing,
         Self::KeyBad,
         Self::KeyTaken,
@@ -71,6 +73,9 @@ impl Wrong {
             Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "The body is too long"),
             Self::BadQuery => (S::BAD_REQUEST, "bad-query", "The question cannot be read"),
             Self::BadBody => (S::BAD_REQUEST, "bad-body", "The body cannot be read"),
+            Self::BadField => {
+                (S::UNPROCESSABLE_ENTITY, "bad-field", "A field of the body is missing or wrong")
+            }
             Self::KeyMissing => (S::BAD_REQUEST, "key-missing", "The Idempotency-Key is missing"),
             Self::KeyBad => (S::BAD_REQUEST, "key-bad", "The Idempotency-Key cannot be used"),
             Self::KeyTaken => (S::CONFLICT, "key-taken", "The key stands for another answer"),
@@ -118,6 +123,12 @@ impl Problem {
             "the desk does not answer: ask again in a moment, a move under the same key, because it \
              may have been taken",
         )
+    }
+
+    /// Whether it is the same kind about the same thing, whatever its words.
+    #[cfg(test)]
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        (self.wrong, &self.more) == (other.wrong, &other.more)
     }
 
     /// The same with one more member.

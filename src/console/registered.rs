@@ -14,7 +14,7 @@ use super::answer::{json, tagged};
 use super::incidents::PAGE;
 use super::params::Params;
 use super::problem::{Problem, Wrong};
-use crate::counter::{Ask, LIST_MAX, RegistryView, Reply, TRACES_MAX, page_of};
+use crate::counter::{Ask, LIST_MAX, RegistryView, Reply, StrangerView, TRACES_MAX, page_of};
 use crate::registry::{Person, Resident, Role};
 use crate::terms::{DeviceId, HomeId, PersonId, ResidentId, Seq};
 
@@ -86,6 +86,23 @@ pub(super) async fn devices(
     let last = page.devices.last().map(|device| device.row.id.as_str());
     let next = part.next("devices", last, page.more);
     Ok(json(&Devices { devices: &page.devices, next }))
+}
+
+#[derive(Serialize)]
+struct Heard {
+    heard: Vec<StrangerView>,
+}
+
+/// `GET /api/v1/devices/heard`.
+pub(super) async fn strangers(
+    State(counter): State<Counter>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    Params::read(query.as_deref(), &[])?;
+    match counter.told(Ask::Strangers).await? {
+        Reply::Strangers(heard) => Ok(json(&Heard { heard })),
+        _ => Err(Problem::busy()),
+    }
 }
 
 /// `GET /api/v1/devices/{device}/history`.

@@ -46,6 +46,7 @@ fn api() -> Vec<Route> {
         on_get("/api/v1/boards", boards::list),
         on_post("/api/v1/boards/{board}/heard", boards::heard),
         on_get("/api/v1/devices", registered::devices),
+        on_get("/api/v1/devices/heard", registered::strangers),
         on_get("/api/v1/devices/{device}/history", registered::history),
         on_get("/api/v1/events", events::follow),
         on_get("/api/v1/incidents", incidents::list),

@@ -61,7 +61,7 @@ pub use native_serial::{
 pub use r60afd1::{R60AFD1_BESIDE, R60AFD1_HEAD, R60AFD1_MAX, R60AFD1_TAIL, R60afd1};
 pub use radio_433::{RF_BRIDGE_FRAME, RFLINK_MAX, Radio433, Receiver433};
 pub use rtl_433::Rtl433;
-pub use sample::{SAMPLE_MAX_CHARS, sample};
+pub use sample::{SAMPLE_MAX_CHARS, masked, sample};
 pub use shelly::Shelly;
 pub use tasmota::Tasmota;
 pub use text_lines::{TEXT_LINE_MAX, TextLines};

@@ -5,6 +5,8 @@
 //! escapes, and so might) hides the value after it. Hiding too much costs a technician a guess; hiding
 //! too little writes a door code into a record that is kept for years.
 
+use crate::terms::is_plain;
+
 /// Longest sample, in characters. Own choice: one line on a screen.
 pub const SAMPLE_MAX_CHARS: usize = 120;
 
@@ -13,7 +15,12 @@ const MASK: &str = "***";
 /// The first bytes of a message: printable characters as they are, others as `\xNN`, values that may
 /// be a PIN as `***`; at most [`SAMPLE_MAX_CHARS`] characters.
 pub fn sample(bytes: &[u8]) -> String {
-    let mut line = Line::default();
+    masked(bytes, SAMPLE_MAX_CHARS)
+}
+
+/// The same, at most `most` characters.
+pub fn masked(bytes: &[u8], most: usize) -> String {
+    let mut line = Line { text: String::new(), chars: 0, most, full: false };
     let mut rest = bytes;
     while !rest.is_empty() && !line.full {
         let name_len = rest.iter().take_while(|b| is_name_byte(**b)).count();
@@ -34,10 +41,10 @@ pub fn sample(bytes: &[u8]) -> String {
 }
 
 /// Text that stops, for good, before the first piece that does not fit.
-#[derive(Default)]
 struct Line {
     text: String,
     chars: usize,
+    most: usize,
     full: bool,
 }
 
@@ -61,19 +68,12 @@ impl Line {
 
     fn push(&mut self, piece: &str) {
         let chars = piece.chars().count();
-        self.full = self.full || self.chars + chars > SAMPLE_MAX_CHARS;
+        self.full = self.full || self.chars + chars > self.most;
         if !self.full {
             self.text.push_str(piece);
             self.chars += chars;
         }
     }
-}
-
-/// Printable, and without power over the text around it (no direction marks, no zero widths).
-fn is_plain(c: char) -> bool {
-    let invisible = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    !c.is_control() && !invisible
 }
 
 fn first_char_len(bytes: &[u8]) -> usize {

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Beat, DevicesView, DryRunView, DutyPlan, EntriesView, Figures, HistoryView, IncidentView,
-    ListView, PastView, Sound, Status, Swapped, When, WorkAsk, WorkView,
+    ListView, PastView, Sound, Status, StrangerView, Swapped, When, WorkAsk, WorkView,
 };
 use crate::incident::{Ignored, Move, StageName, Via, WordId};
 use crate::registry::{Change, DeviceTypes, Registry};
@@ -78,6 +78,8 @@ pub enum Ask {
         /// At most so many, [`LIST_MAX`](super::LIST_MAX) at most.
         most: usize,
     },
+    /// Devices that were heard and that nobody registered.
+    Strangers,
     /// Entries of the record that are on disk.
     Entries {
         /// Only those behind this one.
@@ -195,6 +197,8 @@ pub enum Reply {
     List(Box<ListView>),
     /// A page of the devices.
     Devices(Box<DevicesView>),
+    /// The devices that nobody registered, the last heard first.
+    Strangers(Vec<StrangerView>),
     /// A stretch of the record.
     Entries(Box<EntriesView>),
     /// How the house stands.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::IncidentView;
 use crate::incident::Fact;
 use crate::registry::Device;
-use crate::terms::{At, IncidentId, Seq, Wall};
+use crate::terms::{At, IncidentId, LinkId, Seq, Wall};
 
 /// Most rows on one page of a list. Own choice: the desk makes 500 in a few milliseconds, and no call
 /// waits longer for that.
@@ -62,6 +62,43 @@ pub struct DeviceView {
     /// Its open incidents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<IncidentId>,
+}
+
+/// A device that nobody registered, as it was heard since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrangerView {
+    /// Its family, in the words of `devices.toml`.
+    pub family: String,
+    /// Its address, as `heard_as` would be written.
+    pub heard_as: String,
+    /// The wire it was last heard on.
+    pub link: LinkId,
+    /// When it was first heard.
+    pub first: Wall,
+    /// When it was last heard.
+    pub heard: Wall,
+    /// How many messages it sent.
+    pub count: u64,
+    /// What is left in its battery in percent, as last said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub battery: Option<u8>,
+    /// How well it was heard in dBm, where it or its receiver says so; of several the best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rssi: Option<i64>,
+    /// The same as Zigbee has it, 0 to 255.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_quality: Option<i64>,
+    /// What its last message would mean: `sos`, `smoke off`, `sign of life`, `unreadable: …`.
+    pub meant: String,
+    /// The beginning of its last message where that is text, at most 512 characters; what may be a PIN
+    /// is masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The same where it is none: its first bytes, at most 512, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hex: Option<String>,
+    /// How long the whole message was, in bytes.
+    pub bytes: usize,
 }
 
 /// A stretch of the record that is on disk.

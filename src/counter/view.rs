@@ -190,6 +190,9 @@ pub struct DeviceCount {
     /// Of those, never heard as far as anybody remembers.
     #[serde(default)]
     pub never: usize,
+    /// Heard since the start and in no registry, the latest few hundred.
+    #[serde(default)]
+    pub strangers: usize,
 }
 
 /// How the hub is.
@@ -211,6 +214,9 @@ pub struct Status {
     pub record: RecordView,
     /// The last entry on disk that this answer knows of.
     pub last_seq: Seq,
+    /// How many entries stand in the record; numbers that were left out or retired are not counted.
+    #[serde(default)]
+    pub entries: u64,
     /// Open incidents by class.
     pub open: Vec<OpenCount>,
     /// The oldest open urgent incident nobody has accepted.

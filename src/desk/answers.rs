@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::held::record_view;
-use super::letters::{hub_subject, whereabouts_of};
+use super::letters::{hub_subject, shown_place, whereabouts_of};
 use super::lookup::{archive_view, response_view};
 use super::{Desk, Turn};
 use crate::counter::{
@@ -14,7 +14,8 @@ use crate::counter::{
 use crate::incident::{
     Answer, Fact, HeardWord, Incident, Move, Stage, StageName, Stimulus, Via, Why, WordId,
 };
-use crate::terms::{Class, Code, EndpointId, IncidentId, PersonId};
+use crate::registry::Whereabouts;
+use crate::terms::{Class, Code, DeviceId, EndpointId, IncidentId, PersonId};
 
 impl Desk {
     /// Answers a question, once what the answer shows is on disk; what a person says is decided about
@@ -52,6 +53,7 @@ impl Desk {
             Ask::Board { id, sound } => self.hear_board(id, sound),
             Ask::Past { .. } | Ask::History { .. } => return self.seek(turn, ask, reply),
             Ask::Roster { at, days } => self.duty_plan(at, days),
+            Ask::Strangers => Reply::Strangers(self.strangers()),
             Ask::Unregistered { mut heard_as } => {
                 heard_as.retain(|name| self.registered(name.clone()).is_unregistered());
                 Reply::Unregistered(heard_as)
@@ -228,7 +230,7 @@ impl Desk {
             device: incident.device.clone(),
             place: match hub_subject(&incident.device) {
                 Some(subject) => format!("{}({subject})", place.place),
-                None => place.place,
+                None => self.shown_place(&incident.device, &place),
             },
             residents: named.names,
             times: incident.times,
@@ -250,6 +252,12 @@ impl Desk {
             // Said when it leaves.
             on_disk: false,
         }
+    }
+
+    /// A place as the duty room reads it.
+    pub(super) fn shown_place(&self, device: &DeviceId, at: &Whereabouts) -> String {
+        let link = self.ports.heard_on(device).or_else(|| self.outside.heard_on(device));
+        shown_place(self.book.registry(), &self.settings, device, at, link)
     }
 
     /// A person's name; the id where none is known.
@@ -276,6 +284,7 @@ impl Desk {
             // Said anew when it leaves.
             record: record_view(self.vitals.trouble()),
             last_seq: self.book.last_seq(),
+            entries: self.book.entries(),
             open: open.into_iter().map(|(class, count)| OpenCount { class, count }).collect(),
             unanswered: self.unanswered(),
             broker: self.settings.broker.as_ref().and(self.broker_address.as_ref()).cloned(),

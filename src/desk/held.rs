@@ -150,12 +150,15 @@ fn say_where_it_is(
         | Reply::Joining(_)
         | Reply::GivenUp { .. }
         | Reply::Registry(_)
+        | Reply::Strangers(_)
         | Reply::Refused { .. } => {}
     }
 }
 
 fn say_how_it_is(status: &mut Status, durable: &Durable, trouble: Option<&str>) {
-    status.last_seq = status.last_seq.min(durable.head.seq);
+    let on_disk = status.last_seq.min(durable.head.seq);
+    status.entries = status.entries.saturating_sub(status.last_seq.0 - on_disk.0);
+    status.last_seq = on_disk;
     status.record = record_view(trouble);
 }
 

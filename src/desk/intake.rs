@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracing::debug;
 
 use super::readers::Readers;
+use super::strangers::{Heard, Said, Strangers};
 use super::{Desk, Turn};
 use crate::config::settings::{Reach, Settings};
 use crate::contract::{
@@ -22,7 +23,7 @@ use crate::terms::{
 /// first ones stay: looking for one to forget would cost a search for every press of a storm.
 const HEARD_MAX: usize = 8_192;
 /// Unregistered devices that the log names, each once; a street of sensors must not fill it.
-const STRANGERS_MAX: usize = 512;
+const NAMED_MAX: usize = 512;
 /// Sources whose refusals are counted at once; when full, the counts begin anew.
 const REFUSED_MAX: usize = 1_024;
 /// Refusals are counted by the minute.
@@ -42,7 +43,9 @@ pub(super) struct Intake {
     /// The other bridged families.
     pub(super) bridged: Readers,
     /// Devices that nobody registered and that were named in the log since the start.
-    strangers: BTreeSet<DeviceId>,
+    named: BTreeSet<DeviceId>,
+    /// They, with what they last said.
+    pub(super) strangers: Strangers,
     /// When each registered device was last heard since the start.
     pub(super) heard: BTreeMap<DeviceId, At>,
     /// What is left in their batteries in percent, where they say so.
@@ -63,7 +66,8 @@ impl Intake {
             native: NativeMqtt::new(settings.gateway.hub.clone()),
             zigbee: zigbee.collect(),
             bridged: Readers::new(settings, registry),
-            strangers: BTreeSet::new(),
+            named: BTreeSet::new(),
+            strangers: Strangers::default(),
             heard: BTreeMap::new(),
             batteries: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -80,6 +84,7 @@ impl Intake {
             zigbee.set(Z2mSettings { base_topic: base_topic.clone(), names: names.clone() });
         }
         self.bridged.renew(settings, registry);
+        self.strangers.relearn(&settings.device_types, registry);
     }
 
     /// Another device hangs there now: nothing was heard of it yet.
@@ -125,7 +130,7 @@ impl Intake {
 
     fn note_heard(&mut self, device: &DeviceId, at: At) {
         if device.is_unregistered() {
-            if self.strangers.len() < STRANGERS_MAX && self.strangers.insert(device.clone()) {
+            if self.named.len() < NAMED_MAX && self.named.insert(device.clone()) {
                 debug!(%device, "heard, and nobody has registered it: heard_as follows the colon");
             }
             return;
@@ -243,6 +248,10 @@ impl Desk {
                         self.outside.heard(&report.device, &inbound.link);
                     }
                     must_wait |= report.what.must_survive() && !report.retained;
+                    if report.device.is_unregistered() {
+                        let (said, battery) = (Said::Meant(report.what), report.battery);
+                        self.hear_stranger(&report.device, &inbound, said, battery);
+                    }
                     recorded &= self.hear_report(turn, report);
                 }
                 Decoded::Refusal(refusal) => {
@@ -257,6 +266,23 @@ impl Desk {
         // A repeat makes no new fact, but its first copy may still be on its way to disk: it waits
         // for the newest fact there is. Signs of life wait for nothing.
         turn.acknowledge(inbound.receipt, before, must_wait, recorded);
+    }
+
+    /// Notes what a device said that nobody registered; a kept copy is no
+    /// sign of life.
+    fn hear_stranger(
+        &mut self,
+        address: &DeviceId,
+        inbound: &Inbound,
+        said: Said,
+        battery: Option<u8>,
+    ) {
+        if inbound.retained {
+            return;
+        }
+        let at = inbound.received.max(self.book.last_at());
+        let heard = Heard { at, link: &inbound.link, said, battery, bytes: &inbound.bytes };
+        self.intake.strangers.hear(address, &heard);
     }
 
     /// Whether what came of it is on its way to disk.
@@ -316,6 +342,9 @@ impl Desk {
     /// A kept copy is no news. Whether what came of it is on its way to disk.
     fn hear_refusal(&mut self, turn: &mut Turn, inbound: &Inbound, refusal: Refusal) -> bool {
         let device = refusal.device.clone().map(|d| self.registered(d));
+        if let Some(stranger) = device.as_ref().filter(|device| device.is_unregistered()) {
+            self.hear_stranger(stranger, inbound, Said::Unread(refusal.reason), None);
+        }
         let registered = device.clone().filter(|d| !d.is_unregistered());
         let known = registered.is_some();
         let count = self.intake.count_refusal(&inbound.link, &refusal, registered);

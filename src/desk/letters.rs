@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 
 use jiff::civil::DateTime;
 
+use super::strangers::parts;
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::counter::Pass;
-use crate::incident::{HUB_FAMILY, Incident, IncidentBook, Notice, Order, Responder, Stage, Story};
+use crate::incident::{
+    Carrier, HUB_FAMILY, Incident, IncidentBook, Notice, Order, Responder, Stage, Story,
+};
 use crate::notify::cloud_event::{Names, cloud_event};
 use crate::notify::{Addressee, Closing, Letter, Named, Site, Still};
 use crate::registry::{Registry, Whereabouts};
-use crate::terms::{Class, DeviceId, HomeId, PersonId, ResidentId, Secret, Wait, Wall};
+use crate::terms::{Class, DeviceId, HomeId, LinkId, PersonId, ResidentId, Secret, Wait, Wall};
 
 /// Writes letters and events.
 pub(super) struct Writer {
@@ -49,7 +52,10 @@ impl Writer {
             resent: resent || order.maybe_sent,
             to: addressee(registry, &order.id.person),
             site: Site { name: settings.gateway.site.clone(), duty_phone: String::new() },
-            place: place.place.clone(),
+            place: match order.id.carrier {
+                Carrier::Screen => shown_place(registry, settings, &incident.device, &place, None),
+                Carrier::Mail => place.place.clone(),
+            },
             place_short: place.short.clone(),
             residents: place
                 .residents
@@ -151,8 +157,35 @@ fn whereabouts(
             residents: Vec::new(),
             grid: String::new(),
             on_site: true,
+            located: true,
         },
         None => registry.whereabouts_of_call(device, home, resident),
+    }
+}
+
+/// A place as the duty room reads it: where nobody has typed one in, what is known of the device, since
+/// there is no other screen to look at.
+pub(super) fn shown_place(
+    registry: &Registry,
+    settings: &Settings,
+    device: &DeviceId,
+    at: &Whereabouts,
+    link: Option<&LinkId>,
+) -> String {
+    if at.located {
+        return at.place.clone();
+    }
+    let over = link.map(|link| format!(",经{link}收到")).unwrap_or_default();
+    match registry.device(device) {
+        Some(row) => {
+            let family = settings.device_types.get(&row.type_name).map(|kind| kind.family.word());
+            let (family, name) = (family.unwrap_or_default(), row.heard_name());
+            format!("设备{device}(位置未登记;地址{family} {name}{over})")
+        }
+        None => {
+            let (family, name) = parts(device);
+            format!("未登记设备{name}({family}{over})")
+        }
     }
 }
 

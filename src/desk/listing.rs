@@ -9,8 +9,8 @@ use super::entries::Readings;
 use super::held::record_view;
 use super::lookup::Record;
 use crate::counter::{
-    Beat, DeviceView, DevicesView, Feed, Figures, Histogram, LIST_MAX, ListView, OpenAt, digest,
-    page_of,
+    Beat, DeviceView, DevicesView, Feed, Figures, Histogram, LIST_MAX, ListView, OpenAt,
+    StrangerView, digest, page_of,
 };
 use crate::registry::Device;
 use crate::terms::{DeviceId, IncidentId, Seq, Sign, Wait, Wall, What};
@@ -77,7 +77,7 @@ impl Desk {
             let memory = self.book.device(&row.id);
             DeviceView {
                 row: row.clone(),
-                place: self.book.registry().whereabouts(&row.id).place,
+                place: self.shown_place(&row.id, &self.book.registry().whereabouts(&row.id)),
                 heard: match now {
                     Some(ago) => Some(self.wall_before(ago)),
                     None => figures.heard.get(&row.id).copied(),
@@ -99,6 +99,11 @@ impl Desk {
         let every = self.settings.device_types.get(&row.type_name)?.test_every?;
         let wait = i64::try_from(every.0).unwrap_or(i64::MAX);
         Some(tested.map_or(self.clock.wall().wall, |at| Wall(at.0.saturating_add(wait))))
+    }
+
+    pub(super) fn strangers(&self) -> Vec<StrangerView> {
+        let now = self.clock.now();
+        self.intake.strangers.views(|at| self.wall_before(now - at))
     }
 
     fn wall_before(&self, ago: Wait) -> Wall {

@@ -228,7 +228,8 @@ impl Desk {
     /// How many devices are heard, and those that have been silent longest.
     pub(super) fn heard_devices(&self, figures: &Figures) -> (DeviceCount, Vec<SilentView>) {
         let (now, wall) = (self.clock.now(), self.clock.wall().wall);
-        let mut count = DeviceCount::default();
+        let strangers = self.intake.strangers.len();
+        let mut count = DeviceCount { strangers, ..DeviceCount::default() };
         let mut silent: Vec<(Wall, &DeviceId)> = Vec::new();
         for device in self.book.registry().devices() {
             count.registered += 1;
@@ -250,7 +251,7 @@ impl Desk {
         }
         let view = |(heard, id): (Wall, &DeviceId)| SilentView {
             device: id.clone(),
-            place: self.book.registry().whereabouts(id).place,
+            place: self.shown_place(id, &self.book.registry().whereabouts(id)),
             heard,
         };
         (count, silent.into_iter().map(view).collect())

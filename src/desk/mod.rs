@@ -37,6 +37,7 @@ mod readers;
 mod reload;
 mod socket;
 mod start;
+mod strangers;
 mod supervision;
 #[cfg(test)]
 mod tests;

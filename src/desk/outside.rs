@@ -274,6 +274,11 @@ impl Outside {
         }
     }
 
+    /// Where a device was last heard.
+    pub(super) fn heard_on(&self, device: &DeviceId) -> Option<&LinkId> {
+        self.heard_at.get(device)
+    }
+
     /// Whether the broker where a device was last heard, or the bridge on it, is gone.
     pub(super) fn is_cut_off(&self, device: &DeviceId) -> bool {
         let ill = |ills: &BTreeMap<LinkId, Ill>, link: &LinkId| {

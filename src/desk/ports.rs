@@ -221,6 +221,11 @@ impl Ports {
         }
     }
 
+    /// Where a device was last heard.
+    pub(super) fn heard_on(&self, device: &DeviceId) -> Option<&LinkId> {
+        self.heard_at.get(device)
+    }
+
     /// Whether the line where a device was last heard is lost.
     pub(super) fn is_cut_off(&self, device: &DeviceId) -> bool {
         let line = self.heard_at.get(device).and_then(|link| self.lines.get(link));

@@ -365,6 +365,14 @@ impl IncidentBook {
         Seq(if first < said_at.0 { first.saturating_sub(left_out) } else { first }.max(1))
     }
 
+    /// How many entries stand in the record: what was retired, and what was left out when a box was
+    /// replaced, does not.
+    pub fn entries(&self) -> u64 {
+        let (said_at, left_out) = self.left_out;
+        let left_out = if said_at > self.retired { left_out } else { 0 };
+        self.last_seq.0.saturating_sub(self.retired.0).saturating_sub(left_out)
+    }
+
     /// The newest entry that was retired; 0 when none was.
     pub fn retired(&self) -> Seq {
         self.retired

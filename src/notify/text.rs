@@ -8,7 +8,7 @@
 //! config: these lines are measured and tested in every form, which a template cannot be.
 
 use crate::incident::{Carrier, Notice};
-use crate::terms::{Class, Kind};
+use crate::terms::{self, Class, Kind};
 
 use super::fit::{Part, fit, whole};
 pub use super::fit::{UNITS_MAX, units};
@@ -108,9 +108,7 @@ fn wants_answer(notice: &Notice) -> bool {
 /// A text without control characters, so that it stays one line wherever it is shown. Characters
 /// that turn the direction of writing are dropped too: they could hide a code.
 pub(super) fn plain(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    text.trim().chars().filter(|&c| !turns(c)).map(|c| if breaks(c) { ' ' } else { c }).collect()
+    terms::plain(text.trim())
 }
 
 fn named(person: &Named) -> String {

@@ -36,6 +36,8 @@ pub struct Whereabouts {
     pub grid: String,
     /// Whether it is in the centre's own building.
     pub on_site: bool,
+    /// Whether any row says where; if none does, the place sends people to the duty room's screen.
+    pub located: bool,
 }
 
 /// Whom it may be about, as a message says it.
@@ -58,6 +60,7 @@ impl Registry {
         let home_id = home.map(|h| &h.id).or_else(|| named.into_iter().flatten().next());
         let (place, short) = words(device, home, home_id);
         Whereabouts {
+            located: home_id.is_some() || !device.spot.trim().is_empty(),
             place,
             short: cut(&short, SHORT_MAX_UNITS),
             residents: self.meant(resident, home_id),
@@ -78,6 +81,7 @@ impl Registry {
         let home = self.home(home_id);
         let (place, short) = home_words(home, home_id);
         Whereabouts {
+            located: true,
             place: place.to_owned(),
             short: cut(short, SHORT_MAX_UNITS),
             residents: self.meant(resident.and_then(|r| self.resident(r)), Some(home_id)),
@@ -144,6 +148,7 @@ fn nowhere(id: &DeviceId) -> Whereabouts {
         residents: Vec::new(),
         grid: String::new(),
         on_site: false,
+        located: false,
     }
 }
 

@@ -136,7 +136,7 @@ fn what_cannot_be_done_is_a_problem_that_says_what_to_do() {
         ("/api/v1/incidents/77/accept", AS_ZHANG, 404, "no-such", "77"),
         ("/api/v1/incidents/A01/dance", AS_ZHANG, 404, "no-page", "accept, decline"),
         (accept, r#"{"as": "xiaohong"}"#, 422, "cannot-be", "nobody is called xiaohong"),
-        (accept, r#"{"as": ""}"#, 422, "cannot-be", "`as` is empty"),
+        (accept, r#"{"as": ""}"#, 422, "bad-field", "`as` is empty"),
         (accept, "{", 400, "bad-body", "EOF"),
         (
             accept,
@@ -145,11 +145,11 @@ fn what_cannot_be_done_is_a_problem_that_says_what_to_do() {
             "bad-body",
             "no JSON object",
         ),
-        (accept, "{}", 422, "cannot-be", "`as`"),
-        (accept, r#"{"as": "zhangmin", "on": 1}"#, 422, "cannot-be", "`on`"),
-        (accept, r#"{"as": "zhangmin", "score": 3}"#, 422, "cannot-be", "does not go with"),
-        ("/api/v1/incidents/A01/resolve", AS_ZHANG, 422, "cannot-be", "helped"),
-        ("/api/v1/incidents/A01/note", AS_ZHANG, 422, "cannot-be", "`note`"),
+        (accept, "{}", 422, "bad-field", "`as`"),
+        (accept, r#"{"as": "zhangmin", "on": 1}"#, 422, "bad-field", "`on`"),
+        (accept, r#"{"as": "zhangmin", "score": 3}"#, 422, "bad-field", "does not go with"),
+        ("/api/v1/incidents/A01/resolve", AS_ZHANG, 422, "bad-field", "helped"),
+        ("/api/v1/incidents/A01/note", AS_ZHANG, 422, "bad-field", "`note`"),
     ] {
         let (was, what, detail) = about(path, body);
         assert_eq!((was, what.as_str()), (status, kind), "{path} {body}: {detail}");
@@ -343,5 +343,5 @@ fn a_board_says_that_it_is_there_and_is_told_how_the_house_stands() {
     );
     let status = hub.does(&["status"]);
     assert!(status.contains("boards    走廊 can be heard\n"), "{status}");
-    assert_eq!(told("loudest").problem(), "cannot-be");
+    assert_eq!(told("loudest").problem(), "bad-field");
 }

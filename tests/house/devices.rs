@@ -159,3 +159,43 @@ impl Drop for Device {
         let _ = self.client.disconnect();
     }
 }
+
+#[test]
+fn a_device_that_nobody_registered_is_listed_with_what_a_technician_needs() {
+    let hub = Hub::open();
+    assert_eq!(hub.status()["devices"]["strangers"], 0);
+    let button = r#"{"action":"single","battery":71,"linkquality":102}"#;
+    let name = "0x00158d0001a2b3c4";
+    for _ in 0..2 {
+        publish(&hub, "zigbee2mqtt", &format!("zigbee2mqtt/{name}"), button);
+    }
+    publish(&hub, "B-02", &topic("B-02", "event"), &press(1, 1, "sos"));
+    hub.does(&["press", "X-77"]);
+    let listed = hub.json(&["devices", "--heard", "--json"]);
+    let of = |listed: &Value, heard_as: &str| {
+        let all = listed.as_array().unwrap().clone();
+        all.into_iter().find(|one| one["heard_as"] == heard_as).unwrap()
+    };
+    let one = of(&listed, name);
+    assert_eq!((&one["family"], &one["link"]), (&"zigbee2mqtt".into(), &"broker".into()), "{one}");
+    assert_eq!((&one["count"], &one["battery"]), (&2.into(), &71.into()), "{one}");
+    assert_eq!((&one["link_quality"], &one["text"]), (&102.into(), &button.into()), "{one}");
+    assert_eq!(of(&listed, "X-77")["meant"], "sos");
+    assert_eq!(listed.as_array().unwrap().len(), 2, "B-02 is registered: {listed}");
+    assert_eq!(hub.status()["devices"]["strangers"], 2);
+    let told = hub.does(&["devices", "--heard"]);
+    for part in [name, "battery 71 %", "link quality 102", "2 messages", "heard_as"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    assert!(hub.does(&["status"]).contains("2 that nobody registered: `anling devices --heard`"));
+    // Registered, it is no stranger any more; the rest is gone with the next start.
+    let row = format!("id,type,heard_as\nZ-77,zigbee-sos,{name}\n");
+    std::fs::write(hub.path("devices.csv"), row).unwrap();
+    let file = hub.path("devices.csv").display().to_string();
+    hub.does(&["import", &file, "--yes"]);
+    assert_eq!(hub.status()["devices"]["strangers"], 1);
+    let mut hub = hub;
+    hub.kill();
+    hub.start();
+    assert_eq!(hub.does(&["devices", "--heard"]).lines().count(), 1);
+}

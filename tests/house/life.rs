@@ -286,3 +286,41 @@ fn smoke_and_then_gas_of_one_detector_are_both_named_wherever_the_call_is_shown(
     assert_eq!(hub.incident("F01")["kinds"], serde_json::json!(["smoke", "gas"]));
     hub.screen_says(&["又报警", "烟感、燃气报警", "勿开关电器"]);
 }
+
+#[test]
+fn where_no_place_is_known_the_duty_room_reads_what_is() {
+    let hub = Hub::open();
+    let whole = std::fs::read_to_string(hub.config().join("registry/devices.csv")).unwrap();
+    let cleared = format!("{}\nB-02,sos-button,,,,\n", whole.lines().next().unwrap());
+    std::fs::write(hub.path("devices.csv"), cleared).unwrap();
+    let file = hub.path("devices.csv").display().to_string();
+    hub.does(&["import", &file, "--yes"]);
+    hub.does(&["press", "B-02"]);
+    hub.does(&["press", "X-77"]);
+    let list = hub.does(&["incidents"]);
+    for part in [
+        "设备B-02(位置未登记;地址native-mqtt B-02,经broker收到)",
+        "未登记设备X-77(native-mqtt,经broker收到)",
+    ] {
+        assert!(list.contains(part), "{part} in {list}");
+    }
+    assert!(!list.contains("请查看值班室屏幕"), "{list}");
+    assert!(hub.does(&["devices"]).contains("位置未登记;地址native-mqtt B-02"));
+    hub.screen_says(&["A01", "地址native-mqtt B-02"]);
+    assert!(!hub.screen().contains("请查看值班室屏幕"), "{}", hub.screen());
+}
+
+#[test]
+fn a_note_commands_no_terminal_and_turns_no_line_around() {
+    let hub = Hub::open();
+    pressed(&hub, "B-02");
+    let typed = "左膝\u{202e}擦伤\u{1b}[2J\u{9b}2J已消毒";
+    assert_eq!(hub.says("A01", "zhangmin", &["note", typed]).code, 0);
+    let card = hub.does(&["incident", "A01"]);
+    assert!(card.contains("左膝擦伤 [2J 2J已消毒"), "{card}");
+    let json = hub.does(&["incident", "A01", "--json"]);
+    for shown in [&card, &json, &hub.does(&["journal", "tail", "-n", "9"])] {
+        assert!(shown.chars().all(|c| c == '\n' || anling::terms::is_plain(c)), "{shown:?}");
+    }
+    assert_eq!(hub.incident("A01")["notes"][0], typed, "nothing of it is lost");
+}

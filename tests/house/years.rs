@@ -91,6 +91,9 @@ fn an_export_is_enough_to_go_on_from_and_no_events_name_is_used_twice() {
     let raised = webhook.hears("raised", "A02");
     let number: u64 = raised["id"].as_str().unwrap().rsplit('/').next().unwrap().parse().unwrap();
     assert!(number > 1 << 32, "{number}");
+    let entries = hub.status()["entries"].as_u64().unwrap();
+    assert!((1..1_000).contains(&entries), "what was left out is no entry: {entries}");
+    assert!(hub.does(&["status"]).contains(&format!("on disk, {entries} entries")));
 }
 
 #[test]
