@@ -8,9 +8,10 @@
 //!   a platform that is broken, and losing a story is worse than a late one. `status` says so, and a
 //!   person may give up what is owed.
 //! - An answer may bring messages in a list `down`. Those that are on disk are named in the header
-//!   [`HEARD_HEADER`] of the next request that gets through, so that the platform may stop repeating.
+//!   [`HEARD_HEADER`] of the next request that gets through, so that the platform may stop repeating; so
+//!   are those that mean nothing and have an id that can be read.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::answer::{Accepted, Verdict, judge};
 use super::batch::Batch;
-use super::down::{Heard, Message};
+use super::down::{Heard, Told};
 use super::ledger::Ledger;
 use super::pace::Pace;
 use super::window::{Next, Window};
@@ -329,15 +330,15 @@ impl<P: Post> Https<P> {
 
     /// The platform says something.
     fn listen(&mut self, down: &Value) {
-        for message in Message::all(down, &self.hub) {
+        for Told { id, message } in Told::all(down, &self.hub) {
             if self.heard.len() >= UNSTORED_MAX {
                 // Not said to be on disk, it comes again.
                 return;
             }
-            let receipt = match &message {
-                Err(_) => Receipt::unasked(),
-                Ok(message) => {
-                    let (tell, id) = (self.say_stored.clone(), message.id.to_string());
+            let receipt = match &id {
+                None => Receipt::unasked(),
+                Some(id) => {
+                    let (tell, id) = (self.say_stored.clone(), id.to_string());
                     Receipt::new(move |verdict| {
                         if verdict == Stored::Stored {
                             drop(tell.try_send(id));
@@ -346,7 +347,7 @@ impl<P: Post> Https<P> {
                 }
             };
             let platform = self.platform.clone();
-            self.heard.push_back(Heard { platform, message, receipt });
+            self.heard.push_back(Heard { platform, id, message, receipt });
         }
     }
 

@@ -246,7 +246,7 @@ async fn what_the_platform_says_is_named_as_heard_once_it_is_stored() {
     platform.owe(2..=2);
     platform.settles(2).await;
     let head = &receiver.heard()[1].head;
-    assert!(head.contains("anling-heard: 7f\r\n"), "only what is on disk: {head}");
+    assert!(head.contains("anling-heard: 7f 80\r\n"), "what is on disk, meant or not: {head}");
 }
 
 #[tokio::test]
@@ -265,6 +265,7 @@ async fn as_many_messages_as_may_come_at_once_are_all_read() {
     platform.owe(1..=1);
     platform.settles(1).await;
     for n in 0..MESSAGES_MAX {
+    second.receipt.stored();
         let heard = soon("a note", platform.said.recv()).await.unwrap();
         assert_eq!(heard.message.unwrap().id.as_str(), n.to_string());
     }
