@@ -13,7 +13,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderVa
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
-use tokio::time::{Sleep, sleep};
+use tokio::time::sleep;
 
 use super::answer::{Accepted, Verdict, judge};
 use super::batch::Batch;
@@ -32,6 +31,7 @@ use super::pace::Pace;
 use super::window::{Next, Window};
 use super::{Ears, Ends, HELD_MAX, PlatformError, PlatformSettings, REPORT_AFTER, UNSTORED_MAX};
 use crate::notify::endpoint::{LifeSign, Settled};
+use crate::notify::rest::{HURRIED_MAX, Rest};
 use crate::notify::wire::{Reply, TlsFiles, Wire};
 use crate::terms::{EndpointId, HubId, Receipt, Secret, Seq, Verdict as Stored, Wait};
 
@@ -128,7 +128,9 @@ pub(super) struct Https<P> {
     ledger: Ledger,
     pace: Pace,
     flight: Option<Flight>,
-    rest: Option<Pin<Box<Sleep>>>,
+    rest: Option<Rest>,
+    /// Alarms that are held and not settled.
+    urgent: BTreeSet<Seq>,
     heard: VecDeque<Heard>,
     /// Ids of messages on disk that the platform has not been told of.
     stored: VecDeque<String>,
@@ -140,14 +142,6 @@ pub(super) struct Https<P> {
 async fn landing(flight: &mut Option<Flight>) -> Result<Reply, JoinError> {
     match flight {
         Some(flight) => (&mut flight.task).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits for a rest that may not be taken.
-async fn rested(rest: &mut Option<Pin<Box<Sleep>>>) {
-    match rest {
-        Some(rest) => rest.await,
         None => std::future::pending().await,
     }
 }
@@ -175,6 +169,7 @@ impl<P: Post> Https<P> {
             pace: Pace::default(),
             flight: None,
             rest: None,
+            urgent: BTreeSet::new(),
             heard: VecDeque::new(),
             stored: VecDeque::new(),
             say_stored,
@@ -195,7 +190,7 @@ impl<P: Post> Https<P> {
             tokio::select! {
                 _ = &mut stopped => break,
                 reply = landing(&mut self.flight) => self.land(reply),
-                () = rested(&mut self.rest) => self.rest = None,
+                () = Rest::over(&mut self.rest) => self.rest = None,
                 () = &mut report, if self.ledger.has_news() => {
                     let Ok(permit) = reports.reserve().await else { return };
                     permit.send(self.ledger.report());
@@ -210,6 +205,10 @@ impl<P: Post> Https<P> {
                 taken = offers.recv_many(&mut batch, room), if open && room > 0 => {
                     open = taken > 0;
                     for letter in batch.drain(..) {
+                        if letter.urgent {
+                            self.urgent.insert(letter.seq);
+                            self.rest.iter_mut().for_each(Rest::hurry);
+                        }
                         self.window.add(letter.seq, letter.body);
                     }
                 }
@@ -309,8 +308,15 @@ impl<P: Post> Https<P> {
             }
             (Verdict::Later { why, after }, _) => {
                 tracing::debug!(platform = %self.platform, why, "events stay owed");
-                self.ledger.fails(&why);
-                self.rest = Some(Box::pin(sleep(self.pace.failed(after))));
+                let mut pause = self.pace.failed(after);
+                if !self.urgent.is_empty() {
+                    pause = pause.min(HURRIED_MAX);
+                }
+                match after {
+                    Some(_) => self.ledger.is_held_back(&why, pause),
+                    None => self.ledger.fails(&why),
+                }
+                self.rest = Some(Rest::new(pause));
             }
         }
         // What was not settled leaves again, first.
@@ -324,6 +330,7 @@ impl<P: Post> Https<P> {
 
     fn settle(&mut self, seq: Seq, how: Settled) {
         if self.window.settle(seq) {
+            self.urgent.remove(&seq);
             self.ledger.settle(seq, how);
         }
     }
