@@ -207,9 +207,10 @@ fn wires(wires: &[WireView]) -> String {
 
 fn endpoints(endpoints: &[&EndpointView]) -> String {
     let one = |e: &&EndpointView| {
-        let state = match &e.trouble {
-            Some(why) => format!("DOWN ({why})"),
-            None => "up".to_owned(),
+        let state = match (&e.trouble, &e.held) {
+            (Some(why), _) => format!("DOWN ({why})"),
+            (None, Some(held)) => format!("held back by it until {}", held.clock),
+            (None, None) => "up".to_owned(),
         };
         let dropped = match e.dropped {
             0 => String::new(),

@@ -138,6 +138,12 @@ fn ways(page: &mut Page, figures: &Figures) {
     endpoints().for_each(|(one, label)| page.sample("", &label, count(one.owed)));
     page.family("anling_endpoint_trouble", Kind::Gauge, "Whether an endpoint takes nothing.");
     endpoints().for_each(|(one, label)| page.sample("", &label, flag(one.trouble.is_some())));
+    let help = "Whether an endpoint asked for a pause, and is not told before its end.";
+    page.family("anling_endpoint_held_back", Kind::Gauge, help);
+    endpoints().for_each(|(one, label)| page.sample("", &label, flag(one.held.is_some())));
+    let help = "Events that an endpoint has refused for good since the hub's start.";
+    page.family("anling_endpoint_refused", Kind::Counter, help);
+    endpoints().for_each(|(one, label)| page.sample("_total", &label, whole_number(one.refused)));
     let help = "Events that an endpoint was never told, because too many were owed.";
     page.family("anling_endpoint_dropped", Kind::Counter, help);
     endpoints().for_each(|(one, label)| page.sample("_total", &label, whole_number(one.dropped)));

@@ -35,7 +35,7 @@ pub use past::{
 };
 pub use person::person_meant;
 pub use view::{
-    CarrierView, DeviceCount, EndpointView, IncidentView, LineView, NextStep, OpenCount,
+    CarrierView, DeviceCount, EndpointView, HeldView, IncidentView, LineView, NextStep, OpenCount,
     PersonView, RecordView, Status, WireView,
 };
 pub use work::{

@@ -158,6 +158,18 @@ pub struct EndpointView {
     /// The topic that its broker does not let us hear: nothing that it says comes in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unheard: Option<String>,
+    /// It asked for a pause: what is owed waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldView>,
+}
+
+/// How long an endpoint asked to be left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldView {
+    /// Until when; an alarm that waits is told earlier.
+    pub until: Wall,
+    /// The same as `HH:MM` at the centre.
+    pub clock: String,
 }
 
 /// Who stands on one line now.

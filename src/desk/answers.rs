@@ -7,9 +7,9 @@ use super::letters::{hub_subject, shown_place, whereabouts_of};
 use super::lookup::{archive_view, response_view};
 use super::{Desk, Turn};
 use crate::counter::{
-    About, Amiss, Ask, Asked, CarrierView, DutyPlan, EndpointView, IncidentView, LineView, Moved,
-    NOTE_MAX_BYTES, NextStep, OpenCount, PersonView, RegistryView, Reply, Status, When,
-    person_meant,
+    About, Amiss, Ask, Asked, CarrierView, DutyPlan, EndpointView, HeldView, IncidentView,
+    LineView, Moved, NOTE_MAX_BYTES, NextStep, OpenCount, PersonView, RegistryView, Reply, Status,
+    When, person_meant,
 };
 use crate::incident::{
     Answer, Fact, HeardWord, Incident, Move, Stage, StageName, Stimulus, Via, Why, WordId,
@@ -332,6 +332,12 @@ impl Desk {
             refused: out.map_or(0, |out| out.refused),
             trouble: out.and_then(|out| out.trouble.clone()),
             unheard: out.and_then(|out| out.unheard.clone()),
+            held: out.and_then(|out| out.held_until).map(|until| {
+                let civil = self.settings.roster.civil(until);
+                let clock =
+                    civil.map_or_else(|| "?".to_owned(), |c| c.strftime("%H:%M").to_string());
+                HeldView { until, clock }
+            }),
         }
     }
 

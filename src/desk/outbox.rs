@@ -15,7 +15,7 @@ use super::{Desk, Turn};
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::incident::{
-    Carrier, Effect, IncidentBook, OWED_MAX, OrderId, Outcome, Stimulus, StoryKind, Trouble,
+    Carrier, Effect, IncidentBook, OWED_MAX, OrderId, Outcome, Stimulus, Story, StoryKind, Trouble,
 };
 use crate::notify::Still;
 use crate::notify::endpoint::{
@@ -68,6 +68,8 @@ pub(super) struct EndpointOut {
     pub(super) trouble: Option<String>,
     /// The topic that its broker does not let us hear.
     pub(super) unheard: Option<String>,
+    /// Until when it asked to be left alone.
+    pub(super) held_until: Option<Wall>,
 }
 
 /// What a replaced carrier had in its hands; those it did not end are offered to the new one.
@@ -319,6 +321,12 @@ impl CarrierOut {
     }
 }
 
+/// Whether an event says that somebody's life may be in danger now.
+fn is_urgent(story: &Story) -> bool {
+    matches!(story.class, Class::Emergency | Class::Hazard)
+        && matches!(story.event, StoryKind::Raised | StoryKind::Reopened)
+}
+
 impl EndpointOut {
     /// Hands out as much as the endpoint takes, some in each turn; whether it would take more.
     fn pump(
@@ -351,7 +359,8 @@ impl EndpointOut {
                 anew += usize::from(written.is_none());
                 let body =
                     written.unwrap_or_else(|| writer.event(story, names, settings, book).into());
-                place.send(StoryLetter { seq, incident: story.incident, body });
+                let urgent = is_urgent(story);
+                place.send(StoryLetter { seq, incident: story.incident, body, urgent });
             }
         }
         false
@@ -432,15 +441,23 @@ impl Desk {
             self.note_hearing(turn, &endpoint, name.clone(), hearing);
         }
         let Some(health) = health else { return };
-        let trouble = match health {
-            Health::Up => None,
-            Health::Down { why } => Some(why),
-        };
+        let wall = self.clock.wall().wall;
         let Some(out) = self.outbox.endpoints.get_mut(&endpoint) else { return };
         if out.next.is_some() {
             // The last words of one that is replaced say nothing of the next.
             return;
         }
+        out.held_until = None;
+        let trouble = match health {
+            Health::Up => None,
+            Health::Down { why } => Some(why),
+            Health::HeldBack { why, pause } => {
+                info!(%endpoint, why, ?pause, "the endpoint asks for a pause");
+                let ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+                out.held_until = Some(Wall(wall.0.saturating_add(ms)));
+                return;
+            }
+        };
         let broken = trouble.is_some();
         match &trouble {
             Some(why) => warn!(%endpoint, %why, "the endpoint takes nothing"),

@@ -4,11 +4,11 @@
 //! A platform speaks as one registered operator of the district, whom its table names, and takes the
 //! same way as any other person: the engine judges what an operator may say, and knows a repeated
 //! message by its id, also after a restart. What cannot be meant (malformed, too long, another hub's,
-//! an incident nobody knows, nobody named to speak) is recorded with a limit a minute and never acted
-//! on. A sign of life is made here, because only here the chain's head is known; it is not journaled,
+//! an incident nobody knows, an epoch to come, nobody named to speak) is recorded with a limit a minute,
+//! each once by its id, and never acted on. A sign of life is made here, because only here the chain's head is known; it is not journaled,
 //! waits for nobody, and a newer one replaces one that was not sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use tracing::{info, warn};
 
@@ -23,7 +23,7 @@ use crate::district::life::Life;
 use crate::district::{
     Accepted, Heard, HttpsSettings, Message, MqttSettings, PlatformSettings, Way,
 };
-use crate::incident::{Answer, Incident, Stimulus, Via};
+use crate::incident::{Answer, Incident, Stimulus, Via, WordId};
 use crate::notify::endpoint::Hearing;
 use crate::notify::wire::TlsFiles;
 use crate::registry::Role;
@@ -34,6 +34,9 @@ use crate::terms::{At, EndpointId, HubId, Kind, Receipt, Secret, Wait};
 const MISFITS_MAX: u32 = 6;
 /// What counts as a minute of them.
 const MISFITS_PER: Wait = Wait::mins(1);
+/// Messages of one platform that meant nothing and are known by their id, the newest: said again, they
+/// are acknowledged and take no other's place in the record.
+const MISFITS_KNOWN: usize = 64;
 
 /// Everything an opened platform needs, its secret included, or why it cannot be opened.
 pub(super) fn settings(
@@ -79,8 +82,47 @@ fn files(paths: &TlsPaths) -> TlsFiles {
 pub(super) struct Platforms {
     /// When each heard that the hub lives.
     alive: BTreeMap<EndpointId, At>,
-    /// Since when messages that mean nothing are counted, and how many came.
-    misfits: BTreeMap<EndpointId, (At, u32)>,
+    misfits: BTreeMap<EndpointId, Misfits>,
+}
+
+/// Messages of one platform that meant nothing.
+struct Misfits {
+    /// Since when they are counted, and how many came.
+    since: At,
+    count: u32,
+    /// Those that have an id, and why they meant nothing.
+    known: VecDeque<(WordId, String)>,
+}
+
+/// What becomes of a message that means nothing.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    /// It was recorded before.
+    Known,
+    /// It is the so-manyth of this minute; in the last one so many came beyond what was recorded, if
+    /// this begins another.
+    Counted { nth: u32, beyond: u32 },
+}
+
+impl Misfits {
+    fn take(&mut self, id: Option<&WordId>, why: &str, now: At) -> Fate {
+        if id.is_some_and(|id| self.known.iter().any(|(known, then)| known == id && then == why)) {
+            return Fate::Known;
+        }
+        let mut beyond = 0;
+        if now - self.since >= MISFITS_PER {
+            beyond = self.count.saturating_sub(MISFITS_MAX);
+            (self.since, self.count) = (now, 0);
+        }
+        self.count = self.count.saturating_add(1);
+        if let Some(id) = id.filter(|_| self.count <= MISFITS_MAX) {
+            self.known.push_back((id.clone(), why.to_owned()));
+            if self.known.len() > MISFITS_KNOWN {
+                self.known.pop_front();
+            }
+        }
+        Fate::Counted { nth: self.count, beyond }
+    }
 }
 
 impl Platforms {
@@ -89,17 +131,9 @@ impl Platforms {
         self.alive.remove(platform);
     }
 
-    /// Counts a message that means nothing: how many came in this minute, and in the last one beyond
-    /// what was recorded, if this begins another.
-    fn count(&mut self, platform: &EndpointId, now: At) -> (u32, u32) {
-        let (since, count) = self.misfits.entry(platform.clone()).or_insert((now, 0));
-        let mut beyond = 0;
-        if now - *since >= MISFITS_PER {
-            beyond = count.saturating_sub(MISFITS_MAX);
-            (*since, *count) = (now, 0);
-        }
-        *count = count.saturating_add(1);
-        (*count, beyond)
+    fn misfit(&mut self, platform: &EndpointId, id: Option<&WordId>, why: &str, now: At) -> Fate {
+        let new = || Misfits { since: now, count: 0, known: VecDeque::new() };
+        self.misfits.entry(platform.clone()).or_insert_with(new).take(id, why, now)
     }
 }
 
@@ -130,7 +164,7 @@ impl Desk {
 
     /// A platform said something.
     pub(super) fn hear_platform(&mut self, turn: &mut Turn, heard: Heard) {
-        let Heard { platform, message, receipt } = heard;
+        let Heard { platform, id, message, receipt } = heard;
         let answer = match &message {
             Ok(message) => self.meant(&platform, message),
             Err(misfit) => Err(misfit.to_string()),
@@ -141,7 +175,7 @@ impl Desk {
                 info!(%platform, "the platform says something");
                 self.decide(turn, &Stimulus::Answered(answer, words))
             }
-            Err(why) => return self.hear_misfit(turn, &platform, &why, receipt),
+            Err(why) => return self.hear_misfit(turn, (&platform, id.as_ref()), &why, receipt),
         };
         // A repeat makes no fact; its first copy may still be on its way to disk.
         turn.acknowledge(receipt, before, true, recorded);
@@ -164,8 +198,11 @@ impl Desk {
             Meant::Code(code) => self.book.by_code(code),
             Meant::Number(id) => self.book.incident(id),
         };
-        let incident = incident.map(|incident: &Incident| incident.id);
-        let incident = incident.ok_or("names an incident that is not known here")?;
+        let incident: &Incident = incident.ok_or("names an incident that is not known here")?;
+        if message.epoch.is_some_and(|epoch| epoch > incident.epoch) {
+            return Err("names an epoch that its incident has not reached".to_owned());
+        }
+        let incident = incident.id;
         let before = self.book.heard_word(&by, &message.id);
         if before.is_some_and(|heard| (heard.incident, heard.says) != (incident, message.says)) {
             return Err(format!("uses the id {} again for something else", message.id));
@@ -184,9 +221,19 @@ impl Desk {
     }
 
     /// Records what means nothing, the first few in a minute.
-    fn hear_misfit(&mut self, turn: &mut Turn, platform: &EndpointId, why: &str, receipt: Receipt) {
-        let (count, beyond) = self.platforms.count(platform, self.clock.now());
+    fn hear_misfit(
+        &mut self,
+        turn: &mut Turn,
+        (platform, id): (&EndpointId, Option<&WordId>),
+        why: &str,
+        receipt: Receipt,
+    ) {
         let before = turn.newest();
+        let (nth, beyond) = match self.platforms.misfit(platform, id, why, self.clock.now()) {
+            // Its first copy may still be on its way to disk.
+            Fate::Known => return turn.acknowledge(receipt, before, true, true),
+            Fate::Counted { nth, beyond } => (nth, beyond),
+        };
         if beyond > 0 {
             let finding = format!(
                 "platform {platform} said {beyond} more in a minute that meant nothing; they were \
@@ -195,10 +242,13 @@ impl Desk {
             self.decide(turn, &Stimulus::Found(finding));
         }
         let mut recorded = true;
-        if count <= MISFITS_MAX {
+        if nth <= MISFITS_MAX {
             warn!(%platform, why, "what the platform said means nothing");
             let finding = format!("platform {platform} said something that {why}: not acted on");
             recorded = self.decide(turn, &Stimulus::Found(finding));
+        }
+        if !recorded {
+            self.platforms.misfits.remove(platform);
         }
         turn.acknowledge(receipt, before, false, recorded);
     }
@@ -241,14 +291,44 @@ impl Desk {
 mod tests {
     use super::*;
 
+    fn county() -> EndpointId {
+        EndpointId::new("county").unwrap()
+    }
+
     #[test]
     fn messages_that_mean_nothing_are_counted_by_the_minute() {
         let mut platforms = Platforms::default();
-        let county = EndpointId::new("county").unwrap();
-        for n in 1..=40 {
-            assert_eq!(platforms.count(&county, At(1_000 + u64::from(n))), (n, 0));
+        let mut came = |at: u64| platforms.misfit(&county(), None, "is no JSON object", At(at));
+        for nth in 1..=40 {
+            assert_eq!(came(1_000 + u64::from(nth)), Fate::Counted { nth, beyond: 0 });
         }
-        assert_eq!(platforms.count(&county, At(90_000)), (1, 40 - MISFITS_MAX));
-        assert_eq!(platforms.count(&county, At(90_001)), (2, 0));
+        assert_eq!(came(90_000), Fate::Counted { nth: 1, beyond: 40 - MISFITS_MAX });
+        assert_eq!(came(90_001), Fate::Counted { nth: 2, beyond: 0 });
+    }
+
+    #[test]
+    fn one_that_is_said_again_and_again_takes_no_others_place() {
+        let mut platforms = Platforms::default();
+        let word = |text: &str| WordId::new(text).unwrap();
+        let mut came = |id: &str, why: &str, at: u64| {
+            platforms.misfit(&county(), Some(&word(id)), why, At(at))
+        };
+        assert_eq!(came("1", "is for another hub", 0), Fate::Counted { nth: 1, beyond: 0 });
+        for at in 1..200_000 {
+            assert_eq!(came("1", "is for another hub", at), Fate::Known);
+        }
+        assert_eq!(came("2", "is for another hub", 200_000), Fate::Counted { nth: 1, beyond: 0 });
+        let other = came("1", "is a note without `text`", 200_001);
+        assert_eq!(other, Fate::Counted { nth: 2, beyond: 0 }, "it is something else by now");
+        // What was not recorded is not known either.
+        for n in 3..=20 {
+            came(&n.to_string(), "is for another hub", 200_002);
+        }
+        assert!(matches!(came("20", "is for another hub", 200_003), Fate::Counted { .. }));
+        // Only so many are remembered.
+        for n in 100..200_u64 {
+            came(&n.to_string(), "is for another hub", 300_000 + n * 60_000);
+        }
+        assert!(matches!(came("1", "is for another hub", 90_000_000), Fate::Counted { .. }));
     }
 }

@@ -4,7 +4,8 @@
 //! platform's own; the record knows it, so the same message counts once however often it comes. The
 //! incident is named by its code, or by its number where the platform kept that. Codes are given
 //! again after a day, so a message may say with `hub` and `epoch` what it means more exactly. What
-//! cannot be read is never acted on: it is told to the desk as what it is.
+//! cannot be read is never acted on: it is told to the desk as what it is, and under its id where that
+//! can be read, so that the platform may hear that it has come.
 
 use serde_json::{Map, Value};
 
@@ -22,6 +23,8 @@ pub const MESSAGES_MAX: usize = 32;
 pub struct Heard {
     /// Which platform said it.
     pub platform: EndpointId,
+    /// The platform's own name for it, where it can be read, also of what means nothing.
+    pub id: Option<WordId>,
     /// What it said, or why that means nothing.
     pub message: Result<Message, Misfit>,
     /// Settled once it is on disk.
@@ -86,34 +89,54 @@ pub enum Misfit {
     WrongType,
 }
 
-impl Message {
+/// One message as it came.
+pub(super) struct Told {
+    pub(super) id: Option<WordId>,
+    pub(super) message: Result<Message, Misfit>,
+}
+
+impl Told {
+    /// Something without a name that means nothing.
+    pub(super) fn misfit(why: Misfit) -> Self {
+        Self { id: None, message: Err(why) }
+    }
+
     /// Reads one message.
-    ///
-    /// # Errors
-    /// See [`Misfit`].
-    pub fn read(bytes: &[u8], hub: &HubId) -> Result<Self, Misfit> {
+    pub(super) fn read(bytes: &[u8], hub: &HubId) -> Self {
         if bytes.len() > MESSAGE_MAX_BYTES {
-            return Err(Misfit::TooLong);
+            return Self::misfit(Misfit::TooLong);
         }
-        let value: Value = serde_json::from_slice(bytes).map_err(|_| Misfit::NoObject)?;
-        Self::of(&value, hub)
+        match serde_json::from_slice::<Value>(bytes) {
+            Ok(value) => Self { id: id(&value), message: Message::of(&value, hub) },
+            Err(_) => Self::misfit(Misfit::NoObject),
+        }
     }
 
     /// The messages that an answer over HTTPS brings in its `down`, each with the length it has as
     /// text.
-    pub(super) fn all(down: &Value, hub: &HubId) -> Vec<Result<Self, Misfit>> {
-        let Some(list) = down.as_array() else { return vec![Err(Misfit::NoObject)] };
+    pub(super) fn all(down: &Value, hub: &HubId) -> Vec<Self> {
+        let Some(list) = down.as_array() else { return vec![Self::misfit(Misfit::NoObject)] };
         let long = |value: &Value| value.to_string().len() > MESSAGE_MAX_BYTES;
-        let read = |value: &Value| match long(value) {
-            true => Err(Misfit::TooLong),
-            false => Self::of(value, hub),
+        let read = |value: &Value| {
+            let message = match long(value) {
+                true => Err(Misfit::TooLong),
+                false => Message::of(value, hub),
+            };
+            Self { id: id(value), message }
         };
         list.iter().take(MESSAGES_MAX).map(read).collect()
     }
+}
 
+/// The platform's own name for a message, where it can be kept.
+fn id(value: &Value) -> Option<WordId> {
+    value.get("id")?.as_str().and_then(|id| WordId::new(id).ok())
+}
+
+impl Message {
     fn of(value: &Value, hub: &HubId) -> Result<Self, Misfit> {
         let object = value.as_object().ok_or(Misfit::NoObject)?;
-        let id = text(object, "id")?.and_then(|id| WordId::new(id).ok()).ok_or(Misfit::NoId)?;
+        let id = id(value).ok_or(Misfit::NoId)?;
         let says = match text(object, "type")? {
             Some("take-over") => Move::TakeOver,
             Some("note") => Move::Note,
@@ -146,7 +169,6 @@ fn text<'o>(object: &'o Map<String, Value>, key: &str) -> Result<Option<&'o str>
     match object.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) if key == "id" => Err(Misfit::NoId),
         Some(_) if key == "type" => Err(Misfit::UnknownType),
         Some(_) => Err(Misfit::WrongType),
     }
@@ -171,7 +193,22 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<Message, Misfit> {
-        Message::read(text.as_bytes(), &hub())
+        Told::read(text.as_bytes(), &hub()).message
+    }
+
+    #[test]
+    fn what_means_nothing_has_its_name_all_the_same() {
+        let long = "x".repeat(MESSAGE_MAX_BYTES);
+        let down = serde_json::json!([
+            {"id": "80", "type": "resolve"},
+            {"id": "81", "type": "note", "text": long},
+            {"id": "a b"},
+            {"id": 7},
+            "x",
+        ]);
+        let names: Vec<Option<String>> =
+            Told::all(&down, &hub()).into_iter().map(|told| Some(told.id?.to_string())).collect();
+        assert_eq!(names, [Some("80".to_owned()), Some("81".to_owned()), None, None, None]);
     }
 
     #[test]
@@ -220,7 +257,7 @@ mod tests {
     #[test]
     fn no_bytes_stop_the_reader() {
         proptest::proptest!(|(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300))| {
-            let _ = Message::read(&bytes, &hub());
+            let _ = Told::read(&bytes, &hub());
         });
     }
 }

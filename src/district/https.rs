@@ -8,11 +8,11 @@
 //!   a platform that is broken, and losing a story is worse than a late one. `status` says so, and a
 //!   person may give up what is owed.
 //! - An answer may bring messages in a list `down`. Those that are on disk are named in the header
-//!   [`HEARD_HEADER`] of the next request that gets through, so that the platform may stop repeating.
+//!   [`HEARD_HEADER`] of the next request that gets through, so that the platform may stop repeating; so
+//!   are those that mean nothing and have an id that can be read.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,16 +21,17 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderVa
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
-use tokio::time::{Sleep, sleep};
+use tokio::time::sleep;
 
 use super::answer::{Accepted, Verdict, judge};
 use super::batch::Batch;
-use super::down::{Heard, Message};
+use super::down::{Heard, Told};
 use super::ledger::Ledger;
 use super::pace::Pace;
 use super::window::{Next, Window};
 use super::{Ears, Ends, HELD_MAX, PlatformError, PlatformSettings, REPORT_AFTER, UNSTORED_MAX};
 use crate::notify::endpoint::{LifeSign, Settled};
+use crate::notify::rest::{HURRIED_MAX, Rest};
 use crate::notify::wire::{Reply, TlsFiles, Wire};
 use crate::terms::{EndpointId, HubId, Receipt, Secret, Seq, Verdict as Stored, Wait};
 
@@ -127,7 +128,9 @@ pub(super) struct Https<P> {
     ledger: Ledger,
     pace: Pace,
     flight: Option<Flight>,
-    rest: Option<Pin<Box<Sleep>>>,
+    rest: Option<Rest>,
+    /// Alarms that are held and not settled.
+    urgent: BTreeSet<Seq>,
     heard: VecDeque<Heard>,
     /// Ids of messages on disk that the platform has not been told of.
     stored: VecDeque<String>,
@@ -139,14 +142,6 @@ pub(super) struct Https<P> {
 async fn landing(flight: &mut Option<Flight>) -> Result<Reply, JoinError> {
     match flight {
         Some(flight) => (&mut flight.task).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits for a rest that may not be taken.
-async fn rested(rest: &mut Option<Pin<Box<Sleep>>>) {
-    match rest {
-        Some(rest) => rest.await,
         None => std::future::pending().await,
     }
 }
@@ -174,6 +169,7 @@ impl<P: Post> Https<P> {
             pace: Pace::default(),
             flight: None,
             rest: None,
+            urgent: BTreeSet::new(),
             heard: VecDeque::new(),
             stored: VecDeque::new(),
             say_stored,
@@ -194,7 +190,7 @@ impl<P: Post> Https<P> {
             tokio::select! {
                 _ = &mut stopped => break,
                 reply = landing(&mut self.flight) => self.land(reply),
-                () = rested(&mut self.rest) => self.rest = None,
+                () = Rest::over(&mut self.rest) => self.rest = None,
                 () = &mut report, if self.ledger.has_news() => {
                     let Ok(permit) = reports.reserve().await else { return };
                     permit.send(self.ledger.report());
@@ -209,6 +205,10 @@ impl<P: Post> Https<P> {
                 taken = offers.recv_many(&mut batch, room), if open && room > 0 => {
                     open = taken > 0;
                     for letter in batch.drain(..) {
+                        if letter.urgent {
+                            self.urgent.insert(letter.seq);
+                            self.rest.iter_mut().for_each(Rest::hurry);
+                        }
                         self.window.add(letter.seq, letter.body);
                     }
                 }
@@ -308,8 +308,15 @@ impl<P: Post> Https<P> {
             }
             (Verdict::Later { why, after }, _) => {
                 tracing::debug!(platform = %self.platform, why, "events stay owed");
-                self.ledger.fails(&why);
-                self.rest = Some(Box::pin(sleep(self.pace.failed(after))));
+                let mut pause = self.pace.failed(after);
+                if !self.urgent.is_empty() {
+                    pause = pause.min(HURRIED_MAX);
+                }
+                match after {
+                    Some(_) => self.ledger.is_held_back(&why, pause),
+                    None => self.ledger.fails(&why),
+                }
+                self.rest = Some(Rest::new(pause));
             }
         }
         // What was not settled leaves again, first.
@@ -323,21 +330,22 @@ impl<P: Post> Https<P> {
 
     fn settle(&mut self, seq: Seq, how: Settled) {
         if self.window.settle(seq) {
+            self.urgent.remove(&seq);
             self.ledger.settle(seq, how);
         }
     }
 
     /// The platform says something.
     fn listen(&mut self, down: &Value) {
-        for message in Message::all(down, &self.hub) {
+        for Told { id, message } in Told::all(down, &self.hub) {
             if self.heard.len() >= UNSTORED_MAX {
                 // Not said to be on disk, it comes again.
                 return;
             }
-            let receipt = match &message {
-                Err(_) => Receipt::unasked(),
-                Ok(message) => {
-                    let (tell, id) = (self.say_stored.clone(), message.id.to_string());
+            let receipt = match &id {
+                None => Receipt::unasked(),
+                Some(id) => {
+                    let (tell, id) = (self.say_stored.clone(), id.to_string());
                     Receipt::new(move |verdict| {
                         if verdict == Stored::Stored {
                             drop(tell.try_send(id));
@@ -346,7 +354,7 @@ impl<P: Post> Https<P> {
                 }
             };
             let platform = self.platform.clone();
-            self.heard.push_back(Heard { platform, message, receipt });
+            self.heard.push_back(Heard { platform, id, message, receipt });
         }
     }
 

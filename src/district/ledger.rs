@@ -1,5 +1,7 @@
 //! What a platform's task has to tell the desk: what was settled, and whether it works.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 
 use crate::notify::endpoint::{DOWN_AFTER, EndpointReport, Health, Hearing, Settled};
@@ -67,6 +69,15 @@ impl Ledger {
         }
     }
 
+    /// It asked for a pause. Told at once, so that nobody takes it for up; a second failure in a row is
+    /// one.
+    pub(super) fn is_held_back(&mut self, why: &str, pause: Duration) {
+        self.fails(why);
+        if self.failures < DOWN_AFTER {
+            self.say(Health::HeldBack { why: why.to_owned(), pause });
+        }
+    }
+
     /// Whether its broker lets us hear it. Told at first, because an earlier run may have left it as
     /// unheard, and when it changes.
     pub(super) fn hears(&mut self, hearing: Hearing) {
@@ -116,5 +127,22 @@ mod tests {
         assert_eq!(ledger.report().health, Some(Health::Up));
         ledger.works();
         assert!(!ledger.has_news());
+    }
+
+    #[test]
+    fn who_asks_for_a_pause_is_not_up_and_is_down_when_it_asks_again() {
+        let mut ledger = Ledger::new(EndpointId::new("county").unwrap());
+        ledger.works();
+        ledger.report();
+        let (why, pause) = ("answered 429".to_owned(), Duration::from_secs(60));
+        ledger.is_held_back(&why, pause);
+        let held = Health::HeldBack { why: why.clone(), pause };
+        assert_eq!(ledger.report().health, Some(held.clone()));
+        ledger.works();
+        assert_eq!(ledger.report().health, Some(Health::Up));
+        ledger.is_held_back(&why, pause);
+        assert_eq!(ledger.report().health, Some(held));
+        ledger.is_held_back(&why, pause);
+        assert_eq!(ledger.report().health, Some(Health::Down { why }));
     }
 }

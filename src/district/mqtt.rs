@@ -29,7 +29,7 @@ use rumqttc::{Event, Outgoing, Packet, Publish, QoS, SubscribeReasonCode};
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 
-use super::down::{Heard, Message, Misfit, down_topic, up_topic};
+use super::down::{Heard, Misfit, Told, down_topic, up_topic};
 use super::ledger::Ledger;
 use super::pace::Pace;
 use super::window::{Next, Window};
@@ -311,7 +311,7 @@ impl Mqtt {
                 if too_big(&why).is_some() {
                     // The broker would send it with each connection for ever.
                     self.anew = true;
-                    self.heed(Err(Misfit::NoPacket), Receipt::unasked());
+                    self.heed(Told::misfit(Misfit::NoPacket), Receipt::unasked());
                 }
                 return Some(Over { why: said(&why), failed: !self.anew });
             }
@@ -384,9 +384,9 @@ impl Mqtt {
         if !self.may_speak || publish.topic != self.down {
             return;
         }
-        let message = Message::read(&publish.payload, &self.hub);
+        let told = Told::read(&publish.payload, &self.hub);
         if publish.qos == QoS::AtMostOnce {
-            return self.heed(message, Receipt::unasked());
+            return self.heed(told, Receipt::unasked());
         }
         if open.unstored >= UNSTORED_MAX {
             // Unacknowledged, it comes with the next connection.
@@ -396,13 +396,14 @@ impl Mqtt {
         let tell = open.say_stored.clone();
         // A connection that is gone hears no more: the message comes again.
         let receipt = Receipt::new(move |verdict| drop(tell.try_send((publish, verdict))));
-        self.heed(message, receipt);
+        self.heed(told, receipt);
     }
 
-    fn heed(&mut self, message: Result<Message, Misfit>, receipt: Receipt) {
+    fn heed(&mut self, told: Told, receipt: Receipt) {
         if self.heard.len() < UNSTORED_MAX {
             let platform = self.platform.clone();
-            self.heard.push_back(Heard { platform, message, receipt });
+            let Told { id, message } = told;
+            self.heard.push_back(Heard { platform, id, message, receipt });
         }
     }
 

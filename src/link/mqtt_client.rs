@@ -8,6 +8,7 @@
 //! for rumqttc. When another is opened, and what is said meanwhile, is its caller's: devices and a
 //! district's platform want different pauses.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,9 +184,26 @@ pub fn too_big(why: &ConnectionError) -> Option<usize> {
     }
 }
 
+/// What is said of such a port.
+pub const NO_BROKER: &str = "it answers, but not in MQTT: see host and port";
+
+/// Whether what answers there does not speak MQTT. A packet that breaks off is none either: what is
+/// short in another protocol reads as the beginning of a longer packet in this one.
+pub fn is_no_broker(why: &ConnectionError) -> bool {
+    match why {
+        ConnectionError::NotConnAck(_) => true,
+        ConnectionError::MqttState(StateError::Deserialization(BytesError::Io(cause))) => {
+            cause.kind() == ErrorKind::Other
+        }
+        ConnectionError::MqttState(StateError::Deserialization(_)) => too_big(why).is_none(),
+        _ => false,
+    }
+}
+
 /// Why a connection ended, or did not come about, as a fragment.
 pub fn said(why: &ConnectionError) -> String {
     match why {
+        _ if is_no_broker(why) => NO_BROKER.to_owned(),
         ConnectionError::MqttState(StateError::ConnectionAborted) => {
             "it closed the connection".to_owned()
         }
@@ -193,6 +211,9 @@ pub fn said(why: &ConnectionError) -> String {
         ConnectionError::ConnectionRefused(code) => format!("it refused the sign-in: {code:?}"),
         ConnectionError::Io(cause) => cause.to_string(),
         ConnectionError::Tls(cause) => format!("no TLS connection: {cause}"),
-        other => other.to_string(),
+        other => match too_big(other) {
+            Some(bytes) => format!("it sent {bytes} bytes at once, more than are read"),
+            None => other.to_string(),
+        },
     }
 }

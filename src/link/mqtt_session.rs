@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::mqtt::{Command, Hearth, MqttNews};
-use super::mqtt_client::{Line, PAYLOAD_MAX, said, too_big};
+use super::mqtt_client::{Line, NO_BROKER, PAYLOAD_MAX, is_no_broker, said, too_big};
 use super::mqtt_ledger::{Ledger, Taken};
 use super::mqtt_pace::End;
 use super::mqtt_probe::{Finding, Probe};
@@ -88,7 +88,7 @@ impl Session<'_> {
         let resumed = match line.next().await {
             Some(Ok(Event::Incoming(Packet::ConnAck(said)))) => said.session_present,
             Some(Err(why)) => return unconnected(&why),
-            Some(Ok(_)) | None => return Ended::of(End::TurnedAway, "it does not speak MQTT"),
+            Some(Ok(_)) | None => return Ended::of(End::TurnedAway, NO_BROKER),
         };
         self.ledger.begin(line.client.clone(), resumed);
         if self.known && !resumed {
@@ -368,6 +368,7 @@ impl Ended {
 fn unconnected(why: &ConnectionError) -> Ended {
     use std::io::ErrorKind;
     let end = match why {
+        _ if is_no_broker(why) => End::TurnedAway,
         ConnectionError::Io(cause) => match cause.kind() {
             ErrorKind::ConnectionRefused => End::Refused,
             ErrorKind::ConnectionReset

@@ -38,6 +38,8 @@ pub struct StoryLetter {
     pub incident: IncidentId,
     /// The CloudEvent.
     pub body: Bytes,
+    /// Whether it says that somebody's life may be in danger now: a pause is cut short for it.
+    pub urgent: bool,
 }
 
 /// How an event was settled.
@@ -57,6 +59,13 @@ pub enum Settled {
 pub enum Health {
     /// It answers.
     Up,
+    /// It asked for a pause, once: what is owed waits for that.
+    HeldBack {
+        /// Why, in a few words.
+        why: String,
+        /// How long it is left alone from now on.
+        pause: Duration,
+    },
     /// It does not; what is owed waits here.
     Down {
         /// Why, in a few words.

@@ -23,6 +23,7 @@ mod letter;
 pub mod mail;
 pub mod post;
 mod relay;
+pub mod rest;
 pub mod screen;
 pub mod text;
 pub mod webhook;

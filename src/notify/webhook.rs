@@ -14,15 +14,15 @@
 //!
 //! Which event may leave when is decided in `lanes`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Sleep, sleep};
+use tokio::time::sleep;
 
 use super::contained::contained;
 use super::endpoint::{
@@ -30,6 +30,7 @@ use super::endpoint::{
 };
 use super::lanes::Lanes;
 pub use super::lanes::{PROBE_WAITS, RETRY_AFTER_MAX, WINDOW};
+use super::rest::{HURRIED_MAX, Rest};
 pub use super::wire::WireError;
 use super::wire::{Reply, TlsFiles, Wire};
 use crate::terms::{EndpointId, IncidentId, Secret, Seq, Wait};
@@ -93,9 +94,10 @@ pub fn open(
         flights: JoinSet::new(),
         rests: JoinSet::new(),
         probe: None,
+        urgent: BTreeSet::new(),
         settled: Vec::new(),
         health: None,
-        said_down: None,
+        said: None,
         refusing: None,
         reports,
     };
@@ -150,6 +152,14 @@ fn judge(reply: Reply) -> Answer {
     Answer::Later { why, after }
 }
 
+/// How an endpoint was said to stand, without the reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Up,
+    HeldBack,
+    Down,
+}
+
 /// One endpoint being served.
 struct Endpoint {
     endpoint: EndpointId,
@@ -157,21 +167,15 @@ struct Endpoint {
     lanes: Lanes<StoryLetter>,
     flights: JoinSet<(IncidentId, Seq, Answer)>,
     rests: JoinSet<IncidentId>,
-    probe: Option<Pin<Box<Sleep>>>,
+    probe: Option<Rest>,
+    /// Alarms that are held and not settled.
+    urgent: BTreeSet<Seq>,
     settled: Vec<(Seq, Settled)>,
     health: Option<Health>,
-    /// Whether it was last said to be down; none before the first word.
-    said_down: Option<bool>,
+    /// How it was last said to stand; none before the first word.
+    said: Option<Said>,
     refusing: Option<String>,
     reports: mpsc::Sender<EndpointReport>,
-}
-
-/// Waits for a sleep that may not be running.
-async fn ring(alarm: &mut Option<Pin<Box<Sleep>>>) {
-    match alarm {
-        Some(alarm) => alarm.await,
-        None => std::future::pending().await,
-    }
 }
 
 impl Endpoint {
@@ -193,7 +197,7 @@ impl Endpoint {
                 _ = &mut stopped => break,
                 Some(done) = self.flights.join_next() => self.land_all(done),
                 Some(Ok(incident)) = self.rests.join_next() => self.lanes.rested(incident),
-                () = ring(&mut self.probe) => {
+                () = Rest::over(&mut self.probe) => {
                     self.probe = None;
                     self.lanes.probe_due();
                 }
@@ -208,6 +212,7 @@ impl Endpoint {
                 }
                 () = sleep(IDLE_LIMIT), if self.lanes.held() == 0 => self.wire.hang_up(),
                 Some(letter) = raised.recv(), if held < HELD_MAX + ALARMS_MAX => {
+                    self.look_at(&letter);
                     self.lanes.add_alarm(letter.incident, letter);
                     self.take_alarms(&mut raised);
                 }
@@ -216,6 +221,7 @@ impl Endpoint {
                     // An incident's first event may have come in beside its second.
                     self.take_alarms(&mut raised);
                     for letter in batch.drain(..) {
+                        self.look_at(&letter);
                         self.lanes.add(letter.incident, letter);
                     }
                 }
@@ -232,7 +238,16 @@ impl Endpoint {
     fn take_alarms(&mut self, raised: &mut mpsc::Receiver<StoryLetter>) {
         for _ in 0..ALARMS_MAX {
             let Ok(letter) = raised.try_recv() else { return };
+            self.look_at(&letter);
             self.lanes.add_alarm(letter.incident, letter);
+        }
+    }
+
+    /// An alarm cuts a pause short.
+    fn look_at(&mut self, letter: &StoryLetter) {
+        if letter.urgent {
+            self.urgent.insert(letter.seq);
+            self.probe.iter_mut().for_each(Rest::hurry);
         }
     }
 
@@ -262,12 +277,11 @@ impl Endpoint {
             Answer::Settled(settled) => {
                 self.note_refusal(&settled);
                 self.lanes.settled(incident);
+                self.urgent.remove(&seq);
                 self.settled.push((seq, settled));
                 self.probe = None;
-                if self.said_down.replace(false) != Some(false) {
-                    // The first word too: an earlier run may have left it as down.
-                    self.health = Some(Health::Up);
-                }
+                // The first word too: an earlier run may have left it as down.
+                self.say(Said::Up, Health::Up);
                 return;
             }
             Answer::Later { why, after } => (true, why, after),
@@ -275,19 +289,28 @@ impl Endpoint {
         };
         tracing::debug!(endpoint = %self.endpoint, %seq, why, "event stays owed");
         let setback = self.lanes.failed(incident, by_status, after);
-        if let Some(wait) = setback.probe_after {
-            self.probe = Some(Box::pin(sleep(wait)));
+        let mut pause = setback.probe_after;
+        if !self.urgent.is_empty() {
+            pause = pause.map(|pause| pause.min(HURRIED_MAX));
         }
+        self.probe = pause.map(Rest::new).or_else(|| self.probe.take());
         if let Some(rest) = setback.rest {
             self.rests.spawn(async move {
                 sleep(rest).await;
                 incident
             });
         }
-        if self.lanes.failures() >= DOWN_AFTER && self.said_down != Some(true) {
-            tracing::warn!(endpoint = %self.endpoint, why, "endpoint is down");
-            self.said_down = Some(true);
-            self.health = Some(Health::Down { why });
+        if self.lanes.failures() >= DOWN_AFTER {
+            self.say(Said::Down, Health::Down { why });
+        } else if let Some(pause) = pause.filter(|_| after.is_some()) {
+            self.say(Said::HeldBack, Health::HeldBack { why, pause });
+        }
+    }
+
+    /// Reports how it stands, when that is another way than before.
+    fn say(&mut self, said: Said, health: Health) {
+        if self.said.replace(said) != Some(said) {
+            self.health = Some(health);
         }
     }
 

@@ -229,7 +229,8 @@ impl Platform {
         tokio::spawn(async move {
             for n in events {
                 let body = n.to_string().into();
-                let letter = StoryLetter { seq: Seq(n), incident: IncidentId(1), body };
+                let letter =
+                    StoryLetter { seq: Seq(n), incident: IncidentId(1), body, urgent: false };
                 offer.send(letter).await.unwrap();
             }
         });

@@ -176,16 +176,33 @@ async fn a_broker_behind_tls_is_heard_when_its_authority_is_named_and_else_not()
 
 #[tokio::test]
 async fn what_is_no_broker_at_all_is_a_sentence() {
-    let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = door.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = door.accept().await {
-            let mut head = [0; 64];
-            let _request = stream.read(&mut head).await;
-            let _answer = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
-        }
-    });
-    let mut ears = Ears::open(settings(port));
-    let news = ears.news(|_| true).await;
-    assert!(matches!(&news, MqttNews::Lost { why } if !why.is_empty()), "{news:?}");
+    for (answer, goes) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], true),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", false),
+        (b"\x15\x03\x03\x00\x02\x02\x32", true),
+        (
+            b"220 mail ESMTP ready, what can be done for you, and when, and by whom, and why?\r\n",
+            false,
+        ),
+    ] {
+        let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = door.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = door.accept().await {
+                let mut head = [0; 64];
+                let _request = stream.read(&mut head).await;
+                let _answer = stream.write_all(answer).await;
+                if !goes {
+                    let _rest = stream.read(&mut head).await;
+                }
+            }
+        });
+        let mut ears = Ears::open(settings(port));
+        let news = ears.news(|_| true).await;
+        let said = String::from_utf8_lossy(answer);
+        assert!(
+            matches!(&news, MqttNews::Lost { why } if why.contains("not in MQTT") || (!goes && why.contains("did not answer"))),
+            "{said}: {news:?}"
+        );
+    }
 }

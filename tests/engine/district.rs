@@ -109,6 +109,7 @@ fn offer_all(house: &House, handle: &EndpointHandle) {
             seq: story.seq,
             incident: story.incident,
             body: format!("{{\"id\":\"hub/{}\"}}", story.seq).into(),
+            urgent: false,
         })
         .collect();
     let offer = handle.offer.clone();

@@ -128,6 +128,7 @@ fn what_the_district_says_counts_once_and_what_it_cannot_mean_is_only_recorded()
         (r#"{"id":"2","type":"note","incident":"A99","text":"x"}"#, "not known here"),
         (r#"{"id":"7f-1","type":"note","incident":"A01","text":"x"}"#, "for something else"),
         (r#"{"id":"3","type":"note","incident":"A01","hub":"zs-other","text":"x"}"#, "another hub"),
+        (r#"{"id":"4","type":"take-over","incident":"A01","epoch":99}"#, "has not reached"),
     ] {
         broker.says(&down, text, &[]);
         soon(why, || {

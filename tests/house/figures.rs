@@ -95,6 +95,8 @@ fn what_is_counted_is_what_happened_and_names_nobody() {
         "anling_receipts_total{stored=\"yes\"} 2",
         "anling_carrier_trouble{carrier=\"screen\"} 0",
         "anling_endpoint_dropped_total{endpoint=\"board\"} 0",
+        "anling_endpoint_refused_total{endpoint=\"board\"} 0",
+        "anling_endpoint_held_back{endpoint=\"board\"} 0",
         "# TYPE anling_journal_force_seconds histogram",
         "anling_boards{sound=\"audible\"} 0",
     ] {
@@ -109,4 +111,37 @@ fn what_is_counted_is_what_happened_and_names_nobody() {
     for name in ["陈秀英", "张敏", "zhangmin", "B-02", "302", "R000"] {
         assert!(!body.contains(name), "{name} in\n{body}");
     }
+}
+
+#[test]
+fn an_endpoint_that_asks_for_a_pause_is_held_back_and_what_it_refuses_is_counted() {
+    let (hub, receiver) = house();
+    receiver.hears("raised", "A01");
+    let has = |line: &str| {
+        soon(line, || {
+            let body = scraped(&hub, OPEN_METRICS).body;
+            body.lines().any(|there| there == line).then_some(())
+        });
+    };
+    receiver.becomes(Mood::Busy);
+    hub.does(&["incident", "A01", "accept", "--as", "zhangmin"]);
+    has("anling_endpoint_held_back{endpoint=\"board\"} 1");
+    has("anling_endpoint_trouble{endpoint=\"board\"} 0");
+    let status = hub.does(&["status"]);
+    let line = status.lines().find(|line| line.starts_with("webhooks")).unwrap();
+    let until = line.split("board held back by it until ").nth(1).unwrap();
+    assert!(until.as_bytes()[2] == b':' && until[5..].starts_with(", "), "{line}");
+    receiver.becomes(Mood::Refuses);
+    // The next alarm does not wait for the end of the pause.
+    publish(&hub, "B-04", &topic("B-04", "event"), &press(1, 1, "sos"));
+    soon("the refused event", || {
+        let endpoints = hub.status()["endpoints"].clone();
+        (endpoints[0]["refused"].as_u64().unwrap() > 0).then_some(())
+    });
+    has("anling_endpoint_held_back{endpoint=\"board\"} 0");
+    let body = scraped(&hub, OPEN_METRICS).body;
+    assert!(!body.contains("anling_endpoint_refused_total{endpoint=\"board\"} 0"), "{body}");
+    let fault = "hub:endpoint_refuses.webhook.board";
+    let fault = soon("the fault", || hub.open_on(fault).first().cloned());
+    assert_eq!(fault["class"], "fault");
 }

@@ -21,6 +21,8 @@ pub enum Mood {
     Fails,
     NeverAnswers,
     Refuses,
+    /// Asks for a pause of 100 s.
+    Busy,
 }
 
 /// A webhook's other end.
@@ -134,6 +136,7 @@ fn serve(stream: TcpStream, mood: &Mutex<Mood>, taken: &Taken, asked: &Mutex<u32
             }
             Mood::Fails => "500 Internal Server Error",
             Mood::Refuses => "400 Bad Request",
+            Mood::Busy => "429 Too Many Requests\r\nretry-after: 100",
             Mood::NeverAnswers => {
                 std::thread::sleep(Duration::from_secs(600));
                 return;

@@ -59,11 +59,15 @@ impl Platform {
     }
 
     fn owe(&self, events: std::ops::RangeInclusive<u64>) {
+        self.owe_all(events, false);
+    }
+
+    fn owe_all(&self, events: std::ops::RangeInclusive<u64>, urgent: bool) {
         let offer = self.handle.offer.clone();
         tokio::spawn(async move {
             for n in events {
                 let body = json!({"id": format!("hub/{n}")}).to_string().into();
-                let letter = StoryLetter { seq: Seq(n), incident: IncidentId(n), body };
+                let letter = StoryLetter { seq: Seq(n), incident: IncidentId(n), body, urgent };
                 // A task that has ended takes no more.
                 let _ = offer.send(letter).await;
             }
@@ -170,6 +174,25 @@ async fn a_platform_that_asks_for_a_pause_gets_it() {
 }
 
 #[tokio::test]
+async fn a_platform_that_asks_for_a_long_pause_is_asked_sooner_while_an_alarm_waits() {
+    let receiver = Receiver::start(|_| Reply::Status(429, "retry-after: 100\r\n".into())).await;
+    let mut platform = Platform::open(https(&receiver.url()));
+    platform.owe(1..=1);
+    platform.hear().await;
+    let pause = Duration::from_secs(100);
+    let held = Health::HeldBack { why: "answered 429".into(), pause };
+    assert_eq!(platform.health, [held], "it is not up, and not yet down");
+    platform.owe_all(2..=2, true);
+    let since = anling::clock::Stopwatch::start();
+    platform.is_down("answered 429").await;
+    // Far less than it asked for, and than the longest pause without an alarm.
+    assert!(since.elapsed() < Duration::from_secs(60));
+    receiver.now(|_| Reply::ok());
+    platform.settles(2).await;
+    assert_eq!(platform.health.last(), Some(&Health::Up));
+}
+
+#[tokio::test]
 async fn no_answer_at_all_keeps_everything_owed() {
     let receiver = Receiver::start(|_| Reply::Never).await;
     let mut platform = Platform::open(https(&receiver.url()));
@@ -242,11 +265,12 @@ async fn what_the_platform_says_is_named_as_heard_once_it_is_stored() {
     assert_eq!(third.message.as_ref().unwrap().text.as_deref(), Some("家属在路上"));
     third.receipt.refused();
     first.receipt.stored();
+    second.receipt.stored();
     tokio::time::sleep(Duration::from_millis(50)).await;
     platform.owe(2..=2);
     platform.settles(2).await;
     let head = &receiver.heard()[1].head;
-    assert!(head.contains("anling-heard: 7f\r\n"), "only what is on disk: {head}");
+    assert!(head.contains("anling-heard: 7f 80\r\n"), "what is on disk, meant or not: {head}");
 }
 
 #[tokio::test]

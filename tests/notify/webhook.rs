@@ -72,7 +72,7 @@ impl Told {
 
 fn event(incident: u64, seq: u64) -> StoryLetter {
     let body = format!("{incident}/{seq}").into();
-    StoryLetter { seq: Seq(seq), incident: IncidentId(incident), body }
+    StoryLetter { seq: Seq(seq), incident: IncidentId(incident), body, urgent: false }
 }
 
 fn storm(count: u64) -> impl Iterator<Item = (u64, u64)> {
@@ -256,6 +256,36 @@ async fn an_answer_that_drips_for_ever_is_told_again() {
 async fn a_429_that_asks_for_a_wait_gets_it() {
     let heard = told_again(Reply::Status(429, "retry-after: 1\r\n".into())).await;
     assert!(heard[1].at - heard[0].at >= 990, "{} ms", heard[1].at - heard[0].at);
+}
+
+#[tokio::test]
+async fn who_asks_for_a_wait_is_held_back_and_neither_up_nor_down() {
+    let mut replies =
+        vec![Reply::ok(), Reply::Status(503, "retry-after: 1\r\n".into()), Reply::ok()];
+    let receiver = Receiver::start(move |_| replies.pop().unwrap_or_else(Reply::ok)).await;
+    let mut told = Told::open(settings(receiver.url()));
+    told.owe([(1, 1)]).await;
+    told.settles(1).await;
+    told.owe([(1, 2)]).await;
+    told.feels(3).await;
+    let pause = Duration::from_secs(1);
+    let held = Health::HeldBack { why: "answered 503".into(), pause };
+    assert_eq!(told.health, [Health::Up, held, Health::Up]);
+}
+
+#[tokio::test]
+async fn an_alarm_cuts_a_wait_short_that_was_asked_for() {
+    let mut replies = vec![Reply::Status(429, "retry-after: 30\r\n".into())];
+    let receiver = Receiver::start(move |_| replies.pop().unwrap_or_else(Reply::ok)).await;
+    let mut told = Told::open(settings(receiver.url()));
+    told.owe([(1, 1)]).await;
+    told.feels(1).await;
+    let alarm = StoryLetter { urgent: true, ..event(2, 2) };
+    told.handle.alarms.as_ref().unwrap().send(alarm).await.unwrap();
+    told.settles(2).await;
+    let heard = receiver.heard();
+    let waited = heard[1].at - heard[0].at;
+    assert!((9_000..25_000).contains(&waited), "{waited} ms");
 }
 
 #[tokio::test]

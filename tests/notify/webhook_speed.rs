@@ -50,8 +50,12 @@ fn a_storm_of_ten_thousand_events() {
             let began = std::time::Instant::now();
             tokio::spawn(async move {
                 for n in 1..=EVENTS {
-                    let letter =
-                        StoryLetter { seq: Seq(n), incident: IncidentId(n), body: body.clone() };
+                    let letter = StoryLetter {
+                        seq: Seq(n),
+                        incident: IncidentId(n),
+                        body: body.clone(),
+                        urgent: false,
+                    };
                     offer.send(letter).await.unwrap();
                 }
             });
@@ -84,7 +88,8 @@ async fn a_receiver_that_refuses_for_30_s_and_is_back() {
     let owed = 1000;
     for n in 1..=owed {
         let body = format!("{n}").into();
-        let letter = StoryLetter { seq: Seq(n), incident: IncidentId(n % 300), body };
+        let letter =
+            StoryLetter { seq: Seq(n), incident: IncidentId(n % 300), body, urgent: false };
         handle.offer.send(letter).await.unwrap();
     }
     tokio::time::sleep(Duration::from_secs(30)).await;
