@@ -7,6 +7,7 @@
 
 mod button;
 mod check;
+mod commission;
 mod demo;
 mod devices;
 mod difference;
@@ -83,6 +84,8 @@ enum Command {
     Incident(incident::Args),
     /// Every device: its place, when it was last heard, its battery
     Devices(devices::Args),
+    /// Register a home's devices, press every point, and see that each reaches somebody
+    Commission(commission::Args),
     /// Press every point and see that it is heard; nobody is called for them
     WalkTest(work::WalkTest),
     /// Work on devices: what they say is held back for a while, fire and gas excepted
@@ -153,6 +156,7 @@ pub fn main() -> i32 {
         Command::Devices(args) => devices::devices(dirs, &args),
         Command::Incidents(args) => incidents::incidents(dirs, &args),
         Command::Incident(args) => incident::incident(dirs, &args),
+        Command::Commission(args) => commission::commission(dirs, &args),
         Command::WalkTest(args) => work::walk_test(dirs, &args),
         Command::Maintenance(args) => work::maintenance(dirs, &args),
         Command::Swap(args) => swap::swap(dirs, &args),

@@ -115,3 +115,61 @@ fn maintenance_wants_a_name_a_reason_and_an_end_and_lets_fire_through() {
     assert_eq!(open(&hub).len(), 1, "the press is held back");
     assert!(hub.does(&["status"]).contains("(换面板)"));
 }
+
+#[test]
+fn a_home_is_commissioned_in_one_pass_with_a_stranger_registered_and_a_sheet_to_sign() {
+    let hub = Hub::open();
+    let sheet = hub.path("sheet.html");
+    std::thread::scope(|scope| {
+        let presses = scope.spawn(|| {
+            // A button of a parcel that was opened a moment ago; then both points of the home.
+            let parcel = topic("0A17", "event");
+            publish(&hub, "press", &parcel, &press(1, 1, "heartbeat"));
+            soon("the window", || works(&hub).get(0).is_some().then_some(()));
+            publish(&hub, "press", &parcel, &press(1, 2, "sos"));
+            event(&hub, "B-01", 1, "sos");
+        });
+        let told = hub.does(&[
+            "commission",
+            "H-3-2-501",
+            "--as",
+            "zhaogang",
+            "--adopt",
+            "0A17=B-21,sos-button,卫生间",
+            "--yes",
+            "--sheet",
+            &sheet.display().to_string(),
+        ]);
+        presses.join().unwrap();
+        assert!(told.contains("✓ registered as B-21"), "{told}");
+        let reads = "staff would read: 【紧急求助】3号楼2单元501卫生间";
+        assert!(told.contains(reads), "{told}");
+        assert!(told.contains("after   0 s: 陈洁 by screen"), "{told}");
+        assert!(told.ends_with("PASSED: all 2 points.\n"), "{told}");
+    });
+    assert_eq!(open(&hub), [] as [Value; 0], "nobody was called for any of it");
+    let page = std::fs::read_to_string(sheet).unwrap();
+    for part in ["安装验收单：3号楼2单元501", "B-21", "全部合格", "赵刚", "技术员签字"] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+    let (code, said) = refused(&hub, &["commission", "H-9", "--as", "zhaogang"]);
+    assert_eq!((code, said.contains("no home is called H-9")), (1, true), "{said}");
+}
+
+#[test]
+fn a_point_that_was_not_heard_or_whose_words_nobody_read_does_not_pass() {
+    let hub = Hub::open();
+    let home = ["commission", "H-3-2-501", "--as", "zhaogang"];
+    let (code, said) = refused(&hub, &[&home[..], &["--for", "1m", "--adopt", "x=B-9"]].concat());
+    assert_eq!((code, said.contains("HEARD_AS=ID,TYPE")), (2, true), "{said}");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            soon("the window", || works(&hub).get(0).is_some().then_some(()));
+            event(&hub, "B-01", 1, "sos");
+        });
+        // No terminal to ask, and nobody said --yes.
+        let (code, said) = refused(&hub, &home);
+        assert_eq!(code, 1);
+        assert!(said.contains("NOT PASSED: B-01 its words were not found right"), "{said}");
+    });
+}
