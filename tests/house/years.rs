@@ -10,7 +10,7 @@ use anling::terms::{At, Seq, Wait, Wall};
 use serde_json::Value;
 
 use crate::devices::{press, publish, topic};
-use crate::hub::{Hub, copy, soon};
+use crate::hub::{Hub, copy, let_go, soon};
 use crate::receivers::{Mood, Receiver};
 
 /// A new box of the same centre: the same config, empty state.
@@ -158,6 +158,8 @@ fn four_years(hub: &Hub) {
             handle.write_snapshot(Seq(n), &serde_json::to_vec(&book).unwrap()).unwrap();
         }
     }
+    drop(handle);
+    let_go(&hub.journal());
 }
 
 fn segments(hub: &Hub) -> Vec<PathBuf> {
