@@ -93,7 +93,8 @@ fn an_export_is_enough_to_go_on_from_and_no_events_name_is_used_twice() {
     assert!(number > 1 << 32, "{number}");
     let entries = hub.status()["entries"].as_u64().unwrap();
     assert!((1..1_000).contains(&entries), "what was left out is no entry: {entries}");
-    assert!(hub.does(&["status"]).contains(&format!("on disk, {entries} entries")));
+    let shown = hub.does(&["status"]);
+    assert!(shown.contains("on disk, ") && !shown.contains("429496"), "{shown}");
 }
 
 #[test]
