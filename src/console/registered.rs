@@ -8,6 +8,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::Counter;
 use super::answer::{json, tagged};
@@ -121,43 +122,24 @@ pub(super) async fn history(
     }
 }
 
-#[derive(Serialize)]
-struct Residents<T: Serialize> {
-    residents: T,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
-
 /// `GET /api/v1/residents`.
 pub(super) async fn residents(
     State(counter): State<Counter>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let part = Part::of(query.as_deref())?;
+    let list = List { name: "residents", part: Part::of(query.as_deref())? };
     let known = registry(&counter).await?;
-    let after = part.after.as_deref().unwrap_or_default();
-    let rows = known.registry.residents().map(|one| (one.id.as_str(), one));
-    let (page, more) = page_of(rows, Some(&after), part.most, |(id, _)| id);
     let place = |one: &Resident| known.registry.home(one.home.as_ref()?).map(|home| &*home.place);
-    let row = |(_, one): &(_, &'_ Resident)| ResidentRow {
+    let row = |one: &Resident| ResidentRow {
         id: one.id.clone(),
         name: one.name.clone(),
         born: one.born,
         home: one.home.clone(),
         place: place(one).unwrap_or_default().to_owned(),
     };
-    let shown: Vec<_> = page.iter().map(row).collect();
-    let next = part.next("residents", page.last().map(|(id, _)| *id), more);
-    let tag = part.tag(known.version);
-    Ok(tagged(&headers, &tag, &Residents { residents: shown, next }))
-}
-
-#[derive(Serialize)]
-struct People<T: Serialize> {
-    people: T,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
+    let rows = known.registry.residents().map(|one| (one.id.as_str(), one));
+    list.part(&headers, known.version, rows, row)
 }
 
 /// `GET /api/v1/people`.
@@ -166,20 +148,39 @@ pub(super) async fn people(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let part = Part::of(query.as_deref())?;
+    let list = List { name: "people", part: Part::of(query.as_deref())? };
     let known = registry(&counter).await?;
-    let after = part.after.as_deref().unwrap_or_default();
+    let row =
+        |one: &Person| PersonRow { id: one.id.clone(), name: one.name.clone(), role: one.role };
     let rows = known.registry.people().map(|one| (one.id.as_str(), one));
-    let (page, more) = page_of(rows, Some(&after), part.most, |(id, _)| id);
-    let row = |(_, one): &(_, &'_ Person)| PersonRow {
-        id: one.id.clone(),
-        name: one.name.clone(),
-        role: one.role,
-    };
-    let shown: Vec<_> = page.iter().map(row).collect();
-    let next = part.next("people", page.last().map(|(id, _)| *id), more);
-    let tag = part.tag(known.version);
-    Ok(tagged(&headers, &tag, &People { people: shown, next }))
+    list.part(&headers, known.version, rows, row)
+}
+
+/// A list of the registry, by its name in the address and in the answer.
+struct List {
+    name: &'static str,
+    part: Part,
+}
+
+impl List {
+    /// The part that was asked for, its rows as they may be shown.
+    fn part<'r, T: 'r, S: Serialize>(
+        &self,
+        headers: &HeaderMap,
+        version: Seq,
+        rows: impl Iterator<Item = (&'r str, &'r T)>,
+        shown: impl Fn(&T) -> S,
+    ) -> Result<Response, Problem> {
+        let part = &self.part;
+        let after = part.after.as_deref().unwrap_or_default();
+        let (page, more) = page_of(rows, Some(&after), part.most, |(id, _)| id);
+        let next = part.next(self.name, page.last().map(|(id, _)| *id), more);
+        let page: Vec<S> = page.iter().map(|(_, one)| shown(one)).collect();
+        let rows = serde_json::to_value(page).map_err(|_| Problem::busy())?;
+        let mut answer = Map::from_iter([(self.name.to_owned(), rows)]);
+        answer.extend(next.map(|next| ("next".to_owned(), Value::from(next))));
+        Ok(tagged(headers, &part.tag(version), &answer))
+    }
 }
 
 async fn registry(counter: &Counter) -> Result<Box<RegistryView>, Problem> {

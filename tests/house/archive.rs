@@ -12,7 +12,7 @@ use anling::terms::{At, Seq, Wall};
 use serde_json::{Value, json};
 
 use crate::devices::{press, publish, topic};
-use crate::hub::{Hub, soon};
+use crate::hub::{Hub, let_go, soon};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -38,6 +38,8 @@ fn lived(hub: &Hub, incidents: u64) {
         let batch = Batch::new(part.to_vec(), Urgency::Urgent).unwrap();
         handle.commit_blocking(batch).unwrap().wait().unwrap();
     }
+    drop(handle);
+    let_go(&hub.journal());
 }
 
 /// From the press to the filing, each fact with its time after the press.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anling::clock::Stopwatch;
+use anling::journal::{Disk, OsDisk};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -371,6 +372,13 @@ impl Drop for Hub {
             eprintln!("--- log of the hub ---\n{}\n--- screen ---\n{}", self.log(), self.screen());
         }
     }
+}
+
+/// Waits until nobody holds the record of a folder that this process wrote: its writer goes on after its
+/// last handle has gone, and a program that another test is just starting may hold the folder until it
+/// is another's.
+pub fn let_go(journal: &Path) {
+    soon("the record to be let go", || OsDisk.lock_dir(journal).unwrap().map(drop));
 }
 
 pub fn password(account: &str) -> String {

@@ -10,7 +10,7 @@ use anling::terms::{At, Seq, Wait, Wall};
 use serde_json::Value;
 
 use crate::devices::{press, publish, topic};
-use crate::hub::{Hub, copy, soon};
+use crate::hub::{Hub, copy, let_go, soon};
 use crate::receivers::{Mood, Receiver};
 
 /// A new box of the same centre: the same config, empty state.
@@ -93,7 +93,8 @@ fn an_export_is_enough_to_go_on_from_and_no_events_name_is_used_twice() {
     assert!(number > 1 << 32, "{number}");
     let entries = hub.status()["entries"].as_u64().unwrap();
     assert!((1..1_000).contains(&entries), "what was left out is no entry: {entries}");
-    assert!(hub.does(&["status"]).contains(&format!("on disk, {entries} entries")));
+    let shown = hub.does(&["status"]);
+    assert!(shown.contains("on disk, ") && !shown.contains("429496"), "{shown}");
 }
 
 #[test]
@@ -158,6 +159,8 @@ fn four_years(hub: &Hub) {
             handle.write_snapshot(Seq(n), &serde_json::to_vec(&book).unwrap()).unwrap();
         }
     }
+    drop(handle);
+    let_go(&hub.journal());
 }
 
 fn segments(hub: &Hub) -> Vec<PathBuf> {
