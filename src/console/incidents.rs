@@ -248,7 +248,7 @@ fn field(name: &str, why: impl Into<String>) -> Problem {
 }
 
 /// The person meant, by the hub's registry.
-async fn person(counter: &Counter, said: &str) -> Result<PersonId, Problem> {
+pub(super) async fn person(counter: &Counter, said: &str) -> Result<PersonId, Problem> {
     if said.trim().is_empty() {
         return Err(field("as", "`as` is empty: give a person's id or name"));
     }

@@ -22,6 +22,7 @@ mod problem;
 mod pulse;
 mod registered;
 mod routes;
+mod work;
 
 use std::io;
 use std::net::SocketAddr;

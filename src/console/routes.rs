@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::guard::guard;
 use super::{
     Counter, FORM_MAX, alive, boards, duty, entries, events, incidents, metrics, page, problem,
-    ready, registered,
+    ready, registered, work,
 };
 
 /// One row of the table: a method, an address, and what answers there.
@@ -47,7 +47,9 @@ fn api() -> Vec<Route> {
         on_post("/api/v1/boards/{board}/heard", boards::heard),
         on_get("/api/v1/devices", registered::devices),
         on_get("/api/v1/devices/heard", registered::strangers),
+        on_get("/api/v1/devices/{device}/dry-run", work::dry_run),
         on_get("/api/v1/devices/{device}/history", registered::history),
+        on_post("/api/v1/devices/{device}/swap", work::swap),
         on_get("/api/v1/events", events::follow),
         on_get("/api/v1/incidents", incidents::list),
         on_get("/api/v1/incidents/{incident}", incidents::one),
@@ -58,6 +60,11 @@ fn api() -> Vec<Route> {
         on_get("/api/v1/residents", registered::residents),
         on_get("/api/v1/roster", duty::roster),
         on_get("/api/v1/status", duty::status),
+        on_get("/api/v1/works", work::list),
+        on_post("/api/v1/works", work::begin),
+        on_get("/api/v1/works/{work}", work::one),
+        on_post("/api/v1/works/{work}/end", work::end),
+        on_post("/api/v1/joining", work::join),
         on_get("/metrics", metrics::show),
     ]
 }
