@@ -1,9 +1,10 @@
-//! The readers of bridged families on each wire, serial lines included: which message is whose, what the registry and the
-//! types say about their devices, and the way back to a device's light.
+//! The readers of bridged families on each wire, serial lines included: which message is whose, what the
+//! registry and the types say about their devices, and the way back to a device's light.
 //!
 //! A message is given to the first reader that claims its topic; the config lets no two families on one
 //! wire claim the same. What no reader claims is the native contract's to read or to refuse, but for
-//! topics that a broker others run sends along with what was asked for.
+//! topics that a broker others run sends along with what was asked for. A serial line has one reader, which
+//! takes all of it, or none where our own contract is spoken.
 
 use std::collections::BTreeMap;
 

@@ -10,8 +10,9 @@
 //! names an answer ([`Answers`]), the receipt's verdict sends it, and a refused one sends nothing, so
 //! that the sender says it again. A sender that waits for its answer says nothing else before: so the same
 //! piece again while the first is at the desk is dropped, since one answer settles both, and the same
-//! after a refusal is handed in as owed again. With
-//! [`IN_WORK`] pieces at the desk a port reads no further, and it never reads faster than its speed
+//! soon after a refusal is handed in as owed again.
+//!
+//! With [`IN_WORK`] pieces at the desk a port reads no further, and it never reads faster than its speed
 //! allows, because a USB device ignores the speed: so a flood waits in front of its own port. What the
 //! system then drops is broken at one frame, and its sender repeats. Opening and closing are done
 //! beside the runtime: a worn-out USB stack may take seconds for either. Raw file descriptors were
@@ -55,6 +56,9 @@ const PACE_PERCENT: u64 = 125;
 /// repeat at once when power returns keep 115,200 baud busy for a tenth of it.
 const FLOOD_WINDOW: Wait = Wait::secs(10);
 const FLOOD_PERCENT: u64 = 50;
+/// The same piece later than this is another one, answered or not: its sender has long given up. Own
+/// choice: alarm receivers say a line four times within 16 s.
+const AGAIN_WITHIN: Wait = Wait::secs(30);
 /// Pieces are counted by the minute where their number has a limit.
 const PIECES_PER: Wait = Wait::mins(1);
 
@@ -194,7 +198,32 @@ struct Keeper {
 /// The last piece of a sender that waits for its answer, and how it stands.
 struct Last {
     bytes: Vec<u8>,
+    at: At,
     stands: Arc<AtomicU8>,
+}
+
+/// What a piece is to the last one of a sender that waits for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeats {
+    /// Another one.
+    Nothing,
+    /// The same, and the first is still at the desk.
+    UnderWay,
+    /// The same, since the first got no answer.
+    Unanswered,
+}
+
+impl Last {
+    fn again(&self, bytes: &[u8], now: At) -> Repeats {
+        if self.bytes != bytes || now - self.at >= AGAIN_WITHIN {
+            return Repeats::Nothing;
+        }
+        match self.stands.load(Ordering::Acquire) {
+            AT_THE_DESK => Repeats::UnderWay,
+            REFUSED => Repeats::Unanswered,
+            _ => Repeats::Nothing,
+        }
+    }
 }
 
 /// How a piece stands that is owed an answer.
@@ -328,12 +357,12 @@ impl Keeper {
         let stands = Arc::new(AtomicU8::new(AT_THE_DESK));
         let mut again = false;
         if self.settings.answers.as_ref().is_some_and(|answers| answers.in_turn) {
-            let before = last.as_ref().filter(|last| last.bytes == bytes);
-            match before.map(|last| last.stands.load(Ordering::Acquire)) {
-                Some(AT_THE_DESK) => return Some(()),
-                before => again = before == Some(REFUSED),
+            let now = (self.now)();
+            match last.as_ref().map_or(Repeats::Nothing, |last| last.again(&bytes, now)) {
+                Repeats::UnderWay => return Some(()),
+                repeats => again = repeats == Repeats::Unanswered,
             }
-            *last = Some(Last { bytes: bytes.clone(), stands: Arc::clone(&stands) });
+            *last = Some(Last { bytes: bytes.clone(), at: now, stands: Arc::clone(&stands) });
         }
         let (answers, to) = (self.settings.answers.clone(), self.answers.clone());
         let settle = move |verdict| {
@@ -344,10 +373,11 @@ impl Keeper {
                 Verdict::Unread => answers.unread,
                 Verdict::Refused => return stands.store(REFUSED, Ordering::Release),
             };
+            // Before it is sent: whoever has the answer may say the next one at once.
             stands.store(ANSWERED, Ordering::Release);
-            if let Some(to) = to.upgrade().filter(|_| !answer.is_empty()) {
-                // A line that takes nothing: its sender says it again.
-                let _ = to.try_send(answer);
+            let unsent = || to.upgrade().is_none_or(|to| to.try_send(answer.clone()).is_err());
+            if !answer.is_empty() && unsent() {
+                stands.store(REFUSED, Ordering::Release);
             }
         };
         let receipt = if again { Receipt::owed_again(settle) } else { Receipt::new(settle) };

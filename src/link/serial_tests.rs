@@ -257,6 +257,19 @@ fn answering(path: &Path) -> Line {
     line_of(settings, 16)
 }
 
+#[test]
+fn the_same_piece_is_a_repeat_only_soon_after_one_that_got_no_answer() {
+    let again = |stands, bytes: &[u8], now| {
+        let stands = Arc::new(AtomicU8::new(stands));
+        Last { bytes: b"fire".into(), at: At(1_000), stands }.again(bytes, At(now))
+    };
+    assert_eq!(again(REFUSED, b"fire", 30_999), Repeats::Unanswered);
+    assert_eq!(again(REFUSED, b"fire", 31_000), Repeats::Nothing, "the next morning's press");
+    assert_eq!(again(AT_THE_DESK, b"fire", 5_000), Repeats::UnderWay);
+    assert_eq!(again(AT_THE_DESK, b"flood", 5_000), Repeats::Nothing);
+    assert_eq!(again(ANSWERED, b"fire", 5_000), Repeats::Nothing);
+}
+
 async fn next(line: &mut Line) -> Inbound {
     timeout(HANG_GUARD, line.inbox.recv()).await.expect("a piece").unwrap()
 }
