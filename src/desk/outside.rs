@@ -208,11 +208,8 @@ impl Outside {
     }
 
     /// A broker less; its wire, to be stopped, and its troubles, to be settled.
-    pub(super) fn take(
-        &mut self,
-        link: &LinkId,
-    ) -> Option<(Option<OutsideBroker>, Vec<(Kind, String)>)> {
-        let gone = self.links.remove(link)?;
+    pub(super) fn take(&mut self, link: &LinkId) -> (Option<OutsideBroker>, Vec<(Kind, String)>) {
+        let Some(gone) = self.links.remove(link) else { return (None, Vec::new()) };
         let was_said = |ills: &mut BTreeMap<LinkId, Ill>| {
             ills.remove(link).is_some_and(|ill| ill.said == Some(true))
         };
@@ -224,7 +221,7 @@ impl Outside {
             was_said(&mut self.shut).then(|| (Kind::Link, format!("{link}.{ACCESS}"))),
             was_said(&mut self.barred).then(|| (Kind::Access, link.to_string())),
         ];
-        Some((gone.broker, troubles.into_iter().flatten().collect()))
+        (gone.broker, troubles.into_iter().flatten().collect())
     }
 
     /// How each broker stands, for `status`.

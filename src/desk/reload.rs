@@ -325,7 +325,7 @@ impl Desk {
                 continue;
             }
             self.wires.ends(link.to_string());
-            let (broker, troubles) = self.outside.take(&link).unwrap_or_default();
+            let (broker, troubles) = self.outside.take(&link);
             for (kind, subject) in troubles {
                 self.trouble(turn, kind, subject, false);
             }

@@ -11,7 +11,7 @@
 //!   [`HEARD_HEADER`] of the next request that gets through, so that the platform may stop repeating; so
 //!   are those that mean nothing and have an id that can be read.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,15 +25,14 @@ use tokio::time::sleep;
 
 use super::answer::{Accepted, Verdict, judge};
 use super::batch::Batch;
-use super::down::{Heard, Told};
-use super::ledger::Ledger;
-use super::pace::Pace;
-use super::window::{Next, Window};
-use super::{Ears, Ends, HELD_MAX, PlatformError, PlatformSettings, REPORT_AFTER, UNSTORED_MAX};
+use super::down::Told;
+use super::platform::{Held, Protocol};
+use super::window::Next;
+use super::{PlatformError, UNSTORED_MAX};
 use crate::notify::endpoint::{LifeSign, Settled};
 use crate::notify::rest::{HURRIED_MAX, Rest};
 use crate::notify::wire::{Reply, TlsFiles, Wire};
-use crate::terms::{EndpointId, HubId, Receipt, Secret, Seq, Verdict as Stored, Wait};
+use crate::terms::{Receipt, Secret, Seq, Verdict as Stored, Wait};
 
 /// Events in one request where the config names no other number.
 pub const BATCH_MAX: usize = 100;
@@ -114,24 +113,24 @@ struct Flight {
     heard: usize,
 }
 
-/// One platform being served.
+/// What comes next.
+pub(super) enum Turn {
+    Landed(Result<Reply, JoinError>),
+    Rested,
+    /// A message of this id is on disk.
+    Stored(String),
+    /// Nothing was sent for a while.
+    Idle,
+}
+
+/// One platform's line.
 pub(super) struct Https<P> {
-    platform: EndpointId,
-    hub: HubId,
-    may_speak: bool,
     as_batch: bool,
     accepted: Option<Accepted>,
     post: Arc<P>,
-    ends: Ends,
-    window: Window<Bytes, LifeSign>,
     batch: Batch,
-    ledger: Ledger,
-    pace: Pace,
     flight: Option<Flight>,
     rest: Option<Rest>,
-    /// Alarms that are held and not settled.
-    urgent: BTreeSet<Seq>,
-    heard: VecDeque<Heard>,
     /// Ids of messages on disk that the platform has not been told of.
     stored: VecDeque<String>,
     say_stored: mpsc::Sender<String>,
@@ -147,81 +146,19 @@ async fn landing(flight: &mut Option<Flight>) -> Result<Reply, JoinError> {
 }
 
 impl<P: Post> Https<P> {
-    pub(super) fn new(
-        settings: &PlatformSettings,
-        way: &HttpsSettings,
-        post: P,
-        ends: Ends,
-    ) -> Self {
-        let most = way.batch.unwrap_or(1);
+    pub(super) fn new(way: &HttpsSettings, post: P) -> Self {
         let (say_stored, told_stored) = mpsc::channel(UNSTORED_MAX);
         Self {
-            platform: settings.platform.clone(),
-            hub: settings.hub.clone(),
-            may_speak: settings.may_speak,
             as_batch: way.batch.is_some(),
             accepted: way.accepted.clone(),
             post: Arc::new(post),
-            ends,
-            window: Window::new(most),
-            batch: Batch::new(most),
-            ledger: Ledger::new(settings.platform.clone()),
-            pace: Pace::default(),
+            batch: Batch::new(way.batch.unwrap_or(1)),
             flight: None,
             rest: None,
-            urgent: BTreeSet::new(),
-            heard: VecDeque::new(),
             stored: VecDeque::new(),
             say_stored,
             told_stored,
         }
-    }
-
-    pub(super) async fn serve(mut self, ears: Ears) {
-        let Ears { mut offers, mut life, mut stopped } = ears;
-        let (reports, heard) = (self.ends.reports.clone(), self.ends.heard.clone());
-        let mut batch = Vec::new();
-        let mut open = true;
-        let mut report = Box::pin(sleep(REPORT_AFTER));
-        while open || self.window.held() > 0 || self.ledger.has_news() {
-            self.take_off();
-            let room = HELD_MAX.saturating_sub(self.window.held() + self.ledger.waiting());
-            let idle = self.flight.is_none() && self.rest.is_none();
-            tokio::select! {
-                _ = &mut stopped => break,
-                reply = landing(&mut self.flight) => self.land(reply),
-                () = Rest::over(&mut self.rest) => self.rest = None,
-                () = &mut report, if self.ledger.has_news() => {
-                    let Ok(permit) = reports.reserve().await else { return };
-                    permit.send(self.ledger.report());
-                    report = Box::pin(sleep(REPORT_AFTER));
-                }
-                permit = heard.reserve(), if !self.heard.is_empty() => {
-                    let Ok(permit) = permit else { return };
-                    if let Some(message) = self.heard.pop_front() {
-                        permit.send(message);
-                    }
-                }
-                taken = offers.recv_many(&mut batch, room), if open && room > 0 => {
-                    open = taken > 0;
-                    for letter in batch.drain(..) {
-                        if letter.urgent {
-                            self.urgent.insert(letter.seq);
-                            self.rest.iter_mut().for_each(Rest::hurry);
-                        }
-                        self.window.add(letter.seq, letter.body);
-                    }
-                }
-                Ok(()) = life.changed() => {
-                    if let Some(sign) = life.borrow_and_update().clone() {
-                        self.window.put_life(sign);
-                    }
-                }
-                Some(id) = self.told_stored.recv() => self.note_stored(id),
-                () = sleep(IDLE_LIMIT), if idle => self.post.rest(),
-            }
-        }
-        self.finish().await;
     }
 
     fn note_stored(&mut self, id: String) {
@@ -230,20 +167,110 @@ impl<P: Post> Https<P> {
         }
     }
 
-    /// Sends what may leave now.
-    fn take_off(&mut self) {
+    /// As many further events as one request may hold.
+    fn gather(&mut self, held: &mut Held, seq: Seq, body: Bytes) -> (Vec<Seq>, Vec<Bytes>) {
+        let mut bytes = body.len();
+        let (mut seqs, mut bodies) = (vec![seq], vec![body]);
+        let allowed = self.batch.allowed(|last| held.window.unsettled_through(last));
+        while seqs.len() < allowed {
+            match held.window.peek() {
+                Some((_, body)) if bytes + body.len() <= BATCH_BYTES_MAX => bytes += body.len(),
+                _ => break,
+            }
+            let Some((seq, body)) = held.window.next_record() else { break };
+            seqs.push(seq);
+            bodies.push(body);
+        }
+        (seqs, bodies)
+    }
+
+    fn land(&mut self, held: &mut Held, reply: Result<Reply, JoinError>) {
+        let Some(flight) = self.flight.take() else { return };
+        // A request that could not be made is one that was not answered.
+        let reply = reply.unwrap_or(Reply::Broken);
+        let answered = matches!(&reply, Reply::Answered { status, .. } if status.is_success());
+        if answered {
+            self.stored.drain(..flight.heard.min(self.stored.len()));
+        }
+        let (verdict, down) = judge(&reply, &flight.ids, self.accepted.as_ref());
+        if let Some(down) = down.filter(|_| held.may_speak) {
+            self.listen(held, &down);
+        }
+        match (verdict, flight.carried) {
+            (Verdict::Taken(places), Carried::Records(seqs)) => {
+                for seq in places.iter().filter_map(|place| seqs.get(*place)) {
+                    held.settle(*seq, Settled::HandedOver);
+                }
+                held.works();
+            }
+            // Where events wait, a sign of life that is taken does not say that they are.
+            (Verdict::Taken(_), Carried::Life) if held.window.held() > 0 => {}
+            (Verdict::Taken(_), Carried::Life) => held.works(),
+            (Verdict::Blamed { why, too_large }, Carried::Records(seqs)) => {
+                if let Some(guilty) = self.batch.blamed(&seqs, too_large) {
+                    held.settle(guilty, Settled::DeadLetter { why });
+                }
+                held.works();
+            }
+            (Verdict::Blamed { why, .. }, Carried::Life) => {
+                tracing::warn!(platform = %held.platform, why, "the sign of life is refused");
+            }
+            (Verdict::Later { why, after }, _) => {
+                tracing::debug!(platform = %held.platform, why, "events stay owed");
+                let mut pause = held.pace.failed(after);
+                if held.has_alarm() {
+                    pause = pause.min(HURRIED_MAX);
+                }
+                match after {
+                    Some(_) => held.ledger.is_held_back(&why, pause),
+                    None => held.ledger.fails(&why),
+                }
+                self.rest = Some(Rest::new(pause));
+            }
+        }
+        // What was not settled leaves again, first.
+        held.window.rewind();
+    }
+
+    /// The platform says something.
+    fn listen(&self, held: &mut Held, down: &Value) {
+        for told in Told::all(down, &held.hub) {
+            if !held.has_room_to_hear() {
+                // Not said to be on disk, it comes again.
+                return;
+            }
+            let receipt = match &told.id {
+                None => Receipt::unasked(),
+                Some(id) => {
+                    let (tell, id) = (self.say_stored.clone(), id.to_string());
+                    Receipt::new(move |verdict| {
+                        if verdict == Stored::Stored {
+                            drop(tell.try_send(id));
+                        }
+                    })
+                }
+            };
+            held.heed(told, receipt);
+        }
+    }
+}
+
+impl<P: Post> Protocol for Https<P> {
+    type Turn = Turn;
+
+    fn send_out(&mut self, held: &mut Held) {
         if self.flight.is_some() || self.rest.is_some() {
             return;
         }
-        let (carried, ids, body) = match self.window.leave() {
+        let (carried, ids, body) = match held.window.leave() {
             None => return,
             Some(Next::Life(LifeSign { id, body })) => {
                 let body = if self.as_batch { joined(&[body]) } else { body };
                 (Carried::Life, vec![id], body)
             }
             Some(Next::Record(seq, body)) => {
-                let (seqs, bodies) = self.gather(seq, body);
-                let ids = seqs.iter().map(|seq| format!("{}/{seq}", self.hub)).collect();
+                let (seqs, bodies) = self.gather(held, seq, body);
+                let ids = seqs.iter().map(|seq| format!("{}/{seq}", held.hub)).collect();
                 let body = match (self.as_batch, bodies.as_slice()) {
                     (false, [one]) => one.clone(),
                     _ => joined(&bodies),
@@ -258,114 +285,34 @@ impl<P: Post> Https<P> {
         self.flight = Some(Flight { task, carried, ids, heard });
     }
 
-    /// As many further events as one request may hold.
-    fn gather(&mut self, seq: Seq, body: Bytes) -> (Vec<Seq>, Vec<Bytes>) {
-        let mut bytes = body.len();
-        let (mut seqs, mut bodies) = (vec![seq], vec![body]);
-        let allowed = self.batch.allowed(|last| self.window.unsettled_through(last));
-        while seqs.len() < allowed {
-            match self.window.peek() {
-                Some((_, body)) if bytes + body.len() <= BATCH_BYTES_MAX => bytes += body.len(),
-                _ => break,
-            }
-            let Some((seq, body)) = self.window.next_record() else { break };
-            seqs.push(seq);
-            bodies.push(body);
-        }
-        (seqs, bodies)
-    }
-
-    fn land(&mut self, reply: Result<Reply, JoinError>) {
-        let Some(flight) = self.flight.take() else { return };
-        // A request that could not be made is one that was not answered.
-        let reply = reply.unwrap_or(Reply::Broken);
-        let answered = matches!(&reply, Reply::Answered { status, .. } if status.is_success());
-        if answered {
-            self.stored.drain(..flight.heard.min(self.stored.len()));
-        }
-        let (verdict, down) = judge(&reply, &flight.ids, self.accepted.as_ref());
-        if let Some(down) = down.filter(|_| self.may_speak) {
-            self.listen(&down);
-        }
-        match (verdict, flight.carried) {
-            (Verdict::Taken(places), Carried::Records(seqs)) => {
-                for seq in places.iter().filter_map(|place| seqs.get(*place)) {
-                    self.settle(*seq, Settled::HandedOver);
-                }
-                self.works();
-            }
-            // Where events wait, a sign of life that is taken does not say that they are.
-            (Verdict::Taken(_), Carried::Life) if self.window.held() > 0 => {}
-            (Verdict::Taken(_), Carried::Life) => self.works(),
-            (Verdict::Blamed { why, too_large }, Carried::Records(seqs)) => {
-                if let Some(guilty) = self.batch.blamed(&seqs, too_large) {
-                    self.settle(guilty, Settled::DeadLetter { why });
-                }
-                self.works();
-            }
-            (Verdict::Blamed { why, .. }, Carried::Life) => {
-                tracing::warn!(platform = %self.platform, why, "the sign of life is refused");
-            }
-            (Verdict::Later { why, after }, _) => {
-                tracing::debug!(platform = %self.platform, why, "events stay owed");
-                let mut pause = self.pace.failed(after);
-                if !self.urgent.is_empty() {
-                    pause = pause.min(HURRIED_MAX);
-                }
-                match after {
-                    Some(_) => self.ledger.is_held_back(&why, pause),
-                    None => self.ledger.fails(&why),
-                }
-                self.rest = Some(Rest::new(pause));
-            }
-        }
-        // What was not settled leaves again, first.
-        self.window.rewind();
-    }
-
-    fn works(&mut self) {
-        self.pace.well();
-        self.ledger.works();
-    }
-
-    fn settle(&mut self, seq: Seq, how: Settled) {
-        if self.window.settle(seq) {
-            self.urgent.remove(&seq);
-            self.ledger.settle(seq, how);
+    async fn next(&mut self) -> Turn {
+        let idle = self.flight.is_none() && self.rest.is_none();
+        tokio::select! {
+            reply = landing(&mut self.flight) => Turn::Landed(reply),
+            () = Rest::over(&mut self.rest) => Turn::Rested,
+            Some(id) = self.told_stored.recv() => Turn::Stored(id),
+            () = sleep(IDLE_LIMIT), if idle => Turn::Idle,
         }
     }
 
-    /// The platform says something.
-    fn listen(&mut self, down: &Value) {
-        for Told { id, message } in Told::all(down, &self.hub) {
-            if self.heard.len() >= UNSTORED_MAX {
-                // Not said to be on disk, it comes again.
-                return;
-            }
-            let receipt = match &id {
-                None => Receipt::unasked(),
-                Some(id) => {
-                    let (tell, id) = (self.say_stored.clone(), id.to_string());
-                    Receipt::new(move |verdict| {
-                        if verdict == Stored::Stored {
-                            drop(tell.try_send(id));
-                        }
-                    })
-                }
-            };
-            let platform = self.platform.clone();
-            self.heard.push_back(Heard { platform, id, message, receipt });
+    fn take(&mut self, held: &mut Held, turn: Turn) {
+        match turn {
+            Turn::Landed(reply) => self.land(held, reply),
+            Turn::Rested => self.rest = None,
+            Turn::Stored(id) => self.note_stored(id),
+            Turn::Idle => self.post.rest(),
         }
     }
 
-    /// Waits for the request under way and reports; whoever stops this sets the limit.
-    async fn finish(mut self) {
+    fn hurry(&mut self) {
+        self.rest.iter_mut().for_each(Rest::hurry);
+    }
+
+    async fn finish(&mut self, held: &mut Held) {
         if self.flight.is_some() {
             let reply = landing(&mut self.flight).await;
-            self.land(reply);
+            self.land(held, reply);
         }
-        let reports = self.ends.reports.clone();
-        self.ledger.close(&reports).await;
     }
 }
 

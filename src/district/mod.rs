@@ -3,7 +3,7 @@
 //! A platform is an endpoint of the story like a webhook: the book owes it every event, and its
 //! settled facts are the cursor, so nothing here remembers across a restart. What differs is the
 //! order: a platform takes one hub's whole record lane by sequence, not incident by incident, and
-//! what it answers is read. Each runs in a task of its own, over [`mqtt`] or [`https`]:
+//! what it answers is read. Each runs in a task of its own (`platform`), over [`mqtt`] or [`https`]:
 //!
 //! - The record lane keeps its order in a [`window`]: what is not settled when a line breaks is sent
 //!   again from the first on, under the same ids, so a receiver throws repeats away.
@@ -25,6 +25,7 @@ mod ledger;
 pub mod life;
 pub mod mqtt;
 mod pace;
+mod platform;
 pub mod window;
 
 pub use answer::Accepted;
@@ -34,6 +35,7 @@ pub use mqtt::MqttSettings;
 
 use std::time::Duration;
 
+use platform::{Held, serve};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::notify::endpoint::{EndpointHandle, EndpointReport, LifeSign, StoryLetter};
@@ -125,10 +127,14 @@ pub fn open(settings: PlatformSettings, ends: Ends) -> Result<EndpointHandle, Pl
     let ears = Ears { offers, life, stopped };
     let platform = settings.platform.clone();
     let task = match &settings.way {
-        Way::Mqtt(way) => tokio::spawn(mqtt::Mqtt::new(&settings, way, ends)?.serve(ears)),
+        Way::Mqtt(way) => {
+            let held = Held::new(&settings, mqtt::WINDOW);
+            tokio::spawn(serve(mqtt::Mqtt::new(&settings, way)?, held, ends, ears))
+        }
         Way::Https(way) => {
-            let wire = https::wire(way)?;
-            tokio::spawn(https::Https::new(&settings, way, wire, ends).serve(ears))
+            let held = Held::new(&settings, way.batch.unwrap_or(1));
+            let https = https::Https::new(way, https::wire(way)?);
+            tokio::spawn(serve(https, held, ends, ears))
         }
     };
     Ok(EndpointHandle::in_order(platform, offer, sign, stop, task))

@@ -20,24 +20,23 @@
 //!   own software alone, which can answer a sign of life by a note.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rumqttc::{Event, Outgoing, Packet, Publish, QoS, SubscribeReasonCode};
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 
-use super::down::{Heard, Misfit, Told, down_topic, up_topic};
-use super::ledger::Ledger;
-use super::pace::Pace;
-use super::window::{Next, Window};
-use super::{Ears, Ends, HELD_MAX, PlatformError, PlatformSettings, REPORT_AFTER, UNSTORED_MAX};
+use super::down::{Misfit, Told, down_topic, up_topic};
+use super::platform::{Held, Protocol};
+use super::window::Next;
+use super::{PlatformError, PlatformSettings, UNSTORED_MAX};
 use crate::link::mqtt_client::{Address, Line, Polled, Sitting, said, too_big};
-use crate::notify::endpoint::{Hearing, LifeSign, Settled};
+use crate::notify::endpoint::{Hearing, Settled};
 use crate::notify::wire::{TlsFiles, client_tls};
-use crate::terms::{EndpointId, HubId, Receipt, Secret, Seq, Verdict};
+use crate::terms::{Receipt, Secret, Seq, Verdict};
 
 /// Events sent and not acknowledged: the measured recipe of the project.
 pub const WINDOW: usize = 64;
@@ -107,7 +106,7 @@ enum Road {
 }
 
 /// What a road brings next.
-enum Turn {
+pub(super) enum Turn {
     Rested,
     Polled(Option<Polled>),
     Stored(Publish, Verdict),
@@ -130,29 +129,25 @@ impl Road {
     }
 }
 
-/// One platform being served.
+fn is_busy(held: &Held, open: &Connection) -> bool {
+    !open.unnumbered.is_empty() || !open.numbered.is_empty() || held.window.under_way() > 0
+}
+
+/// One platform's line.
 pub(super) struct Mqtt {
-    platform: EndpointId,
-    hub: HubId,
     up: String,
     down: String,
-    may_speak: bool,
     client_id: String,
     address: Address,
-    ends: Ends,
-    window: Window<Bytes, Bytes>,
-    ledger: Ledger,
-    pace: Pace,
-    heard: VecDeque<Heard>,
     /// The next session is to be begun anew.
     anew: bool,
+    road: Road,
 }
 
 impl Mqtt {
     pub(super) fn new(
         settings: &PlatformSettings,
         way: &MqttSettings,
-        ends: Ends,
     ) -> Result<Self, PlatformError> {
         let tls = way.tls.as_ref().map(client_tls).transpose()?.map(Arc::new);
         let readable = |secret: &Secret| std::str::from_utf8(secret.expose()).is_ok();
@@ -160,11 +155,8 @@ impl Mqtt {
             return Err(PlatformError::Secret);
         }
         Ok(Self {
-            platform: settings.platform.clone(),
             up: up_topic(&settings.hub),
             down: down_topic(&settings.hub),
-            hub: settings.hub.clone(),
-            may_speak: settings.may_speak,
             client_id: format!("anling-{}-{}", settings.hub, settings.platform),
             address: Address {
                 host: way.host.clone(),
@@ -172,57 +164,13 @@ impl Mqtt {
                 login: way.login.clone(),
                 tls,
             },
-            ends,
-            window: Window::new(WINDOW),
-            ledger: Ledger::new(settings.platform.clone()),
-            pace: Pace::default(),
-            heard: VecDeque::new(),
             anew: false,
+            road: Road::Resting(Box::pin(sleep(Duration::ZERO))),
         })
     }
 
-    pub(super) async fn serve(mut self, ears: Ears) {
-        let Ears { mut offers, mut life, mut stopped } = ears;
-        let (reports, heard) = (self.ends.reports.clone(), self.ends.heard.clone());
-        let mut road = Road::Open(Box::new(self.connect()));
-        let mut batch = Vec::new();
-        let mut open = true;
-        let mut report = Box::pin(sleep(REPORT_AFTER));
-        while open || self.window.held() > 0 || self.ledger.has_news() {
-            self.send_out(&mut road);
-            let room = HELD_MAX.saturating_sub(self.window.held() + self.ledger.waiting());
-            tokio::select! {
-                _ = &mut stopped => break,
-                turn = road.next() => road = self.take(road, turn),
-                () = &mut report, if self.ledger.has_news() => {
-                    let Ok(permit) = reports.reserve().await else { return };
-                    permit.send(self.ledger.report());
-                    report = Box::pin(sleep(REPORT_AFTER));
-                }
-                permit = heard.reserve(), if !self.heard.is_empty() => {
-                    let Ok(permit) = permit else { return };
-                    if let Some(message) = self.heard.pop_front() {
-                        permit.send(message);
-                    }
-                }
-                taken = offers.recv_many(&mut batch, room), if open && room > 0 => {
-                    open = taken > 0;
-                    for letter in batch.drain(..) {
-                        self.window.add(letter.seq, letter.body);
-                    }
-                }
-                Ok(()) = life.changed() => {
-                    if let Some(LifeSign { body, .. }) = life.borrow_and_update().clone() {
-                        self.window.put_life(body);
-                    }
-                }
-            }
-        }
-        self.finish(road).await;
-    }
-
-    fn connect(&self) -> Connection {
-        let clean = self.anew || !self.may_speak;
+    fn connect(&self, held: &Held) -> Connection {
+        let clean = self.anew || !held.may_speak;
         let sitting = Sitting { client_id: &self.client_id, clean };
         let (say_stored, stored) = mpsc::channel(UNSTORED_MAX);
         Connection {
@@ -239,79 +187,43 @@ impl Mqtt {
         }
     }
 
-    /// Hands in what may leave now.
-    fn send_out(&mut self, road: &mut Road) {
-        let Road::Open(open) = road else { return };
-        while open.stands
-            && open.unnumbered.len() + open.numbered.len() <= WINDOW
-            && let Some(next) = self.window.leave()
-        {
-            let (sent, body) = match next {
-                Next::Record(seq, body) => (Sent::Record(seq), body),
-                Next::Life(body) => (Sent::Life, body),
-            };
-            let handed = open.line.client.try_publish(&self.up, QoS::AtLeastOnce, false, body);
-            if handed.is_err() {
-                // More requests than can be: seen as no progress, and sent again.
-                tracing::debug!(platform = %self.platform, "the client takes nothing");
-                return;
-            }
-            open.unnumbered.push_back(sent);
+    /// Looks for progress, and asks again for what was refused.
+    fn look(&self, held: &Held, open: &mut Connection) -> Option<Over> {
+        open.look = Box::pin(sleep(LOOK));
+        open.looks = if is_busy(held, open) { open.looks + 1 } else { 0 };
+        open.ask_in = open.ask_in.map(|looks| looks.saturating_sub(1));
+        if open.ask_in == Some(0) {
+            self.ask(open);
         }
-    }
-
-    fn take(&mut self, road: Road, turn: Turn) -> Road {
-        let Road::Open(mut open) = road else { return Road::Open(Box::new(self.connect())) };
-        let mut broken = match turn {
-            Turn::Rested => None,
-            Turn::Polled(polled) => self.hear(&mut open, polled),
-            Turn::Stored(publish, verdict) => Self::acknowledge(&mut open, &publish, verdict),
-            Turn::Look => {
-                open.look = Box::pin(sleep(LOOK));
-                open.looks = if self.is_busy(&open) { open.looks + 1 } else { 0 };
-                open.ask_in = open.ask_in.map(|looks| looks.saturating_sub(1));
-                if open.ask_in == Some(0) {
-                    self.ask(&mut open);
-                }
-                (open.looks >= STUCK).then(|| Over::failed("it acknowledges nothing"))
-            }
-        };
-        // What has come meanwhile is heard before anything else is done.
-        for _ in 0..WINDOW {
-            let Some(Some(polled)) = broken.is_none().then(|| open.line.come()) else { break };
-            broken = self.hear(&mut open, Some(polled));
-        }
-        match broken {
-            None => Road::Open(open),
-            Some(over) => self.give_up(&over),
-        }
-    }
-
-    fn is_busy(&self, open: &Connection) -> bool {
-        !open.unnumbered.is_empty() || !open.numbered.is_empty() || self.window.under_way() > 0
+        (open.looks >= STUCK).then(|| Over::failed("it acknowledges nothing"))
     }
 
     /// The connection is over: what is unsettled leaves again on the next.
-    fn give_up(&mut self, over: &Over) -> Road {
+    fn give_up(held: &mut Held, over: &Over) -> Road {
         let why = &over.why;
-        self.window.rewind();
+        held.window.rewind();
         if over.failed {
-            self.ledger.fails(why);
+            held.ledger.fails(why);
         }
-        let pause = self.pace.failed(None);
-        tracing::debug!(platform = %self.platform, why, ?pause, "the line to the platform is over");
+        let pause = held.pace.failed(None);
+        tracing::debug!(platform = %held.platform, why, ?pause, "the line to the platform is over");
         Road::Resting(Box::pin(sleep(pause)))
     }
 
     /// One thing that polling told; how the connection is over, if it is.
-    fn hear(&mut self, open: &mut Connection, polled: Option<Polled>) -> Option<Over> {
+    fn hear(
+        &mut self,
+        held: &mut Held,
+        open: &mut Connection,
+        polled: Option<Polled>,
+    ) -> Option<Over> {
         let event = match polled {
             Some(Ok(event)) => event,
             Some(Err(why)) => {
                 if too_big(&why).is_some() {
                     // The broker would send it with each connection for ever.
                     self.anew = true;
-                    self.heed(Told::misfit(Misfit::NoPacket), Receipt::unasked());
+                    held.heed(Told::misfit(Misfit::NoPacket), Receipt::unasked());
                 }
                 return Some(Over { why: said(&why), failed: !self.anew });
             }
@@ -324,20 +236,19 @@ impl Mqtt {
                     return Some(Over { why, failed: false });
                 }
                 open.stands = true;
-                match self.may_speak {
+                match held.may_speak {
                     true => self.ask(open),
-                    false => self.ledger.hears(Hearing::Granted),
+                    false => held.ledger.hears(Hearing::Granted),
                 }
-                if self.window.held() == 0 {
-                    self.ledger.works();
+                if held.window.held() == 0 {
+                    held.ledger.works();
                 }
             }
             Event::Incoming(Packet::PubAck(ack)) => {
                 if let Some(sent) = open.numbered.remove(&ack.pkid) {
                     open.looks = 0;
-                    self.pace.well();
-                    self.ledger.works();
-                    self.settle(sent);
+                    held.works();
+                    Self::settle(held, sent);
                 }
             }
             Event::Incoming(Packet::SubAck(answer)) => {
@@ -345,12 +256,12 @@ impl Mqtt {
                 let granted = SubscribeReasonCode::Success(QoS::AtLeastOnce);
                 let refused = answer.return_codes.iter().any(|code| *code != granted);
                 open.ask_in = refused.then_some(ASK_AGAIN);
-                self.ledger.hears(match refused {
+                held.ledger.hears(match refused {
                     true => Hearing::Refused { topic: self.down.clone() },
                     false => Hearing::Granted,
                 });
             }
-            Event::Incoming(Packet::Publish(publish)) => self.listen(open, publish),
+            Event::Incoming(Packet::Publish(publish)) => self.listen(held, open, publish),
             Event::Outgoing(Outgoing::Publish(number)) => {
                 if let Some(sent) = open.unnumbered.pop_front() {
                     open.numbered.insert(number, sent);
@@ -368,25 +279,21 @@ impl Mqtt {
         let _asked = open.line.client.try_subscribe(&self.down, QoS::AtLeastOnce);
     }
 
-    fn settle(&mut self, sent: Sent) {
+    fn settle(held: &mut Held, sent: Sent) {
         match sent {
-            Sent::Record(seq) => {
-                if self.window.settle(seq) {
-                    self.ledger.settle(seq, Settled::HandedOver);
-                }
-            }
-            Sent::Life => tracing::debug!(platform = %self.platform, "sign of life taken"),
+            Sent::Record(seq) => held.settle(seq, Settled::HandedOver),
+            Sent::Life => tracing::debug!(platform = %held.platform, "sign of life taken"),
         }
     }
 
     /// The platform says something.
-    fn listen(&mut self, open: &mut Connection, publish: Publish) {
-        if !self.may_speak || publish.topic != self.down {
+    fn listen(&self, held: &mut Held, open: &mut Connection, publish: Publish) {
+        if !held.may_speak || publish.topic != self.down {
             return;
         }
-        let told = Told::read(&publish.payload, &self.hub);
+        let told = Told::read(&publish.payload, &held.hub);
         if publish.qos == QoS::AtMostOnce {
-            return self.heed(told, Receipt::unasked());
+            return held.heed(told, Receipt::unasked());
         }
         if open.unstored >= UNSTORED_MAX {
             // Unacknowledged, it comes with the next connection.
@@ -396,15 +303,7 @@ impl Mqtt {
         let tell = open.say_stored.clone();
         // A connection that is gone hears no more: the message comes again.
         let receipt = Receipt::new(move |verdict| drop(tell.try_send((publish, verdict))));
-        self.heed(told, receipt);
-    }
-
-    fn heed(&mut self, told: Told, receipt: Receipt) {
-        if self.heard.len() < UNSTORED_MAX {
-            let platform = self.platform.clone();
-            let Told { id, message } = told;
-            self.heard.push_back(Heard { platform, id, message, receipt });
-        }
+        held.heed(told, receipt);
     }
 
     fn acknowledge(open: &mut Connection, publish: &Publish, verdict: Verdict) -> Option<Over> {
@@ -412,22 +311,71 @@ impl Mqtt {
         let left = verdict == Verdict::Stored && open.line.client.try_ack(publish).is_ok();
         (!left).then(|| Over::failed("a message could not be stored"))
     }
+}
 
-    /// Hears what is still acknowledged, says goodbye and reports; whoever stops this sets the limit.
-    async fn finish(mut self, mut road: Road) {
-        while let Road::Open(open) = &road
-            && open.stands
-            && self.is_busy(open)
+impl Protocol for Mqtt {
+    type Turn = Turn;
+
+    fn send_out(&mut self, held: &mut Held) {
+        let Road::Open(open) = &mut self.road else { return };
+        while open.stands
+            && open.unnumbered.len() + open.numbered.len() <= WINDOW
+            && let Some(next) = held.window.leave()
         {
-            let turn = road.next().await;
-            road = self.take(road, turn);
+            let (sent, body) = match next {
+                Next::Record(seq, body) => (Sent::Record(seq), body),
+                Next::Life(sign) => (Sent::Life, sign.body),
+            };
+            let handed = open.line.client.try_publish(&self.up, QoS::AtLeastOnce, false, body);
+            if handed.is_err() {
+                // More requests than can be: seen as no progress, and sent again.
+                tracing::debug!(platform = %held.platform, "the client takes nothing");
+                return;
+            }
+            open.unnumbered.push_back(sent);
         }
-        if let Road::Open(open) = &mut road
+    }
+
+    fn next(&mut self) -> impl Future<Output = Turn> + Send {
+        self.road.next()
+    }
+
+    fn take(&mut self, held: &mut Held, turn: Turn) {
+        let rests = Road::Resting(Box::pin(sleep(Duration::ZERO)));
+        let Road::Open(mut open) = std::mem::replace(&mut self.road, rests) else {
+            self.road = Road::Open(Box::new(self.connect(held)));
+            return;
+        };
+        let mut broken = match turn {
+            Turn::Rested => None,
+            Turn::Polled(polled) => self.hear(held, &mut open, polled),
+            Turn::Stored(publish, verdict) => Self::acknowledge(&mut open, &publish, verdict),
+            Turn::Look => self.look(held, &mut open),
+        };
+        // What has come meanwhile is heard before anything else is done.
+        for _ in 0..WINDOW {
+            let Some(Some(polled)) = broken.is_none().then(|| open.line.come()) else { break };
+            broken = self.hear(held, &mut open, Some(polled));
+        }
+        self.road = match broken {
+            None => Road::Open(open),
+            Some(over) => Self::give_up(held, &over),
+        };
+    }
+
+    /// Hears what is still acknowledged, and says goodbye.
+    async fn finish(&mut self, held: &mut Held) {
+        while let Road::Open(open) = &self.road
+            && open.stands
+            && is_busy(held, open)
+        {
+            let turn = self.road.next().await;
+            self.take(held, turn);
+        }
+        if let Road::Open(open) = &mut self.road
             && open.stands
         {
             open.line.close().await;
         }
-        let reports = self.ends.reports.clone();
-        self.ledger.close(&reports).await;
     }
 }

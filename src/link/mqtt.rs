@@ -6,13 +6,15 @@
 //! client id, acknowledgements are ours, and each connection has a rumqttc of its own
 //! (`link::mqtt_client`) that is thrown away at the first error. A message that could not be stored
 //! costs the connection: MQTT 3.1.1 brokers send again only to one that comes anew. How soon it comes
-//! anew: `link::mqtt_pace`; what is owed across connections: `link::mqtt_ledger`.
+//! anew: `link::mqtt_pace`; what is owed across connections: `link::mqtt_ledger`;
+//! whether its access rules let anything through, which no acknowledgement says: `link::mqtt_probe`.
 //!
 //! Of a large message, such as a bridge's list of its devices, only the start is handed on, and it costs
 //! no connection. A packet beyond 16 MiB would end every connection for ever, since a kept message comes
 //! with every subscription: the session is begun anew with the narrow list of topics, which leaves a
-//! bridge's own topics out; what is said right after such a packet may be lost. MQTT offers no way to ask how much a broker queues for us (mosquitto: 1,000
-//! messages, then it throws away in silence); it is asked for its count of those where it has one.
+//! bridge's own topics out; what is said right after such a packet may be lost. MQTT offers no way to
+//! ask how much a broker queues for us (mosquitto: 1,000 messages, then it throws away in silence); it
+//! is asked for its count of those where it has one.
 
 use std::net::SocketAddr;
 use std::path::Path;

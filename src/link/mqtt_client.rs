@@ -217,3 +217,25 @@ pub fn said(why: &ConnectionError) -> String {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rumqttc::{Publish, QoS};
+
+    use super::*;
+
+    #[test]
+    fn a_long_message_does_not_lie_in_memory_until_its_turn() {
+        for (bytes, kept) in [
+            (PAYLOAD_MAX, PAYLOAD_MAX),
+            (PAYLOAD_MAX + 1, PAYLOAD_MAX + 1),
+            (PAYLOAD_MAX + 2, PAYLOAD_MAX + 1),
+            (PACKET_MAX - 100, PAYLOAD_MAX + 1),
+        ] {
+            let film = Publish::new("z/bridge/devices", QoS::AtLeastOnce, vec![b'x'; bytes]);
+            let event = cut(Event::Incoming(Packet::Publish(film)));
+            let Event::Incoming(Packet::Publish(publish)) = event else { panic!("{event:?}") };
+            assert_eq!(publish.payload.len(), kept);
+        }
+    }
+}

@@ -379,7 +379,7 @@ async fn a_refused_subscription_is_told_and_asked_for_again_until_it_is_granted(
     // Heard without acknowledgements, a message would be lost with the connection.
     let code = SubscribeReasonCode::Success(QoS::AtMostOnce);
     line.send(Packet::SubAck(SubAck::new(asked.pkid, vec![code]))).await;
-    let asked = line.subscribed().await;
+    let asked = soon("the question asked again", line.subscribed()).await;
     line.grant(&asked).await;
     while platform.hearing.len() < 2 {
         platform.report().await;

@@ -316,7 +316,7 @@ async fn a_broker_gives_back_what_is_said_and_the_desk_hears_nothing_of_it() {
     let (broker, port) = Scripted::open().await;
     let mut ears = Ears::open(probed(port));
     let (mut line, _) = broker.welcome(false).await;
-    let said = probe(&mut line).await;
+    let said = soon("a probe", probe(&mut line)).await;
     line.send(Packet::Publish(said)).await;
     assert_eq!(ears.news(|news| *news == MqttNews::Through).await, MqttNews::Through);
     drop(line);
@@ -337,7 +337,7 @@ async fn a_broker_that_ends_connections_over_a_probe_is_heard_without() {
     let mut ears = Ears::open(probed(port));
     for _ in 0..3 {
         let (mut line, _) = broker.welcome(true).await;
-        probe(&mut line).await;
+        soon("a probe", probe(&mut line)).await;
     }
     let (mut line, _) = broker.welcome(true).await;
     let news = ears.news(|news| matches!(news, MqttNews::Barred { .. })).await;
