@@ -41,7 +41,7 @@ impl IncidentBook {
             _ => None,
         };
         let judged = memory.map(|m| m.judge(report.mark, kind, at, bounce));
-        if judged == Some(Sameness::Repeat) || self.is_beyond_counting(at, report) {
+        if judged == Some(Sameness::Repeat) {
             return Vec::new();
         }
         if !report.what.must_survive() {

@@ -3,7 +3,8 @@
 //!
 //! Each is a fault of the device, for a technician, beside the calls it makes: those are never fewer
 //! because of it. A stuck transmitter only loses its power to climb the ladder, because its thirtieth
-//! press says no more than its twentieth; the ladder climbs by time, as ever. Who says that an alarm was
+//! press says no more than its twentieth; the ladder climbs by time, as ever, and each press is written
+//! down before it is answered, like any other (law 1): a limit on the record was rejected. Who says that an alarm was
 //! nothing says it of the device: three times in seven days is a visit, and no resident is blamed.
 
 use super::{Fact, Incident, IncidentBook, Notice, Responder, Standing};
@@ -13,9 +14,6 @@ use crate::terms::{At, Class, DeviceId, Kind, Report, Wait, What};
 pub const STUCK_ABOVE: u32 = 20;
 /// … within this time of the first of them, and its transmitter is stuck.
 pub const STUCK_WITHIN: Wait = Wait::secs(60);
-/// Alarms of one device written down in that time, while an incident is open; those beyond it are
-/// answered and not counted. Own choice: one a second is more than a hand presses.
-pub const STUCK_RECORDED: u32 = 60;
 /// So many alarms that were nothing … (field.md 8: false alarms)
 pub const FALSE_ALARMS: usize = 3;
 /// … within so long, and somebody looks at the device.
@@ -26,14 +24,6 @@ impl IncidentBook {
     fn alarms_lately(&self, device: &DeviceId, at: At) -> u32 {
         let alarms = self.devices.get(device).and_then(|memory| memory.alarms);
         alarms.filter(|(since, _)| at - *since < STUCK_WITHIN).map_or(0, |(_, count)| count)
-    }
-
-    /// Whether a press of an open incident says nothing any more: people are being called, and more has
-    /// come in this minute than anybody presses.
-    pub(super) fn is_beyond_counting(&self, at: At, report: &Report) -> bool {
-        let What::Pulse(kind) = report.what else { return false };
-        let open = self.open_on(&report.device, kind.class()).is_some();
-        open && !report.test && self.alarms_lately(&report.device, at) >= STUCK_RECORDED
     }
 
     /// Whether one more press makes this a stuck transmitter.
