@@ -8,6 +8,7 @@
 mod button;
 mod check;
 mod commission;
+mod conform;
 mod demo;
 mod devices;
 mod difference;
@@ -84,6 +85,8 @@ enum Command {
     Incident(incident::Args),
     /// Every device: its place, when it was last heard, its battery
     Devices(devices::Args),
+    /// Does this device keep the firmware contract? Pass or fail for each clause
+    Conform(conform::Args),
     /// Register a home's devices, press every point, and see that each reaches somebody
     Commission(commission::Args),
     /// Press every point and see that it is heard; nobody is called for them
@@ -156,6 +159,7 @@ pub fn main() -> i32 {
         Command::Devices(args) => devices::devices(dirs, &args),
         Command::Incidents(args) => incidents::incidents(dirs, &args),
         Command::Incident(args) => incident::incident(dirs, &args),
+        Command::Conform(args) => conform::conform(&args),
         Command::Commission(args) => commission::commission(dirs, &args),
         Command::WalkTest(args) => work::walk_test(dirs, &args),
         Command::Maintenance(args) => work::maintenance(dirs, &args),

@@ -8,6 +8,7 @@ mod archive;
 mod broken;
 mod calls;
 mod client;
+mod conform;
 mod devices;
 mod district;
 mod document;
