@@ -97,7 +97,8 @@ impl Exam {
     async fn first_press(&mut self) -> Result<(), Failure> {
         let Some(first) = self.press("Press its call key once.").await? else { return Ok(()) };
         let Some(mark) = first.mark else {
-            return Ok(self.fail("counts", "it carries none: presses cannot be told from repeats"));
+            self.fail("counts", "it carries none: presses cannot be told from repeats");
+            return Ok(());
         };
         self.pass("counts");
         if !self.comes_again("repeats-unanswered", &first, PAUSES[0]).await? {
@@ -132,11 +133,13 @@ impl Exam {
     async fn second_press(&mut self, device: &str, before: Mark) -> Result<(), Failure> {
         let Some(second) = self.press("Press it once more.").await? else { return Ok(()) };
         let Some(mark) = second.mark else {
-            return Ok(self.fail("new-press-new-number", "it carries none this time"));
+            self.fail("new-press-new-number", "it carries none this time");
+            return Ok(());
         };
         if mark.boot != before.boot || mark.seq <= before.seq {
             let why = format!("{before} was followed by {mark}: the second press would be lost");
-            return Ok(self.fail("new-press-new-number", &why));
+            self.fail("new-press-new-number", &why);
+            return Ok(());
         }
         self.pass("new-press-new-number");
         if !self.comes_again("lost-answer", &second, PAUSES[0]).await? {
