@@ -18,6 +18,7 @@ impl IncidentBook {
     /// Applies one entry and returns what has to leave the house because of it, once it is on disk.
     /// A replay drops what is returned: see the drain law at the head of the book.
     pub fn apply(&mut self, entry: &Entry) -> Vec<Effect> {
+        self.heed_clock(entry);
         self.last_seq = entry.seq;
         self.last_at = self.last_at.max(entry.at);
         self.last_wall = entry.wall;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::brought::Brought;
+use super::clock_set::Untrusted;
 use super::codes::CodePool;
 use super::identity::Identity;
 use super::words::{HeardWord, WordId, Words};
@@ -64,6 +65,7 @@ pub struct IncidentBook {
     pub(super) last_wall: Wall,
     pub(super) last_trusted: Option<Wall>,
     pub(super) boot: Option<(BootMark, At)>,
+    pub(super) untrusted: Untrusted,
     /// The newest fact that says that sequences were left out, and how many in all.
     pub(super) left_out: (Seq, u64),
     /// The newest entry that was retired.
@@ -114,6 +116,8 @@ pub(super) struct Stored {
     last_wall: Wall,
     last_trusted: Option<Wall>,
     boot: Option<(BootMark, At)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    untrusted: Untrusted,
     #[serde(default)]
     left_out: (Seq, u64),
     #[serde(default)]
@@ -153,6 +157,7 @@ impl From<IncidentBook> for Stored {
             last_wall: book.last_wall,
             last_trusted: book.last_trusted,
             boot: book.boot,
+            untrusted: book.untrusted,
             left_out: book.left_out,
             retired: book.retired,
         }
@@ -188,6 +193,7 @@ impl From<Stored> for IncidentBook {
             last_wall: stored.last_wall,
             last_trusted: stored.last_trusted,
             boot: stored.boot,
+            untrusted: stored.untrusted,
             left_out: stored.left_out,
             retired: stored.retired,
             ..Self::default()

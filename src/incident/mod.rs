@@ -14,6 +14,7 @@ mod apply;
 mod book;
 mod bounds;
 mod brought;
+mod clock_set;
 mod codes;
 mod deadline;
 mod decide;

@@ -2,7 +2,7 @@
 
 use anling::incident::{Contact, Ending, Fact, Move, Scope, Stimulus, WorkAsked, WorkKind};
 use anling::registry::Change;
-use anling::terms::{DeviceId, HomeId, Kind, Mark, Report, Wait, What, WorkId};
+use anling::terms::{DeviceId, HomeId, Kind, Mark, Report, Resumed, Wait, Wall, What, WorkId};
 
 use crate::house::{BY_PHONE, HELPED, House};
 use crate::plan::{device, person};
@@ -281,4 +281,45 @@ fn a_device_taken_out_of_the_list_leaves_its_work_in_peace() {
     house.takes(&Stimulus::Registry(vec![Change::Removed(gone)]));
     house.minutes(60);
     assert_eq!(house.book.works().count(), 0);
+}
+
+// ---- a clock that is set ----
+
+#[test]
+fn times_of_1970_are_told_right_once_the_clock_is_set_and_nothing_changes_its_order() {
+    let mut house = House::new();
+    let right = house.wall;
+    house.wall = Wall(60_000);
+    house.trusted = false;
+    house.press("B-14");
+    house.passes(30);
+    house.press("B-15");
+    let before: Vec<_> = house.book.open().map(|open| open.id).collect();
+    assert_eq!(house.it().times.raised, Some(Wall(90_000)));
+    // The network comes back: 45 s after the first press the clock is right.
+    house.turns_to(house.now + Wait::secs(15));
+    house.wall = Wall(right.0 + 45_000);
+    house.trusted = true;
+    house.says("zhangmin", Move::Accept);
+    let raised: Vec<_> = house.book.open().map(|open| open.times.raised.unwrap()).collect();
+    assert_eq!(raised, [right, Wall(right.0 + 30_000)]);
+    assert!(house.book.open().all(|open| open.clock_trusted));
+    assert_eq!(house.it().times.accepted, Some(Wall(right.0 + 45_000)), "said under the right one");
+    let after: Vec<_> = house.book.open().map(|open| open.id).collect();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn over_a_restart_nobody_vouches_for_the_gap_and_the_times_stay_flagged() {
+    let mut house = House::new();
+    let right = house.wall;
+    house.wall = Wall(60_000);
+    house.trusted = false;
+    house.press("B-14");
+    house.wall = right;
+    house.trusted = true;
+    house.starts(Resumed::Unknown);
+    house.press("B-15");
+    let first = house.book.open().next().unwrap();
+    assert_eq!((first.times.raised, first.clock_trusted), (Some(Wall(60_000)), false));
 }

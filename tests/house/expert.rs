@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use crate::devices::{press, publish, topic};
 use crate::hub::{Hub, soon};
+use crate::mosquitto::{Mosquitto, heard};
+use crate::times::preload;
 
 fn open(hub: &Hub) -> Vec<Value> {
     hub.json(&["incidents", "--json"]).as_array().unwrap().clone()
@@ -173,4 +175,102 @@ fn a_point_that_was_not_heard_or_whose_words_nobody_read_does_not_pass() {
         assert_eq!(code, 1);
         assert!(said.contains("NOT PASSED: B-01 its words were not found right"), "{said}");
     });
+}
+
+const ZIGBEE: &str = "native = false\n[link.mqtt.home.zigbee2mqtt]\nbase_topic = \"zigbee2mqtt\"\n";
+
+#[test]
+fn expert_03_after_a_brokers_restart_a_kept_press_is_history_and_kept_smoke_is_found_at_start() {
+    let mut broker = Mosquitto::open("");
+    let mut hub = Hub::prepared();
+    broker.heard_by(&hub, ZIGBEE);
+    hub.start();
+    heard(&hub, 1);
+    broker.says("zigbee2mqtt/厨房烟感", r#"{"smoke":false,"battery":90}"#, &[]);
+    soon("the first word of the detector", || {
+        hub.does(&["devices"]).contains("battery 90 %").then_some(())
+    });
+    hub.stop();
+    // It comes back without its sessions, and the bridge keeps its last words there.
+    broker.kill();
+    broker.start();
+    broker.says("zigbee2mqtt/二楼203床头", r#"{"action":"emergency"}"#, &["-r"]);
+    broker.says("zigbee2mqtt/厨房烟感", r#"{"smoke":true,"battery":90}"#, &["-r"]);
+    hub.start();
+    let smoke = soon("the smoke", || open(&hub).pop());
+    assert_eq!((&smoke["device"], &smoke["class"]), (&"S-01".into(), &"hazard".into()));
+    let raised = hub.facts("raised");
+    assert_eq!(raised.last().unwrap()["found_at_start"], true, "{raised:?}");
+    assert_eq!(hub.incidents().len(), 1, "the kept press calls nobody");
+}
+
+#[test]
+fn expert_04_a_detectors_own_test_is_written_down_as_a_test_and_calls_nobody() {
+    let broker = Mosquitto::open("");
+    let mut hub = Hub::prepared();
+    hub.append(
+        "devices.toml",
+        "[type.shelly-smoke]\nfamily = \"shelly\"\nlabel = \"烟感\"\nlife_safety = true\n",
+    );
+    let id = "shellyplussmoke-80646fd1a001";
+    hub.append("registry/devices.csv", &format!("Y-1,shelly-smoke,{id},P-C-KIT,,\n"));
+    broker.heard_by(&hub, &format!("{ZIGBEE}[link.mqtt.home.shelly]\n"));
+    hub.start();
+    heard(&hub, 1);
+    broker.says("zigbee2mqtt/厨房烟感", r#"{"smoke":true,"test":true}"#, &[]);
+    let event = r#"{"method":"NotifyEvent","params":{"events":[{"component":"smoke:0","event":"alarm_test"}]}}"#;
+    broker.says(&format!("{id}/events/rpc"), event, &[]);
+    for device in ["S-01", "Y-1"] {
+        soon(&format!("the test of {device}"), || {
+            let tested =
+                |fact: &Value| fact["report"]["device"] == device && fact["report"]["test"] == true;
+            hub.facts("reported").iter().any(tested).then_some(())
+        });
+    }
+    assert_eq!(hub.incidents(), [] as [Value; 0]);
+}
+
+#[test]
+fn expert_05_an_empty_action_of_an_sos_button_is_an_unreadable_signal_and_calls() {
+    let mut hub = Hub::prepared();
+    let broker = Mosquitto::open("");
+    broker.heard_by(&hub, ZIGBEE);
+    hub.start();
+    heard(&hub, 1);
+    broker.says("zigbee2mqtt/二楼203床头", r#"{"action":null,"battery":80}"#, &[]);
+    let called = soon("the call", || open(&hub).pop());
+    assert_eq!((&called["device"], &called["kind"]), (&"Z-01".into(), &"unreadable".into()));
+    hub.screen_says(&["A01", "报警信号无法识别", "按紧急处理"]);
+}
+
+#[test]
+fn expert_22_in_1970_alarms_page_flagged_and_are_told_right_once_the_clock_is_set() {
+    let mut hub = Hub::prepared();
+    hub.args.clear();
+    let clock = hub.path("clock");
+    std::fs::write(&clock, "@1970-01-02 00:00:00\n").unwrap();
+    hub.env = [
+        ("LD_PRELOAD", preload().as_str()),
+        ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec();
+    hub.args = vec!["--host-clock".into()];
+    hub.start();
+    event(&hub, "B-01", 1, "sos");
+    hub.screen_says(&["A01", "紧急求助"]);
+    event(&hub, "B-02", 1, "sos");
+    hub.screen_says(&["A02", "紧急求助"]);
+    assert_eq!(hub.incident("A01")["clock_trusted"], false);
+    // Seconds later the network sets it.
+    std::fs::write(&clock, "+0s\n").unwrap();
+    event(&hub, "B-03", 1, "sos");
+    hub.screen_says(&["A03", "紧急求助"]);
+    let raised = |code: &str| hub.incident(code)["times"]["raised"].as_i64().unwrap();
+    let times = [raised("A01"), raised("A02"), raised("A03")];
+    assert!(times[0] <= times[1] && times[1] <= times[2], "the order stays: {times:?}");
+    assert!(times[2] - times[0] < 600_000, "told by the right clock: {times:?}");
+    assert_eq!(hub.incident("A01")["clock_trusted"], true);
 }

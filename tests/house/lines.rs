@@ -202,7 +202,7 @@ fn facts_on(hub: &Hub, device: &str) -> usize {
 }
 
 #[test]
-fn forty_equal_frames_are_one_press_and_what_a_key_means_is_its_makers() {
+fn expert_06_forty_equal_frames_are_one_press_and_what_a_key_means_is_its_makers() {
     let (mut hub, wire) = house("contract = \"ev1527\"", KEYS, KEY_DEVICES);
     hub.start();
     line_is_open(&hub);

@@ -6,7 +6,7 @@ use crate::receivers::{Mood, Receiver};
 
 /// Where Debian puts what `faketime` preloads; the command itself would stand between us and the
 /// hub when it is killed.
-fn preload() -> String {
+pub fn preload() -> String {
     let libraries = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
     let found =
         libraries.map(|dir| dir.join("faketime/libfaketime.so.1")).find(|path| path.exists());

@@ -97,20 +97,20 @@ fn heard(piece: Vec<u8>) -> Option<Heard> {
         bytes: piece.clone(),
         receipt: Receipt::new(|_| {}),
     };
-    NativeSerial.take(At(0), &inbound).into_iter().find_map(|decoded| match decoded {
+    NativeSerial.take(At(0), &inbound).into_iter().next().map(|decoded| match decoded {
         Decoded::Report(report) => {
             let device = report.device.as_str().split_once(':').map_or("", |(_, name)| name);
-            Some(Heard::Event(Event {
+            Heard::Event(Event {
                 device: device.to_owned(),
                 mark: report.mark,
                 what: report.what,
                 battery: report.battery,
                 bytes: Some(piece.clone()),
-            }))
+            })
         }
         Decoded::Refusal(refusal) => {
             let device = refusal.device.map(|device| device.to_string());
-            Some(Heard::Refused { device, reason: refusal.reason })
+            Heard::Refused { device, reason: refusal.reason }
         }
     })
 }
