@@ -19,12 +19,6 @@ impl IncidentBook {
     /// A replay drops what is returned: see the drain law at the head of the book.
     pub fn apply(&mut self, entry: &Entry) -> Vec<Effect> {
         self.heed_clock(entry);
-        self.last_seq = entry.seq;
-        self.last_at = self.last_at.max(entry.at);
-        self.last_wall = entry.wall;
-        if entry.trusted {
-            self.last_trusted = self.last_trusted.max(Some(entry.wall));
-        }
         let mut effects = Vec::new();
         match &entry.fact {
             Fact::PolicyTaken { text } => self.take_policy(text),

@@ -3,7 +3,8 @@
 //! The record stays as it was written, in its order and with its flag. But hub time ran on evenly, so from
 //! the first entry under a trusted clock it is known what the wall clock should have said before, and the
 //! times of incidents in memory are moved by that much. Only within one run of the hub: over a restart
-//! nobody can vouch for the gap, and those times stay flagged as they are.
+//! nobody can vouch for the gap. That an incident was raised under a clock that could not be trusted stays
+//! said of it.
 
 use super::{Entry, Fact, IncidentBook, StageTimes};
 use crate::terms::{At, IncidentId, Wall};
@@ -12,7 +13,7 @@ use crate::terms::{At, IncidentId, Wall};
 pub(super) type Untrusted = Option<(At, Wall)>;
 
 impl IncidentBook {
-    /// Looks at an entry's clock before the entry is applied.
+    /// Takes an entry's number and its times, before the entry is applied.
     pub(super) fn heed_clock(&mut self, entry: &Entry) {
         if matches!(entry.fact, Fact::HubStarted { .. }) {
             self.untrusted = None;
@@ -25,6 +26,12 @@ impl IncidentBook {
                 self.move_times(since, first, offset(entry.at, entry.wall).saturating_sub(wrong));
             }
             _ => {}
+        }
+        self.last_seq = entry.seq;
+        self.last_at = self.last_at.max(entry.at);
+        self.last_wall = entry.wall;
+        if entry.trusted {
+            self.last_trusted = self.last_trusted.max(Some(entry.wall));
         }
     }
 
@@ -51,7 +58,6 @@ impl IncidentBook {
                 for time in [raised, accepted, on_the_way, on_scene, resolved, followed_up] {
                     time.as_mut().map(&mut set);
                 }
-                incident.clock_trusted = true;
             });
         }
     }
