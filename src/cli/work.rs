@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::difference::counted;
 use super::incident::{ago, person};
 use super::loading::{ask, odd_answer};
 use super::{Dirs, Failure, Outcome, print_json, print_text};
@@ -83,7 +84,9 @@ pub(super) fn walk_test(dirs: Dirs<'_>, args: &WalkTest) -> Outcome {
     let missing: Vec<String> =
         work.points.iter().filter(|p| p.heard.is_empty()).map(|p| p.device.to_string()).collect();
     match missing.is_empty() {
-        true => print_text(&format!("All {} points were heard.\n", work.points.len())),
+        true => {
+            print_text(&format!("Heard: {}, all there are.\n", counted(work.points.len(), "point")))
+        }
         false => {
             let says = format!("not heard: {}; test them again", missing.join(", "));
             Err(Failure::new(exit::NOT_RIGHT, says))
@@ -142,15 +145,14 @@ pub(super) fn begin(dirs: Dirs<'_>, asked: BeginWork) -> Result<WorkView, Failur
 }
 
 fn begun(work: &WorkView) -> String {
-    let (id, left, count) = (work.id, ago(work.left_ms), work.points.len());
-    let points = if count == 1 { "point" } else { "points" };
+    let (id, left, points) = (work.id, ago(work.left_ms), counted(work.points.len(), "point"));
     match work.kind {
         WorkKind::WalkTest => format!(
-            "Walk test {id}: {count} {points}, for {left}. Press each; nobody is called for them.\n{}",
+            "Walk test {id}: {points}, for {left}. Press each; nobody is called for them.\n{}",
             work.points.iter().map(|point| format!("  {}\n", named(point))).collect::<String>()
         ),
         WorkKind::Maintenance => format!(
-            "Maintenance {id}: {count} {points} held back for {left}, fire and gas excepted. End it \
+            "Maintenance {id}: {points} held back for {left}, fire and gas excepted. End it \
              earlier: anling maintenance --end {id} --as {}\n",
             work.by
         ),
@@ -217,8 +219,8 @@ fn end(dirs: Dirs<'_>, number: u64, by: Option<&str>, json: bool) -> Outcome {
         return print_json(&work);
     }
     let heard = work.points.iter().filter(|point| !point.heard.is_empty()).count();
-    let all = work.points.len();
-    print_text(&format!("{} {number} is over; {heard} of {all} points spoke.\n", title(work.kind)))
+    let all = counted(work.points.len(), "point");
+    print_text(&format!("{} {number} is over; {heard} of {all} spoke.\n", title(work.kind)))
 }
 
 fn list(dirs: Dirs<'_>, json: bool) -> Outcome {

@@ -46,7 +46,7 @@ fn expert_17_a_listed_device_calls_nobody_in_a_walk_test_and_an_unlisted_one_doe
     event(&hub, "B-01", 2, "sos");
     soon("the point again", || (works(&hub)[0]["points"][0]["device"] == "B-01").then_some(()));
     let over = hub.does(&["walk-test", "--end", "1", "--as", "zhaogang"]);
-    assert!(over.contains("1 of 1 points spoke"), "{over}");
+    assert!(over.contains("1 of 1 point spoke"), "{over}");
     event(&hub, "B-01", 3, "sos");
     soon("the call after it", || {
         open(&hub).iter().any(|open| open["device"] == "B-01").then_some(())
@@ -64,7 +64,7 @@ fn expert_17_a_walk_test_that_is_followed_names_each_point_and_what_was_not_hear
         let told = hub.does(&["walk-test", "B-01", "--as", "zhaogang"]);
         presses.join().unwrap();
         assert!(told.contains("✓ B-01"), "{told}");
-        assert!(told.ends_with("All 1 points were heard.\n"), "{told}");
+        assert!(told.ends_with("Heard: 1 point, all there are.\n"), "{told}");
     });
     assert_eq!(works(&hub), Value::Array(Vec::new()), "it is over when all were heard");
 }
@@ -147,7 +147,7 @@ fn a_home_is_commissioned_in_one_pass_with_a_stranger_registered_and_a_sheet_to_
         let reads = "staff would read: 【紧急求助】3号楼2单元501卫生间";
         assert!(told.contains(reads), "{told}");
         assert!(told.contains("after   0 s: 张敏 by screen"), "{told}");
-        assert!(told.ends_with("PASSED: all 2 points.\n"), "{told}");
+        assert!(told.ends_with("PASSED: 2 points, all there are.\n"), "{told}");
     });
     assert_eq!(open(&hub), [] as [Value; 0], "nobody was called for any of it");
     let page = std::fs::read_to_string(sheet).unwrap();

@@ -15,6 +15,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use self::adopt::Adoption;
+use super::difference::counted;
 use super::loading::{ask, odd_answer};
 use super::work::{begin, follow, named, wait, who};
 use super::{Dirs, Failure, Outcome, print_text};
@@ -202,7 +203,9 @@ fn verdict(points: &[PointView], seen: &BTreeMap<DeviceId, Seen>) -> Outcome {
         missing.push(format!("{} {what}", point.device));
     }
     match missing.is_empty() {
-        true => print_text(&format!("PASSED: all {} points.\n", points.len())),
+        true => {
+            print_text(&format!("PASSED: {}, all there are.\n", counted(points.len(), "point")))
+        }
         false => {
             let says = format!("NOT PASSED: {}; do it again for these", missing.join("; "));
             Err(Failure::new(exit::NOT_RIGHT, says))
