@@ -38,8 +38,9 @@ pub(super) fn swap(dirs: Dirs<'_>, args: &Args) -> Outcome {
     let (point, from, to) = (&swapped.device, &swapped.from, &swapped.to);
     let disk = if swapped.on_disk { "" } else { " IN MEMORY ONLY, the disk fails." };
     print_text(&format!(
-        "{point} is heard as {to} from now on, no longer as {from}.{disk} Press it once: anling \
-         walk-test {point} --as {}\n",
+        "{point} is heard as {to} from now on, no longer as {from}.{disk}\nPress it once: anling \
+         walk-test {point} --as {}\nWith an account of its own it needs one for {to} in links.toml; \
+         `anling export` writes the list anew, so that the next import does not undo this.\n",
         args.by.as_deref().unwrap_or_default()
     ))
 }

@@ -10,8 +10,10 @@ use super::{Dirs, Failure, Outcome, print_json, print_text};
 use crate::counter::{Ask, BeginWork, PointView, Reply, WorkAsk, WorkView};
 use crate::exit;
 use crate::incident::{Scope, WorkKind};
-use crate::terms::{DeviceId, HomeId, Kind, PersonId, Wait, WorkId};
+use crate::terms::{DeviceId, HomeId, Kind, PersonId, Wait, WorkId, plain};
 
+/// How long a hub may be away while it is followed. Own choice: a restart of the box.
+const AWAY_MAX: Wait = Wait::mins(3);
 /// How often a walk test is looked at. Own choice: a technician sees each press at once.
 const LOOK_EVERY: Wait = Wait(500);
 
@@ -32,7 +34,7 @@ pub(super) struct WalkTest {
     /// End this one
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["what", "no_follow"])]
     end: Option<u64>,
-    /// Print JSON
+    /// Print JSON; with homes or devices only together with --no-follow
     #[arg(long)]
     json: bool,
 }
@@ -71,6 +73,10 @@ pub(super) fn walk_test(dirs: Dirs<'_>, args: &WalkTest) -> Outcome {
     }
     if args.what.is_empty() {
         return list(dirs, args.json);
+    }
+    if args.json && !args.no_follow {
+        let says = "--json goes with --no-follow: a walk test that is followed prints as it goes";
+        return Err(Failure::new(exit::USAGE, says));
     }
     let by = who(dirs, args.by.as_deref())?;
     let (kind, reason) = (WorkKind::WalkTest, None);
@@ -163,45 +169,55 @@ pub(super) fn named(point: &PointView) -> String {
     format!("{}  {}  {}", point.device, point.label, point.place)
 }
 
-/// Follows a walk test and tells of each point as it is heard, until all were, its time is over, or
-/// somebody breaks it off; it is over then. `heard` is called once for each point.
+/// Follows a walk test and tells of each point as it is heard, until all were and none is in alarm any
+/// more, or its time is over; it is ended then. `heard` is called once for each point. A hub that is away
+/// for a moment keeps the window open, and so does whoever breaks off: it closes by itself.
 pub(super) fn follow(
     dirs: Dirs<'_>,
     mut work: WorkView,
     by: &PersonId,
     mut heard: impl FnMut(&PointView) -> Outcome,
 ) -> Result<WorkView, Failure> {
-    let mut told: BTreeMap<DeviceId, Vec<Kind>> = BTreeMap::new();
+    let mut told: BTreeMap<DeviceId, (Vec<Kind>, Vec<Kind>, Vec<Kind>)> = BTreeMap::new();
+    let mut away = Wait::ZERO;
     let runtime = super::runtime()?;
     loop {
         for point in &work.points {
             let before = told.entry(point.device.clone()).or_default();
-            if point.heard.len() > before.len() {
-                let said: Vec<&str> = point.heard.iter().map(|kind| kind.word()).collect();
-                print_text(&format!("  ✓ {}  {}\n", named(point), said.join(", ")))?;
-                if before.is_empty() {
-                    heard(point)?;
-                }
-                before.clone_from(&point.heard);
+            let is_first = before.0.is_empty();
+            if point.heard.len() > before.0.len() {
+                print_text(&format!("  ✓ {}  {}\n", named(point), words(&point.heard)))?;
+            }
+            if point.trouble.len() > before.1.len() {
+                print_text(&format!("  ✗ {}  {}\n", named(point), words(&point.trouble)))?;
+            }
+            if !point.still_on.is_empty() && point.still_on != before.2 {
+                let on = words(&point.still_on);
+                print_text(&format!("    {} is still on: let {on} end\n", point.device))?;
+            }
+            *before = (point.heard.clone(), point.trouble.clone(), point.still_on.clone());
+            if is_first && !point.heard.is_empty() {
+                heard(point)?;
             }
         }
-        if work.points.iter().all(|point| !point.heard.is_empty()) || work.points.is_empty() {
+        let done = |point: &PointView| !point.heard.is_empty() && point.still_on.is_empty();
+        if work.points.iter().all(done) {
             break;
         }
-        let broken_off = runtime.block_on(async {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY.std()) => false,
-                _ = tokio::signal::ctrl_c() => true,
-            }
-        });
-        if broken_off {
-            break;
-        }
+        runtime.block_on(async { tokio::time::sleep(LOOK_EVERY.std()).await });
         match ask(dirs, &Ask::Work(WorkAsk::One { work: work.id })) {
-            Ok(Reply::Work(now)) => work = *now,
+            Ok(Reply::Work(now)) => (work, away) = (*now, Wait::ZERO),
             Ok(_) => return Err(odd_answer()),
-            // Its time was over.
-            Err(failure) if failure.code == exit::NOT_RIGHT => return Ok(work),
+            Err(failure) if failure.code == exit::NOT_RIGHT => {
+                print_text("  The window is closed: its time was over, or somebody ended it.\n")?;
+                return Ok(work);
+            }
+            Err(failure) if failure.code == exit::UNREACHABLE && away < AWAY_MAX => {
+                if away == Wait::ZERO {
+                    print_text("  The hub is away; the window stays open.\n")?;
+                }
+                away = Wait(away.0 + LOOK_EVERY.0);
+            }
             Err(failure) => return Err(failure),
         }
     }
@@ -211,6 +227,10 @@ pub(super) fn follow(
     }
 }
 
+fn words(kinds: &[Kind]) -> String {
+    kinds.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", ")
+}
+
 fn end(dirs: Dirs<'_>, number: u64, by: Option<&str>, json: bool) -> Outcome {
     let by = who(dirs, by)?;
     let asked = Ask::Work(WorkAsk::End { work: WorkId(number), by });
@@ -218,9 +238,15 @@ fn end(dirs: Dirs<'_>, number: u64, by: Option<&str>, json: bool) -> Outcome {
     if json {
         return print_json(&work);
     }
-    let heard = work.points.iter().filter(|point| !point.heard.is_empty()).count();
+    let spoke = work.points.iter().filter(|point| !point.heard.is_empty()).count();
     let all = counted(work.points.len(), "point");
-    print_text(&format!("{} {number} is over; {heard} of {all} spoke.\n", title(work.kind)))
+    let told = match (work.kind, spoke) {
+        (WorkKind::Maintenance, 1..) => {
+            format!("was held back, and called nobody: {}", heard(&work.points))
+        }
+        _ => format!("{spoke} of {all} spoke"),
+    };
+    print_text(&format!("{} {number} is over; {told}.\n", title(work.kind)))
 }
 
 fn list(dirs: Dirs<'_>, json: bool) -> Outcome {
@@ -243,6 +269,16 @@ fn title(kind: WorkKind) -> &'static str {
     }
 }
 
+/// What its devices said.
+fn heard(points: &[PointView]) -> String {
+    let spoke = points.iter().filter(|point| !point.heard.is_empty());
+    let one = |point: &PointView| {
+        let said: Vec<&str> = point.heard.iter().map(|kind| kind.word()).collect();
+        format!("{} {}", point.device, said.join(" "))
+    };
+    spoke.map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// Work in one line, for `status` as well.
 pub(super) fn line(work: &WorkView) -> String {
     let scope: Vec<String> = work
@@ -251,6 +287,7 @@ pub(super) fn line(work: &WorkView) -> String {
         .map(|scope| match scope {
             Scope::Device(id) => id.to_string(),
             Scope::Home(id) => id.to_string(),
+            Scope::HeardAs(name) => plain(name),
         })
         .collect();
     let mut line = format!(
@@ -262,7 +299,10 @@ pub(super) fn line(work: &WorkView) -> String {
         ago(work.left_ms)
     );
     if let Some(reason) = &work.reason {
-        let _ = write!(line, " ({reason})");
+        let _ = write!(line, " ({})", plain(reason));
+    }
+    if work.kind == WorkKind::Maintenance && work.points.iter().any(|p| !p.heard.is_empty()) {
+        let _ = write!(line, "; HELD BACK: {}", heard(&work.points));
     }
     line
 }

@@ -89,7 +89,7 @@ pub(super) async fn begin(
     Params::read(query.as_deref(), &[])?;
     let Begun { by, kind, scope, lasts_s, reason } = read(body)?;
     let by = person(&counter, &by).await?;
-    let asked = BeginWork { kind, scope, by, lasts: Wait::secs(lasts_s), reason };
+    let asked = BeginWork { kind, scope, by, lasts: lasts(lasts_s), reason };
     about_work(&counter, WorkAsk::Begin(asked)).await
 }
 
@@ -156,7 +156,7 @@ pub(super) async fn join(
 ) -> Result<Response, Problem> {
     Params::read(query.as_deref(), &[])?;
     let Join { by, lasts_s, link } = read(body)?;
-    let (by, lasts) = (person(&counter, &by).await?, Wait::secs(lasts_s));
+    let (by, lasts) = (person(&counter, &by).await?, lasts(lasts_s));
     match counter.told(Ask::Work(WorkAsk::Join { link, lasts, by })).await? {
         Reply::Joining(links) => Ok(json(&Joining { links })),
         _ => Err(Problem::busy()),
@@ -168,6 +168,11 @@ async fn about_work(counter: &Counter, ask: WorkAsk) -> Result<Response, Problem
         Reply::Work(work) => Ok(json(&work)),
         _ => Err(Problem::busy()),
     }
+}
+
+/// Seconds that somebody named, however many.
+fn lasts(secs: u64) -> Wait {
+    Wait(secs.saturating_mul(1_000))
 }
 
 fn number(said: &str) -> Result<WorkId, Problem> {

@@ -112,6 +112,12 @@ pub struct PointView {
     pub label: String,
     /// What it said since the work began: noted in a walk test, held back in maintenance.
     pub heard: Vec<Kind>,
+    /// What was wrong with it since then: a signal that could not be read, silence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trouble: Vec<Kind>,
+    /// What it still says is on: at the end of the work that calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub still_on: Vec<Kind>,
 }
 
 /// What would come of a device's call, if nobody answered.

@@ -66,7 +66,7 @@ impl Writer {
                 .collect(),
             age: named.age.and_then(|age| u8::try_from(age).ok()),
             device: device_label(registry, settings, &incident.device),
-            unregistered: is_stranger(&incident.device),
+            unregistered: is_stranger(&incident.device) && !place.located,
             time: civil.map(|c| clock_time(&c)).unwrap_or_default(),
             date: civil.map(|c| format!("{}月{}日", c.month(), c.day())).unwrap_or_default(),
             clock_trusted: incident.clock_trusted,

@@ -309,6 +309,16 @@ impl Desk {
         }
     }
 
+    /// The name that a device has in the topics of the native contract: what it is heard under.
+    fn native_name<'d>(&'d self, device: &'d crate::terms::DeviceId) -> &'d str {
+        let row = self.book.registry().device(device).filter(|row| {
+            let kind = self.settings.device_types.get(&row.type_name);
+            kind.is_some_and(|kind| kind.family == crate::registry::Family::NativeMqtt)
+        });
+        let name = row.map_or(device.as_str(), |row| row.heard_name());
+        name.strip_prefix("native-mqtt:").unwrap_or(name)
+    }
+
     /// Says how far a call has come: on the device's serial line, if it has one, else over the broker
     /// where it was heard; and on ours, where `anling press` listens for any device. What does not fit
     /// is asked for by the device's repeat. A bridged family has a way of its own.
@@ -323,9 +333,7 @@ impl Desk {
         }
         let on_line = self.tell_on_line(command);
         let known = command.device.clone();
-        let device = command.device.as_str();
-        let named = device.strip_prefix("native-mqtt:").unwrap_or(device);
-        let Ok(device) = crate::terms::DeviceId::new(named) else { return };
+        let Ok(device) = crate::terms::DeviceId::new(self.native_name(&known)) else { return };
         let command = Command { device, ..command.clone() };
         let (topic, payload) = crate::contract::encode(&command, &self.settings.gateway.hub);
         let here = on_line || self.outside.tell(&known, &topic, &payload);

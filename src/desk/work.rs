@@ -16,7 +16,7 @@ use crate::incident::{
     Work, WorkAsked, WorkKind,
 };
 use crate::notify::{Letter, text};
-use crate::registry::Device;
+use crate::registry::{Device, Family};
 use crate::terms::{DeviceId, ID_MAX_BYTES, Kind, LinkId, PersonId, Wait, WorkId};
 
 impl Desk {
@@ -60,6 +60,7 @@ impl Desk {
             let missing = match scope {
                 Scope::Device(id) => registry.device(id).is_none().then(|| id.to_string()),
                 Scope::Home(id) => registry.home(id).is_none().then(|| id.to_string()),
+                Scope::HeardAs(_) => None,
             };
             if let Some(id) = missing {
                 return Err(format!("no home and no device is called {id}: see `anling devices`"));
@@ -74,7 +75,7 @@ impl Desk {
         let has_reason = asked.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty());
         if asked.kind == WorkKind::Maintenance && !has_reason {
             return Err(
-                "say why: --reason, in a few words; it stands in `anling status`".to_owned()
+                "say why in a few words, as the reason: it stands in `anling status`".to_owned()
             );
         }
         let longest = match asked.kind {
@@ -106,6 +107,7 @@ impl Desk {
             scope.iter().any(|scope| match scope {
                 Scope::Device(id) => row.id == *id,
                 Scope::Home(id) => row.home.as_ref() == Some(id),
+                Scope::HeardAs(_) => false,
             })
         };
         let mut named = self.book.registry().devices().filter(is_named);
@@ -140,11 +142,17 @@ impl Desk {
 
     fn work_view(&self, work: &Work) -> WorkView {
         let left = work.until - self.clock.now();
-        let point = |device: &DeviceId| PointView {
-            device: device.clone(),
-            place: self.book.registry().whereabouts(device).place,
-            label: self.label_of(device),
-            heard: work.heard.get(device).into_iter().flatten().copied().collect(),
+        let point = |device: &DeviceId| {
+            let said = work.heard.get(device).into_iter().flatten().copied();
+            let (heard, trouble) = said.partition(|kind| kind.is_a_devices());
+            PointView {
+                device: device.clone(),
+                place: self.book.registry().whereabouts(device).place,
+                label: self.label_of(device),
+                heard,
+                trouble,
+                still_on: self.book.unheard_levels(device),
+            }
         };
         let ms = i64::try_from(left.0).unwrap_or(i64::MAX);
         WorkView {
@@ -170,6 +178,7 @@ impl Desk {
 
     /// Gives a point another device.
     fn swap(&mut self, turn: &mut Turn, device: DeviceId, heard_as: String, by: PersonId) -> Reply {
+        let heard_as = heard_as.trim().to_owned();
         let from = match self.may_swap(&device, &heard_as, &by) {
             Ok(from) => from,
             Err(why) => return refused(&why),
@@ -204,6 +213,10 @@ impl Desk {
         }
         let types = &self.settings.device_types;
         let family = types.get(&row.type_name).map(|kind| kind.family);
+        let is_topic = family == Some(Family::NativeMqtt);
+        if is_topic && (DeviceId::new(to).is_err() || to.contains('/')) {
+            return Err(format!("no native device can be heard as {to:?}: see its label again"));
+        }
         let taken = family.and_then(|family| registry.by_heard_as(types, family, to));
         match taken {
             Some(other) => Err(format!(
@@ -271,7 +284,9 @@ impl Desk {
         let bridges = self.intake.zigbee_bases();
         let named: Vec<_> = bridges.filter(|(id, _)| link.is_none_or(|link| *id == link)).collect();
         if named.is_empty() {
-            return refused("no Zigbee2MQTT is named in links.toml there: see zigbee2mqtt_topic");
+            return refused(
+                "links.toml names no Zigbee2MQTT there: add its zigbee2mqtt table with base_topic",
+            );
         }
         let payload = format!("{{\"time\":{}}}", lasts.0 / 1_000).into_bytes();
         for (link, base) in &named {

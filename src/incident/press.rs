@@ -68,7 +68,7 @@ impl IncidentBook {
             What::Sign(_) | What::Telemetry => return Vec::new(),
         };
         facts.insert(0, Fact::Reported { report: report.clone() });
-        facts
+        self.with_old_device(at, standing, report, facts)
     }
 
     fn on_press(&self, at: At, standing: &Standing<'_>, report: &Report, kind: Kind) -> Vec<Fact> {
@@ -239,16 +239,15 @@ impl IncidentBook {
         let id = open.id;
         let again = |moved| Fact::PressedAgain { incident: id, mark, moved, kind: None };
         let step = self.step(at, standing, open);
+        if self.is_stuck(at, &open.device) && open.class != Class::Fault {
+            let fault = self.fault_of(at, standing, &open.device, Kind::Stuck);
+            return [again(false)].into_iter().chain(fault).collect();
+        }
         match open.stage {
             Stage::Queued { .. } => vec![again(false)],
             Stage::Calling { rung, lap, .. } => {
                 if step.moved_lately() || !open.class.is_urgent() || open.class == Class::Hazard {
                     return vec![again(false)];
-                }
-                if self.is_stuck(at, &open.device) {
-                    let mut facts = vec![again(false)];
-                    facts.extend(self.fault_of(at, standing, &open.device, Kind::Stuck));
-                    return facts;
                 }
                 let mut facts = vec![again(true)];
                 facts.extend(step.pressed_while_calling(rung, lap));

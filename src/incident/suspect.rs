@@ -89,6 +89,26 @@ impl IncidentBook {
         }
     }
 
+    /// The same beside what its report led to: decided on a copy that goes along, because each incident
+    /// takes the next number.
+    pub(super) fn with_old_device(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        report: &Report,
+        facts: Vec<Fact>,
+    ) -> Vec<Fact> {
+        if self.swapped_out(&report.device).is_none() {
+            return facts;
+        }
+        let (mut after, mut all) = (self.clone(), Vec::new());
+        for fact in facts {
+            after.goes_along(at, standing, fact, &mut all);
+        }
+        all.extend(after.on_old_device(at, standing, report));
+        all
+    }
+
     /// A device that was swapped out is heard: told once, as long as that is in memory.
     pub(super) fn on_old_device(
         &self,

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::{DeviceMemory, Entry, Fact, IncidentBook, Standing};
 use crate::registry::{Change, Row};
 use crate::terms::{
-    At, Class, DeviceId, HomeId, Kind, NoteId, PersonId, Report, Wait, What, WorkId,
+    At, Class, DeviceId, HomeId, ID_MAX_BYTES, Kind, NoteId, PersonId, Report, Wait, What, WorkId,
 };
 
 /// How much work may be open at once. Own choice: two technicians at each of sixteen homes.
@@ -75,6 +75,8 @@ pub enum Scope {
     Device(DeviceId),
     /// Every device of a home.
     Home(HomeId),
+    /// A device that nobody has registered yet, by the name it is heard under: it is about to be.
+    HeardAs(String),
 }
 
 /// What a technician is about to do.
@@ -131,6 +133,9 @@ impl IncidentBook {
         work.scope.iter().any(|scope| match scope {
             Scope::Device(id) => id == device,
             Scope::Home(id) => home == Some(id),
+            Scope::HeardAs(name) => {
+                device.as_str().split_once(':').is_some_and(|(_, heard_as)| heard_as == name)
+            }
         })
     }
 
@@ -156,6 +161,7 @@ impl IncidentBook {
         let is_known = |scope: &Scope| match scope {
             Scope::Device(id) => self.registry.device(id).is_some(),
             Scope::Home(id) => self.registry.home(id).is_some(),
+            Scope::HeardAs(name) => (1..=ID_MAX_BYTES).contains(&name.len()),
         };
         let is_room = self.works.len() < WORKS_MAX && scope.len() <= SCOPE_MAX;
         let by = self.registry.person(&asked.by).map(|person| person.id.clone());
@@ -202,6 +208,13 @@ impl IncidentBook {
         facts
     }
 
+    /// What a device says is on and no incident tells of.
+    pub fn unheard_levels(&self, device: &DeviceId) -> Vec<Kind> {
+        let Some(memory) = self.devices.get(device) else { return Vec::new() };
+        let on = memory.levels.iter().filter(|(_, level)| level.on).map(|(kind, _)| *kind);
+        on.filter(|kind| !memory.open.contains_key(&kind.class())).collect()
+    }
+
     /// What a device says is wrong and no incident tells of, the worst first.
     fn unheard_dangers(&self, device: &DeviceId) -> Vec<Kind> {
         if self.works.values().any(|work| self.is_worked_on(work, device)) {
@@ -236,13 +249,12 @@ impl IncidentBook {
             What::Presence { online } => memory.online == Some(online),
             _ => false,
         });
-        let fact = self.work_on(device, class, report.test)?;
-        Some(match known {
-            true => Vec::new(),
-            false => {
-                vec![Fact::Reported { report: report.clone() }, fact(device.clone(), kind)]
-            }
-        })
+        let noted = self.noted_by(device, kind, report.test);
+        if noted.is_empty() {
+            return None;
+        }
+        let reported = Fact::Reported { report: report.clone() };
+        Some(if known { Vec::new() } else { [reported].into_iter().chain(noted).collect() })
     }
 
     /// What work makes of a signal that cannot be read.
@@ -256,29 +268,22 @@ impl IncidentBook {
         Some(Fact::HeldBack { work, device, kind })
     }
 
-    /// The fact that the work on a device makes of what it says; a walk test goes before maintenance,
-    /// since somebody is pressing.
-    fn work_on(
-        &self,
-        device: &DeviceId,
-        class: Class,
-        test: bool,
-    ) -> Option<impl Fn(DeviceId, Kind) -> Fact + use<>> {
-        let on = |kind: WorkKind| {
-            let of_kind = self.works.values().filter(move |work| work.kind == kind);
-            of_kind.filter(|work| self.is_worked_on(work, device)).map(|work| work.id).next()
+    /// What the work on a device makes of what it says: every walk test that names it notes it, and where
+    /// there is none maintenance holds it back. A walk test goes first, since somebody is pressing.
+    fn noted_by(&self, device: &DeviceId, kind: Kind, test: bool) -> Vec<Fact> {
+        let of = |wanted: WorkKind| {
+            let of_kind = self.works.values().filter(move |work| work.kind == wanted);
+            of_kind.filter(|work| self.is_worked_on(work, device)).map(|work| work.id)
         };
         // What is broken is told in a walk test, too: that is what it is for.
-        let tested = on(WorkKind::WalkTest).filter(|_| class != Class::Fault);
-        let held = || on(WorkKind::Maintenance).filter(|_| class != Class::Hazard && !test);
-        let (work, is_test) = match tested {
-            Some(work) => (work, true),
-            None => (held()?, false),
-        };
-        Some(move |device, kind| match is_test {
-            true => Fact::PointTested { work, device, kind },
-            false => Fact::HeldBack { work, device, kind },
-        })
+        let tested = of(WorkKind::WalkTest).filter(|_| kind.class() != Class::Fault);
+        let tested: Vec<Fact> =
+            tested.map(|work| Fact::PointTested { work, device: device.clone(), kind }).collect();
+        if !tested.is_empty() || test || kind.class() == Class::Hazard {
+            return tested;
+        }
+        let held = of(WorkKind::Maintenance).next();
+        held.map(|work| Fact::HeldBack { work, device: device.clone(), kind }).into_iter().collect()
     }
 
     /// Decides about a swap: the point's row gets another address, and the old one is remembered. Empty

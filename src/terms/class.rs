@@ -184,7 +184,9 @@ impl Kind {
             Self::Sos | Self::Fall | Self::Unreadable => Class::Emergency,
             Self::Smoke | Self::Gas | Self::Co => Class::Hazard,
             Self::Water | Self::Inactivity | Self::BedExit => Class::Welfare,
-            Self::Memory | Self::Link | Self::Carrier | Self::NobodyOnDuty => Class::Coverage,
+            Self::Memory | Self::Link | Self::Carrier | Self::NobodyOnDuty | Self::HubId => {
+                Class::Coverage
+            }
             Self::Service => Class::Service,
             Self::Tamper
             | Self::LowBattery
@@ -199,7 +201,6 @@ impl Kind {
             | Self::Access
             | Self::Clock
             | Self::Config
-            | Self::HubId
             | Self::Garbage => Class::Fault,
         }
     }

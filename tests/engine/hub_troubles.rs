@@ -176,7 +176,7 @@ fn another_id_than_the_records_is_a_fault_that_a_person_settles() {
     house.starts_as("another");
     assert_eq!(whose(&house), "hub-1", "the first start says whose the record is");
     house.trouble(Kind::HubId, "hub.id", true);
-    assert_eq!(house.it().class, Class::Fault);
+    assert_eq!(house.it().class, Class::Coverage);
     house.starts(Resumed::SameBoot);
     house.trouble(Kind::HubId, "hub.id", false);
     assert!(house.it().back_to_normal);

@@ -104,6 +104,26 @@ fn a_broken_point_is_told_during_its_test() {
 }
 
 #[test]
+fn two_walk_tests_of_one_point_both_note_its_press() {
+    let mut house = House::new();
+    begins(&mut house, WorkKind::WalkTest, home("3-2-501"), 30);
+    begins(&mut house, WorkKind::WalkTest, Scope::Device(device("B-14")), 30);
+    house.press("B-14");
+    assert!(house.book.works().all(|work| work.heard.contains_key(&device("B-14"))));
+}
+
+#[test]
+fn what_is_about_to_be_registered_calls_nobody_while_it_is_and_everything_else_does() {
+    let mut house = House::new();
+    begins(&mut house, WorkKind::WalkTest, Scope::HeardAs("0A17".to_owned()), 30);
+    heard_under(&mut house, "0A17", What::Pulse(Kind::Sos));
+    assert!(is_noted(&house, "point_tested"));
+    assert_eq!(house.book.open_count(), 0);
+    heard_under(&mut house, "0A18", What::Pulse(Kind::Sos));
+    assert_eq!(house.book.open_count(), 1);
+}
+
+#[test]
 fn work_names_somebody_and_something_that_exist() {
     let mut house = House::new();
     begins(&mut house, WorkKind::WalkTest, home("nowhere"), 30);
@@ -197,9 +217,11 @@ fn a_press_of_the_old_device_calls_as_any_strangers_does() {
     let mut house = House::new();
     swaps(&mut house, "B-14", "B-14-new");
     heard_under(&mut house, "B-14", What::Pulse(Kind::Sos));
-    assert_eq!(house.it().kind, Kind::Sos);
-    assert!(house.it().device.is_unregistered());
-    assert_eq!(house.it().home, Some(HomeId::new("3-2-501").unwrap()), "looked for where it was");
+    let call = house.book.open().next().unwrap();
+    assert_eq!(call.kind, Kind::Sos);
+    assert!(call.device.is_unregistered());
+    assert_eq!(call.home, Some(HomeId::new("3-2-501").unwrap()), "looked for where it was");
+    assert_eq!(house.it().kind, Kind::OldDevice, "and that it is an old one is told at once");
 }
 
 #[test]
@@ -229,6 +251,18 @@ fn a_stuck_transmitter_is_one_call_and_one_fault_and_climbs_by_time_alone() {
     assert_eq!(house.book.open().next().unwrap().presses, 125);
     house.passes(60);
     house.called_at_all("zhaolei");
+}
+
+#[test]
+fn a_burst_and_a_call_that_somebody_has_taken_are_found_stuck_as_well() {
+    let mut house = House::new();
+    (0..25).for_each(|_| house.press("B-14"));
+    assert!(house.book.open().any(|open| open.kind == Kind::Stuck), "within one moment");
+    let mut house = House::new();
+    house.press("B-14");
+    house.says("zhangmin", Move::Accept);
+    (0..25).for_each(|_| house.press("B-14"));
+    assert!(house.book.open().any(|open| open.kind == Kind::Stuck), "after acceptance");
 }
 
 #[test]

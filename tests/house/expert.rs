@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::devices::{press, publish, topic};
+use crate::devices::{Listener, press, publish, topic};
 use crate::hub::{Hub, soon};
 use crate::mosquitto::{Mosquitto, heard};
 use crate::times::preload;
@@ -77,8 +77,10 @@ fn expert_18_a_swap_keeps_the_history_and_the_old_id_is_told_of() {
     hub.does(&["incident", &code, "resolve", "--by-phone", "--as", "zhangmin"]);
     let told = hub.does(&["swap", "B-01", "B-01-2026", "--as", "zhaogang"]);
     assert!(told.contains("heard as B-01-2026 from now on, no longer as B-01"), "{told}");
-    // Pressed within ten minutes: the same point, so its call is open again.
+    // Pressed within ten minutes: the same point, so its call is open again, and its own light says so.
+    let light = Listener::on(&hub, "press", &topic("B-01-2026", "cmd"));
     publish(&hub, "press", &topic("B-01-2026", "event"), &press(1, 1, "sos"));
+    light.hears(1, 1, "stored");
     let again = soon("the call of the new device", || open(&hub).pop());
     assert_eq!((&again["device"], &again["code"]), (&"B-01".into(), &code.clone().into()));
     // The old one is found in a drawer, and somebody presses it.
@@ -87,12 +89,14 @@ fn expert_18_a_swap_keeps_the_history_and_the_old_id_is_told_of() {
         open(&hub).into_iter().find(|open| open["device"] == "native-mqtt:B-01")
     });
     assert_eq!(old["kind"], "sos", "somebody may have meant it: {old}");
-    event(&hub, "B-01", 3, "heartbeat");
+    hub.screen_says(&["紧急求助", "3号楼2单元501", "按下呼救键"]);
     let fault =
         soon("its fault", || open(&hub).into_iter().find(|open| open["kind"] == "old_device"));
     assert_eq!(fault["class"], "fault", "{fault}");
     assert!(fault["place"].as_str().unwrap().contains("号楼"), "where it was: {fault}");
     // It cannot be swapped for one that has a place already.
+    let (code, said) = refused(&hub, &["swap", "B-02", "foo/#+", "--as", "zhaogang"]);
+    assert_eq!((code, said.contains("no native device can be heard as")), (1, true), "{said}");
     let (code, said) = refused(&hub, &["swap", "B-02", "B-01-2026", "--as", "zhaogang"]);
     assert_eq!(code, 1);
     assert!(said.contains("B-01 is heard as B-01-2026 already"), "{said}");
@@ -102,7 +106,7 @@ fn expert_18_a_swap_keeps_the_history_and_the_old_id_is_told_of() {
 fn maintenance_wants_a_name_a_reason_and_an_end_and_lets_fire_through() {
     let hub = Hub::open();
     let (code, said) = refused(&hub, &["maintenance", "B-01", "--as", "zhaogang"]);
-    assert_eq!((code, said.contains("--reason")), (1, true), "{said}");
+    assert_eq!((code, said.contains("say why in a few words")), (1, true), "{said}");
     let long = ["maintenance", "B-01", "--as", "zhaogang", "--reason", "换面板", "--for", "5h"];
     let (code, said) = refused(&hub, &long);
     assert_eq!((code, said.contains("1 min to 4 h")), (1, true), "{said}");
@@ -124,11 +128,14 @@ fn a_home_is_commissioned_in_one_pass_with_a_stranger_registered_and_a_sheet_to_
     let sheet = hub.path("sheet.html");
     std::thread::scope(|scope| {
         let presses = scope.spawn(|| {
-            // A button of a parcel that was opened a moment ago; then both points of the home.
+            // A button of a parcel is opened when it is asked for; then both points of the home.
             let parcel = topic("0A17", "event");
-            publish(&hub, "press", &parcel, &press(1, 1, "heartbeat"));
             soon("the window", || works(&hub).get(0).is_some().then_some(()));
+            publish(&hub, "press", &parcel, &press(1, 1, "sos"));
+            soon("its row", || hub.does(&["devices"]).contains("B-21").then_some(()));
+            let light = Listener::on(&hub, "press", &topic("0A17", "cmd"));
             publish(&hub, "press", &parcel, &press(1, 2, "sos"));
+            light.hears(1, 2, "stored");
             event(&hub, "B-01", 1, "sos");
         });
         let told = hub.does(&[
@@ -157,6 +164,11 @@ fn a_home_is_commissioned_in_one_pass_with_a_stranger_registered_and_a_sheet_to_
     }
     let (code, said) = refused(&hub, &["commission", "H-9", "--as", "zhaogang"]);
     assert_eq!((code, said.contains("no home is called H-9")), (1, true), "{said}");
+    std::fs::write(hub.path("homes.csv"), "id,place\nH-EMPTY,9号楼\n").unwrap();
+    hub.does(&["import", &hub.path("homes.csv").display().to_string(), "--yes"]);
+    let (code, said) = refused(&hub, &["commission", "H-EMPTY", "--as", "zhaogang", "--yes"]);
+    assert_eq!((code, said.contains("has no devices")), (1, true), "{said}");
+    assert_eq!(works(&hub), Value::Array(Vec::new()), "no window stays open");
 }
 
 #[test]
@@ -273,4 +285,44 @@ fn expert_22_in_1970_alarms_page_flagged_and_are_told_right_once_the_clock_is_se
     assert!(times[0] <= times[1] && times[1] <= times[2], "the order stays: {times:?}");
     assert!(times[2] - times[0] < 600_000, "told by the right clock: {times:?}");
     assert_eq!(hub.incident("A01")["clock_trusted"], false, "that it was wrong stays said");
+}
+
+#[test]
+fn a_smoke_detectors_test_ends_when_it_is_let_go_and_a_broken_signal_is_no_pass() {
+    let mut hub = Hub::prepared();
+    let broker = Mosquitto::open("");
+    broker.heard_by(&hub, ZIGBEE);
+    hub.start();
+    heard(&hub, 1);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            soon("the window", || works(&hub).get(0).is_some().then_some(()));
+            broker.says("zigbee2mqtt/厨房烟感", r#"{"smoke":true}"#, &[]);
+            soon("the level", || {
+                (works(&hub)[0]["points"][0]["still_on"][0] == "smoke").then_some(())
+            });
+            std::thread::sleep(std::time::Duration::from_millis(800));
+            broker.says("zigbee2mqtt/厨房烟感", r#"{"smoke":false}"#, &[]);
+        });
+        let told = hub.does(&["walk-test", "S-01", "--as", "zhaogang"]);
+        assert!(told.contains("S-01 is still on: let smoke end"), "{told}");
+        assert!(told.ends_with("Heard: 1 point, all there are.\n"), "{told}");
+    });
+    assert_eq!(hub.incidents(), [] as [Value; 0], "nobody was called for it");
+    hub.does(&["walk-test", "B-01", "--as", "zhaogang", "--no-follow"]);
+    publish(&hub, "B-01", &topic("B-01", "event"), "{\"v\":1,\"boot\":");
+    let point = soon("the broken signal", || {
+        let point = works(&hub)[0]["points"][0].clone();
+        (point["trouble"][0] == "unreadable").then_some(point)
+    });
+    assert_eq!(point["heard"], Value::Array(Vec::new()), "it does not count as heard: {point}");
+    hub.does(&["walk-test", "--end", "2", "--as", "zhaogang"]);
+    // What maintenance held back is named as long as it goes on, and at its end.
+    hub.does(&["maintenance", "B-02", "--as", "zhaogang", "--reason", "换\n面板"]);
+    event(&hub, "B-02", 1, "sos");
+    soon("what is held back", || {
+        hub.does(&["status"]).contains("(换 面板); HELD BACK: B-02 sos").then_some(())
+    });
+    let over = hub.does(&["maintenance", "--end", "3", "--as", "zhaogang"]);
+    assert!(over.contains("was held back, and called nobody: B-02 sos"), "{over}");
 }

@@ -24,6 +24,13 @@ pub(in crate::cli) struct Adoption {
     resident: Option<ResidentId>,
 }
 
+impl Adoption {
+    /// The name it is heard under.
+    pub(super) fn heard_as(&self) -> &str {
+        &self.heard_as
+    }
+}
+
 /// `HEARD_AS=ID,TYPE[,SPOT[,RESIDENT]]`.
 pub(in crate::cli) fn parsed(text: &str) -> Result<Adoption, String> {
     let form = "write it as HEARD_AS=ID,TYPE, and if wanted ,SPOT and ,RESIDENT";
@@ -64,7 +71,10 @@ pub(super) fn adopt(dirs: Dirs<'_>, home: &HomeId, args: &Args, asks: bool) -> O
     let runtime = super::super::runtime()?;
     let mut left = args.join.unwrap_or(if wanted.is_empty() { Wait::ZERO } else { args.lasts });
     if args.join.is_some() || !wanted.is_empty() {
-        print_text("Press each new device once, so that it is heard.\n")?;
+        print_text(
+            "Press each new device once, so that it is heard. Nobody is called for those that --adopt \
+             names; any other unknown device calls people.\n",
+        )?;
     }
     loop {
         let Reply::Strangers(strangers) = ask(dirs, &Ask::Strangers)? else {
@@ -81,7 +91,7 @@ pub(super) fn adopt(dirs: Dirs<'_>, home: &HomeId, args: &Args, asks: bool) -> O
         if !waits || left == Wait::ZERO {
             break;
         }
-        runtime.block_on(tokio::time::sleep(LOOK_EVERY.std()));
+        runtime.block_on(async { tokio::time::sleep(LOOK_EVERY.std()).await });
         left = Wait(left.0.saturating_sub(LOOK_EVERY.0));
     }
     match wanted.first() {

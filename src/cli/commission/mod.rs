@@ -4,15 +4,16 @@
 //! was seen goes on a sheet to print and sign.
 //!
 //! It asks on a terminal, and asks nothing of a script: `--adopt` names what to register, `--yes` says
-//! that the words were read and are right. While it lasts the home is in a walk test, so nobody is
-//! called for its presses, and the window closes by itself if the technician walks away.
+//! that the words were read and are right. While it lasts the home, and what `--adopt` names, is in a walk
+//! test, so nobody is called for their presses; it is ended on every way out, and closes by itself if the
+//! technician walks away. A device that is first heard here and named by nobody calls like any stranger.
 
 mod adopt;
 mod sheet;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use self::adopt::Adoption;
 use super::difference::counted;
@@ -20,7 +21,7 @@ use super::loading::{ask, odd_answer};
 use super::work::{begin, follow, named, wait, who};
 use super::{Dirs, Failure, Outcome, print_text};
 use crate::counter::{
-    Ask, BeginWork, DryRunView, PointView, RegistryView, Reply, StepView, WorkAsk,
+    Ask, BeginWork, DryRunView, PointView, RegistryView, Reply, StepView, WorkAsk, WorkView,
 };
 use crate::exit;
 use crate::incident::{Scope, WorkKind};
@@ -74,19 +75,53 @@ pub(super) fn commission(dirs: Dirs<'_>, args: &Args) -> Outcome {
             format!("no home is called {}: write it into homes.csv and import it", args.home);
         return Err(Failure::new(exit::NOT_RIGHT, says));
     };
+    if let Some(path) = &args.sheet {
+        // Better now than after every press.
+        write_sheet(path, "")?;
+    }
     if let Some(lasts) = args.join {
         join(dirs, lasts, &by)?;
     }
-    let asks = !args.yes && is_terminal();
-    adopt::adopt(dirs, &home, args, asks)?;
+    let adopted = args.adopt.iter().map(|one| Scope::HeardAs(one.heard_as().to_owned()));
     let asked = BeginWork {
         kind: WorkKind::WalkTest,
-        scope: vec![Scope::Home(home.clone())],
+        scope: [Scope::Home(home.clone())].into_iter().chain(adopted).collect(),
         by: by.clone(),
         lasts: args.lasts,
         reason: None,
     };
     let work = begin(dirs, asked)?;
+    let id = work.id;
+    let passed = pressed(dirs, args, &home, work, &by);
+    if passed.is_err() {
+        // Whatever went wrong, nobody's press is held back longer; it may be over already.
+        let _ = ask(dirs, &Ask::Work(WorkAsk::End { work: id, by: by.clone() }));
+    }
+    if args.join.is_some() {
+        join(dirs, Wait::ZERO, &by)?;
+    }
+    let (work, seen) = passed?;
+    if let Some(path) = &args.sheet {
+        let Reply::Status(status) = ask(dirs, &Ask::Status)? else { return Err(odd_answer()) };
+        write_sheet(path, &sheet::page(&status, &home, &registry(dirs)?.registry, &work, &seen)?)?;
+        print_text(&format!("The sheet is in {}: print it and sign it.\n", path.display()))?;
+    }
+    verdict(&work.points, &seen)
+}
+
+/// Registers what is to be registered, and follows the presses.
+fn pressed(
+    dirs: Dirs<'_>,
+    args: &Args,
+    home: &HomeId,
+    work: WorkView,
+    by: &PersonId,
+) -> Result<(WorkView, BTreeMap<DeviceId, Seen>), Failure> {
+    let asks = !args.yes && is_terminal();
+    adopt::adopt(dirs, home, args, asks)?;
+    let Reply::Work(work) = ask(dirs, &Ask::Work(WorkAsk::One { work: work.id }))? else {
+        return Err(odd_answer());
+    };
     if work.points.is_empty() {
         let says = format!("{home} has no devices: register one with --adopt, or import the list");
         return Err(Failure::new(exit::NOT_RIGHT, says));
@@ -96,24 +131,19 @@ pub(super) fn commission(dirs: Dirs<'_>, args: &Args) -> Outcome {
         print_text(&format!("  {}\n", named(point)))?;
     }
     let mut seen: BTreeMap<DeviceId, Seen> = BTreeMap::new();
-    let work = follow(dirs, work, &by, |point| {
+    let work = follow(dirs, *work, by, |point| {
         let looked = look(dirs, point, args.yes, asks)?;
         seen.insert(point.device.clone(), looked);
         Ok(())
     })?;
-    if args.join.is_some() {
-        join(dirs, Wait::ZERO, &by)?;
-    }
-    let Reply::Status(status) = ask(dirs, &Ask::Status)? else { return Err(odd_answer()) };
-    if let Some(path) = &args.sheet {
-        let page = sheet::page(&status, &home, &view.registry, &work, &seen)?;
-        std::fs::write(path, page).map_err(|error| {
-            let says = format!("the sheet cannot be written to {}: {error}", path.display());
-            Failure::new(exit::NOT_RIGHT, says)
-        })?;
-        print_text(&format!("The sheet is in {}: print it and sign it.\n", path.display()))?;
-    }
-    verdict(&work.points, &seen)
+    Ok((work, seen))
+}
+
+fn write_sheet(path: &Path, page: &str) -> Outcome {
+    std::fs::write(path, page).map_err(|error| {
+        let says = format!("the sheet cannot be written to {}: {error}", path.display());
+        Failure::new(exit::NOT_RIGHT, says)
+    })
 }
 
 pub(super) fn registry(dirs: Dirs<'_>) -> Result<Box<RegistryView>, Failure> {
