@@ -12,6 +12,8 @@ use crate::terms::{Wall, plain};
 
 /// A battery at or below this is to be replaced, in percent. Own choice: weeks are left with it.
 const LOW_PERCENT: u8 = 15;
+/// How long after the last one missed messages are listed, in ms: a week. Own choice.
+const MISSED_SHOWN_MS: i64 = 7 * 24 * 3_600_000;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -123,6 +125,14 @@ fn told(mut devices: Vec<DeviceView>, status: &Status) -> String {
         };
         let battery =
             device.battery.map(|percent| format!(", battery {percent} %")).unwrap_or_default();
+        let missed = match &device.missed {
+            Some(missed) if now.0.saturating_sub(missed.last.0) < MISSED_SHOWN_MS => {
+                let messages =
+                    counted(usize::try_from(missed.count).unwrap_or(usize::MAX), "message");
+                format!(", {messages} missed, the last {} ago", since(now, missed.last))
+            }
+            _ => String::new(),
+        };
         let says = match wrong(device, now) {
             Some(Wrong::Silent) => "  SILENT: press it, or look at its battery",
             Some(Wrong::NeverHeard) => "  NEVER HEARD: press it once",
@@ -131,7 +141,7 @@ fn told(mut devices: Vec<DeviceView>, status: &Status) -> String {
             None => "",
         };
         let (id, kind) = (&device.row.id, &device.row.type_name);
-        let _ = writeln!(out, "{id}  {kind}  {}  {heard}{battery}{says}", device.place);
+        let _ = writeln!(out, "{id}  {kind}  {}  {heard}{battery}{missed}{says}", device.place);
     }
     let count = |is: Wrong| devices.iter().filter(|device| wrong(device, now) == Some(is)).count();
     let (all, silent) = (devices.len(), count(Wrong::Silent));

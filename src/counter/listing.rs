@@ -59,9 +59,21 @@ pub struct DeviceView {
     /// not tested by people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_by: Option<Wall>,
+    /// Messages that it sent and that were never heard, where it counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<MissedView>,
     /// Its open incidents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<IncidentId>,
+}
+
+/// Messages of a device that were never heard, as far as the record in memory knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissedView {
+    /// How many in all.
+    pub count: u64,
+    /// When that was last found.
+    pub last: Wall,
 }
 
 /// A device that nobody registered, as it was heard since the start.

@@ -25,8 +25,8 @@ pub use duty::{DutyPlan, OnDuty, ShiftView, When};
 pub use feed::{FOLLOWERS_MAX, Feed, FeedDoor, Follower, Step};
 pub use figures::{FORCE_BOUNDS, Figures, Histogram, OpenAt};
 pub use listing::{
-    DeviceView, DevicesView, ENTRIES_MAX, EntriesView, EntryView, LIST_MAX, ListView, StrangerView,
-    page_of,
+    DeviceView, DevicesView, ENTRIES_MAX, EntriesView, EntryView, LIST_MAX, ListView, MissedView,
+    StrangerView, page_of,
 };
 pub use pass::{PASS_MAX_CHARS, Pass};
 pub use past::{

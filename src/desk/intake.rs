@@ -291,6 +291,7 @@ impl Desk {
         self.intake.note_battery(&report);
         self.programs.counts.hear(report.what);
         self.spoke(turn, &report);
+        self.follow_count(turn, &report);
         let before = turn.newest();
         let stimulus = Stimulus::Heard(report);
         if !self.decide(turn, &stimulus) {

@@ -9,8 +9,8 @@ use super::entries::Readings;
 use super::held::record_view;
 use super::lookup::Record;
 use crate::counter::{
-    Beat, DeviceView, DevicesView, Feed, Figures, Histogram, LIST_MAX, ListView, OpenAt,
-    StrangerView, digest, page_of,
+    Beat, DeviceView, DevicesView, Feed, Figures, Histogram, LIST_MAX, ListView, MissedView,
+    OpenAt, StrangerView, digest, page_of,
 };
 use crate::registry::Device;
 use crate::terms::{DeviceId, IncidentId, Seq, Sign, Wait, Wall, What};
@@ -86,6 +86,9 @@ impl Desk {
                 tested: memory.and_then(|memory| memory.tested),
                 test_by: self.test_by(row, memory.and_then(|memory| memory.tested)),
                 online: memory.and_then(|memory| memory.online),
+                missed: memory
+                    .and_then(|memory| memory.missed.as_ref())
+                    .map(|missed| MissedView { count: missed.count, last: missed.last }),
                 open: memory
                     .map(|memory| memory.open.values().copied().collect())
                     .unwrap_or_default(),

@@ -21,6 +21,7 @@
 mod answers;
 mod boards;
 mod entries;
+mod gaps;
 mod held;
 mod import;
 mod intake;
@@ -71,6 +72,7 @@ use crate::notify::endpoint::EndpointReport;
 use crate::notify::post::Ended;
 use crate::terms::{At, Inbound, LinkId, Seq, Wait};
 
+use gaps::Gaps;
 use held::Held;
 use import::Importing;
 use intake::Intake;
@@ -149,6 +151,7 @@ struct Desk {
     broker_address: Option<String>,
     outside: Outside,
     supervision: Supervision,
+    gaps: Gaps,
     broker_tls: Option<String>,
     ports: Ports,
     wires: Wires,

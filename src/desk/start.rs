@@ -271,6 +271,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         ports: ways.ports,
         outside: ways.outside,
         supervision: Supervision::new(clock.now(), resumption.gap),
+        gaps: super::gaps::Gaps::default(),
         wires: ways.wires,
         old_config,
         importing: None,

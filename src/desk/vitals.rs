@@ -224,6 +224,7 @@ impl Desk {
         self.look_at_clock(turn, now);
         self.look_at_archive(turn, now);
         self.look_at_devices(turn);
+        self.look_at_gaps(turn);
         self.look_at_certificate(turn);
     }
 

@@ -181,6 +181,7 @@ impl Desk {
         }
         self.intake.relearn(&self.settings, self.book.registry());
         self.intake.forget(&device);
+        self.gaps.forget(&device);
         info!(%device, "the point has another device");
         Reply::Swapped(Swapped { device, from, to, on_disk: false })
     }

@@ -51,6 +51,10 @@ impl IncidentBook {
                 }
             }
             Fact::Reported { report } => self.note_report(entry.wall, report, &mut effects),
+            Fact::MessagesMissed { device, count } => {
+                let memory = self.devices.entry(device.clone()).or_default();
+                memory.note_missed(entry.at, entry.wall, *count);
+            }
             Fact::OutcomeHeard { order, outcome, retry } => {
                 self.settle_order(entry, order, outcome, *retry, &mut effects);
             }

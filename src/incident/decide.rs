@@ -49,6 +49,7 @@ impl IncidentBook {
             Stimulus::Unread { link, refusal, count } => {
                 self.on_unread(at, standing, link, refusal, *count)
             }
+            Stimulus::Missed { device, count } => self.on_missed(at, standing, device, *count),
             Stimulus::Answered(answer, words) => {
                 self.on_answer(at, standing, answer, words.as_deref())
             }

@@ -145,6 +145,13 @@ pub enum Fact {
         /// minute stands for all, since the fact before.
         count: u32,
     },
+    /// A device counted messages that were never heard.
+    MessagesMissed {
+        /// The device.
+        device: DeviceId,
+        /// How many, 1 or more.
+        count: u32,
+    },
     /// A carrier said what became of an order.
     OutcomeHeard {
         /// The order.

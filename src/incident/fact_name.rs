@@ -18,6 +18,7 @@ impl Fact {
             Self::NoteKept { .. } => "note_kept",
             Self::Reported { .. } => "reported",
             Self::SignalRefused { .. } => "signal_refused",
+            Self::MessagesMissed { .. } => "messages_missed",
             Self::OutcomeHeard { .. } => "outcome_heard",
             Self::Delivered { .. } => "delivered",
             Self::AnswerHeard { .. } => "answer_heard",
@@ -74,6 +75,7 @@ impl Fact {
             | Self::NoteKept { .. }
             | Self::Reported { .. }
             | Self::SignalRefused { .. }
+            | Self::MessagesMissed { .. }
             | Self::Delivered { .. }
             | Self::HubTrouble { .. }
             | Self::Found { .. }

@@ -51,7 +51,10 @@ pub use stimulus::{
     Trouble, Via, Why,
 };
 pub use story::{StageTimes, Story, StoryKind};
-pub use suspect::{FALSE_ALARMS, FALSE_ALARMS_WITHIN, STUCK_ABOVE, STUCK_RECORDED, STUCK_WITHIN};
+pub use suspect::{
+    FALSE_ALARMS, FALSE_ALARMS_WITHIN, MISSED_OFTEN, MISSED_WITHIN, Missed, STUCK_ABOVE,
+    STUCK_RECORDED, STUCK_WITHIN,
+};
 pub use words::{BadWord, HeardWord, WORD_MAX_BYTES, WORDS_MAX, WordId};
 pub use work::{
     LIFE_SAFETY_MAX, MAINTENANCE_MAX, SCOPE_MAX, Scope, WALK_TEST_MAX, WORK_MIN, WORKS_MAX, Work,

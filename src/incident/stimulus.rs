@@ -61,6 +61,13 @@ pub enum Stimulus {
         /// How many like it came from there in this minute so far, this one included.
         count: u32,
     },
+    /// Numbers that a device counted were never heard, and are waited for no longer.
+    Missed {
+        /// The device, registered.
+        device: DeviceId,
+        /// How many, 1 or more.
+        count: u32,
+    },
     /// A person answered.
     Answered(Answer, Option<String>),
     /// A carrier said what became of an order.

@@ -29,7 +29,7 @@ use crate::plan;
 /// The journal that today's code writes.
 const NEWEST: &str = "v4";
 /// How many kinds of facts there are in it.
-const FACTS: usize = 50;
+const FACTS: usize = 51;
 /// Entries in one frame, as a small turn makes them.
 const FRAME: usize = 5;
 
@@ -98,7 +98,7 @@ fn years(house: &mut House) {
     house.takes(&Stimulus::BoxReplaced(TakenOver { through: Seq(300), chain, left_out: 1 << 32 }));
 }
 
-/// A walk test, maintenance that goes on, a swap, and a transmitter that is stuck.
+/// A walk test, maintenance that goes on, a swap, a transmitter that is stuck, and lost messages.
 fn technicians(house: &mut House) {
     let begins = |house: &mut House, kind, scope| {
         let (by, lasts, reason) = (plan::person("sunwei"), Wait::hours(1), Some("季检".to_owned()));
@@ -113,6 +113,7 @@ fn technicians(house: &mut House) {
     house.takes(&Stimulus::Swapped { device, heard_as: "B-20b".to_owned(), by });
     begins(house, WorkKind::Maintenance, Scope::Device(plan::device("temp-3")));
     house.level("temp-3", Kind::Tamper, true);
+    house.takes(&Stimulus::Missed { device: plan::device("B-20"), count: 3 });
     for _ in 0..22 {
         house.press("B-15");
         house.passes(2);

@@ -282,3 +282,54 @@ fn a_device_taken_out_of_the_list_leaves_its_work_in_peace() {
     house.minutes(60);
     assert_eq!(house.book.works().count(), 0);
 }
+
+// ---- messages that were never heard ----
+
+fn misses(house: &mut House, device_id: &str, count: u32) {
+    house.takes(&Stimulus::Missed { device: device(device_id), count });
+}
+
+#[test]
+fn missed_messages_are_noted_of_the_device_and_call_nobody() {
+    let mut house = House::new();
+    misses(&mut house, "B-14", 3);
+    assert!(is_noted(&house, "messages_missed"));
+    misses(&mut house, "B-14", 2);
+    let missed = house.book.device(&device("B-14")).unwrap().missed.clone().unwrap();
+    assert_eq!((missed.count, missed.last), (5, house.wall));
+    assert_eq!(house.book.open_count(), 0);
+    misses(&mut house, "B-14", 0);
+    assert!(house.facts.is_empty());
+    house.takes(&Stimulus::Missed { device: DeviceId::unregistered("x", "9"), count: 3 });
+    assert!(house.facts.is_empty(), "nobody follows what nobody registered");
+    house.restarts();
+    assert_eq!(house.book.device(&device("B-14")).unwrap().missed.as_ref().unwrap().count, 5);
+}
+
+#[test]
+fn twenty_missed_in_a_day_are_a_fault_once_and_twenty_in_a_week_are_none() {
+    let mut house = House::new();
+    for _ in 0..7 {
+        misses(&mut house, "B-15", 3);
+        house.minutes(24 * 60);
+    }
+    assert_eq!(house.book.open_count(), 0, "21 in a week");
+    for _ in 0..12 {
+        misses(&mut house, "B-14", 3);
+        house.minutes(60);
+    }
+    assert_eq!(house.book.open_count(), 1, "36 in a day");
+    assert_eq!((house.it().kind, house.it().presses), (Kind::Missed, 1));
+    assert_eq!(house.it().device, device("B-14"));
+}
+
+#[test]
+fn another_device_at_the_point_has_missed_nothing() {
+    let mut house = House::new();
+    house.press("B-14");
+    misses(&mut house, "B-14", 7);
+    let (device_id, by) = (device("B-14"), person("sunwei"));
+    let swapped = Stimulus::Swapped { device: device_id.clone(), heard_as: "B-14b".to_owned(), by };
+    house.takes(&swapped);
+    assert_eq!(house.book.device(&device_id).unwrap().missed, None);
+}

@@ -55,3 +55,23 @@ fn many_silent_buttons_are_one_trouble_of_the_site_and_none_of_each() {
         silent(&hub).iter().any(over).then_some(())
     });
 }
+
+#[test]
+fn a_cord_whose_messages_get_lost_says_so_in_the_list_and_in_its_history() {
+    let hub = Hub::open();
+    // So many gaps at once that the oldest is told before its device has stopped repeating.
+    for n in 0..18 {
+        publish(&hub, "C-01", &topic("C-01", "event"), &press(1, 1 + 4 * n, "sos"));
+    }
+    let line = listed(&hub, "C-01");
+    assert!(line.contains("3 messages missed"), "{line}");
+    let view = hub.json(&["devices", "--json"]);
+    let cord = view.as_array().unwrap().iter().find(|one| one["id"] == "C-01").unwrap();
+    assert_eq!(cord["missed"]["count"], 3, "{cord}");
+    let missed = soon("its history", || {
+        let history = hub.has("/api/v1/devices/C-01/history");
+        let traces = history["traces"].as_array().cloned().unwrap_or_default();
+        traces.into_iter().find(|trace| !trace["missed"].is_null())
+    });
+    assert_eq!(missed["missed"], 3, "{missed}");
+}
