@@ -140,13 +140,13 @@ impl Desk {
         if report.device.is_unregistered() {
             return;
         }
-        let count = self.gaps.hear(&report.device, mark, report.heard_at);
+        let count = self.supervision.gaps.hear(&report.device, mark, report.heard_at);
         self.tell_missed(turn, report.device.clone(), count);
     }
 
     /// Tells what is missing for good.
     pub(super) fn look_at_gaps(&mut self, turn: &mut Turn) {
-        for (device, count) in self.gaps.given_up(self.clock.now()) {
+        for (device, count) in self.supervision.gaps.given_up(self.clock.now()) {
             self.tell_missed(turn, device, count);
         }
     }

@@ -27,6 +27,7 @@ mod import;
 mod intake;
 mod keeping;
 mod letters;
+mod life;
 mod lines;
 mod listing;
 mod lookup;
@@ -34,6 +35,7 @@ mod outbox;
 mod outside;
 mod platforms;
 mod ports;
+mod power;
 mod readers;
 mod reload;
 mod socket;
@@ -72,7 +74,6 @@ use crate::notify::endpoint::EndpointReport;
 use crate::notify::post::Ended;
 use crate::terms::{At, Inbound, LinkId, Seq, Wait};
 
-use gaps::Gaps;
 use held::Held;
 use import::Importing;
 use intake::Intake;
@@ -151,7 +152,6 @@ struct Desk {
     broker_address: Option<String>,
     outside: Outside,
     supervision: Supervision,
-    gaps: Gaps,
     broker_tls: Option<String>,
     ports: Ports,
     wires: Wires,

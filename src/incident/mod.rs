@@ -11,6 +11,7 @@
 
 mod answer;
 mod apply;
+mod battery;
 mod book;
 mod bounds;
 mod brought;
@@ -23,6 +24,9 @@ mod fact;
 mod fact_name;
 mod identity;
 mod ladder;
+mod life;
+mod life_sign;
+mod mains;
 mod order;
 mod outcome;
 mod policy;
@@ -36,9 +40,13 @@ mod words;
 mod work;
 
 pub use crate::terms::{BootMark, Resumed};
+pub use battery::{BATTERY_CHANGE_AT, Battery};
 pub use book::{IncidentBook, OWED_MAX};
 pub use dry_run::{DryRun, WouldCall};
 pub use fact::{Call, Entry, Fact};
+pub use life::{AWAY_MAX, LastWindow, LifeLook, LifePlan, LifeRule, Unjudged};
+pub use life_sign::LifeSign;
+pub use mains::{BATTERY_LOW, Cut, Power, RUNTIME_LOW, Supply};
 pub use order::{Carrier, Effect, Notice, Order, OrderId, OrderState, Outcome};
 pub use outcome::ATTEMPTS_MAX;
 pub use policy::{

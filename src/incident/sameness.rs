@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::battery::Battery;
 use super::suspect::{FALSE_ALARMS, Missed, STUCK_WITHIN};
 use crate::terms::{At, Class, IncidentId, Kind, Mark, Wait, Wall};
 
@@ -63,6 +64,9 @@ pub struct DeviceMemory {
     /// The messages it sent that were never heard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<Missed>,
+    /// The levels of its battery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub battery: Option<Battery>,
 }
 
 /// Whether a report was heard before.

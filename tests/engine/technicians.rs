@@ -333,3 +333,45 @@ fn another_device_at_the_point_has_missed_nothing() {
     house.takes(&swapped);
     assert_eq!(house.book.device(&device_id).unwrap().missed, None);
 }
+
+// ---- batteries ----
+
+#[test]
+fn a_level_is_written_down_when_it_is_another_one_and_a_swap_begins_anew() {
+    let mut house = House::new();
+    let says = |house: &mut House, percent: u8| {
+        house.takes(&Stimulus::Battery { device: device("B-14"), percent });
+        is_noted(house, "battery_level")
+    };
+    assert!(says(&mut house, 90) && !says(&mut house, 88) && says(&mut house, 85));
+    house.minutes(60 * 24 * 20);
+    assert!(says(&mut house, 75));
+    let battery = house.book.device(&device("B-14")).unwrap().battery.clone().unwrap();
+    let forty_more_days = house.wall.0 + 80 * 86_400_000;
+    assert_eq!(battery.empty_by(house.wall, 75).map(|day| day.0), Some(forty_more_days));
+    house.restarts();
+    assert_eq!(house.book.device(&device("B-14")).unwrap().battery, Some(battery));
+    let installed = house.book.installed(&device("B-14")).unwrap();
+    assert!(installed < house.wall);
+    let (device_id, by) = (device("B-14"), person("sunwei"));
+    let swapped = Stimulus::Swapped { device: device_id.clone(), heard_as: "B-14b".to_owned(), by };
+    house.takes(&swapped);
+    assert_eq!(house.book.device(&device_id).unwrap().battery, None);
+    assert_eq!(house.book.installed(&device_id), Some(house.wall));
+    let gone = Change::Removed(anling::registry::RowId::Device(device_id.clone()));
+    house.takes(&Stimulus::Registry(vec![gone]));
+    assert_eq!(house.book.installed(&device_id), None);
+}
+
+#[test]
+fn low_is_cleared_by_a_fresh_word_of_the_device_and_by_nothing_else() {
+    let mut house = House::new();
+    house.level("temp-3", Kind::LowBattery, true);
+    assert!(house.book.says_low(&device("temp-3")));
+    begins(&mut house, WorkKind::Maintenance, home("3-2-503"), 30);
+    house.minutes(60);
+    house.takes(&Stimulus::Battery { device: device("temp-3"), percent: 100 });
+    assert!(house.book.says_low(&device("temp-3")), "nobody has heard that it is well");
+    house.level("temp-3", Kind::LowBattery, false);
+    assert!(!house.book.says_low(&device("temp-3")));
+}

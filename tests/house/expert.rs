@@ -149,8 +149,7 @@ fn a_home_is_commissioned_in_one_pass_with_a_stranger_registered_and_a_sheet_to_
     });
     assert_eq!(open(&hub), [] as [Value; 0], "nobody was called for any of it");
     let page = std::fs::read_to_string(sheet).unwrap();
-    for part in ["安装验收单：3号楼2单元501", "B-21", "全部合格", "赵刚", "技术员签字"]
-    {
+    for part in ["安装验收单：3号楼2单元501", "B-21", "全部合格", "赵刚", "技术员签字"] {
         assert!(page.contains(part), "{part} is not in {page}");
     }
     let (code, said) = refused(&hub, &["commission", "H-9", "--as", "zhaogang"]);
