@@ -34,7 +34,7 @@ struct Beside {
 /// Whether the archive has any use for a fact.
 pub(super) fn is_kept(fact: &Fact) -> bool {
     match fact {
-        Fact::Reported { .. } | Fact::NoteKept { .. } => true,
+        Fact::Reported { .. } | Fact::NoteKept { .. } | Fact::MessagesMissed { .. } => true,
         Fact::AnswerHeard { answer, .. } => answer.note.is_some(),
         Fact::OutcomeHeard { .. } | Fact::DeadlineCame { .. } => false,
         about => about.incident().is_some(),
@@ -134,6 +134,9 @@ impl Filing {
                 let device = report.device.clone();
                 self.trace(&device, &entry, event);
                 self.hear(device, entry.wall);
+            }
+            Fact::MessagesMissed { device, count } => {
+                self.trace(device, &entry, TraceEvent::Missed { count: *count });
             }
             Fact::NoteKept { note, .. } => {
                 self.unpinned.insert(*note, entry.seq);

@@ -63,6 +63,11 @@ pub enum TraceEvent {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         test: bool,
     },
+    /// Messages that it sent were never heard.
+    Missed {
+        /// How many.
+        count: u32,
+    },
     /// An incident of it began.
     Raised {
         /// Its number.

@@ -6,18 +6,24 @@ use std::fmt::Write as _;
 use super::difference::counted;
 use super::incident::ago;
 use super::loading::{ask, odd_answer};
-use super::{Dirs, Outcome, print_json, print_text};
+use super::{Dirs, Outcome, batteries, print_json, print_text};
 use crate::counter::{Ask, DeviceView, LIST_MAX, Reply, Status, StrangerView};
+use crate::incident::BATTERY_CHANGE_AT;
 use crate::terms::{Wall, plain};
 
-/// A battery at or below this is to be replaced, in percent. Own choice: weeks are left with it.
-const LOW_PERCENT: u8 = 15;
+/// A battery at or below this is to be replaced, in percent.
+const LOW_PERCENT: u8 = BATTERY_CHANGE_AT;
+/// How long after the last one missed messages are listed, in ms: a week. Own choice.
+const MISSED_SHOWN_MS: i64 = 7 * 24 * 3_600_000;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Those that were heard since the start and that nobody registered
     #[arg(long)]
     heard: bool,
+    /// How long each battery lasts, home by home, those that are low first
+    #[arg(long, conflicts_with = "heard")]
+    batteries: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -37,11 +43,15 @@ pub(super) fn devices(dirs: Dirs<'_>, args: &Args) -> Outcome {
             break;
         }
     }
-    if args.json {
+    if args.json && !args.batteries {
         return print_json(&all);
     }
     let Reply::Status(status) = ask(dirs, &Ask::Status)? else { return Err(odd_answer()) };
-    print_text(&told(all, &status))
+    if !args.batteries {
+        return print_text(&told(all, &status));
+    }
+    let all = batteries::in_order(all, status.wall);
+    if args.json { print_json(&all) } else { print_text(&batteries::told(&all, status.wall)) }
 }
 
 fn strangers(dirs: Dirs<'_>, args: &Args) -> Outcome {
@@ -99,7 +109,8 @@ enum Wrong {
 }
 
 fn wrong(device: &DeviceView, now: Wall) -> Option<Wrong> {
-    let low = device.battery.is_some_and(|percent| percent <= LOW_PERCENT);
+    let says_low = device.power.as_ref().is_some_and(|power| power.low);
+    let low = says_low || device.battery.is_some_and(|percent| percent <= LOW_PERCENT);
     match (device.online, device.heard) {
         (Some(false), _) => Some(Wrong::Silent),
         (_, None) => Some(Wrong::NeverHeard),
@@ -123,6 +134,14 @@ fn told(mut devices: Vec<DeviceView>, status: &Status) -> String {
         };
         let battery =
             device.battery.map(|percent| format!(", battery {percent} %")).unwrap_or_default();
+        let missed = match &device.missed {
+            Some(missed) if now.0.saturating_sub(missed.last.0) < MISSED_SHOWN_MS => {
+                let messages =
+                    counted(usize::try_from(missed.count).unwrap_or(usize::MAX), "message");
+                format!(", {messages} missed, the last {} ago", since(now, missed.last))
+            }
+            _ => String::new(),
+        };
         let says = match wrong(device, now) {
             Some(Wrong::Silent) => "  SILENT: press it, or look at its battery",
             Some(Wrong::NeverHeard) => "  NEVER HEARD: press it once",
@@ -131,7 +150,7 @@ fn told(mut devices: Vec<DeviceView>, status: &Status) -> String {
             None => "",
         };
         let (id, kind) = (&device.row.id, &device.row.type_name);
-        let _ = writeln!(out, "{id}  {kind}  {}  {heard}{battery}{says}", device.place);
+        let _ = writeln!(out, "{id}  {kind}  {}  {heard}{battery}{missed}{says}", device.place);
     }
     let count = |is: Wrong| devices.iter().filter(|device| wrong(device, now) == Some(is)).count();
     let (all, silent) = (devices.len(), count(Wrong::Silent));
@@ -144,6 +163,6 @@ fn told(mut devices: Vec<DeviceView>, status: &Status) -> String {
     out
 }
 
-fn since(now: Wall, at: Wall) -> String {
+pub(super) fn since(now: Wall, at: Wall) -> String {
     ago(u64::try_from(now.0.saturating_sub(at.0)).unwrap_or(0))
 }

@@ -5,6 +5,8 @@
 //! terminal without `NO_COLOR`. A reader that has gone away ends a command quietly: the code is the
 //! one it would have had, so that `journal verify | head -1` still says that a chain is broken.
 
+mod away;
+mod batteries;
 mod button;
 mod check;
 mod commission;
@@ -93,6 +95,10 @@ enum Command {
     WalkTest(work::WalkTest),
     /// Work on devices: what they say is held back for a while, fire and gas excepted
     Maintenance(work::Maintenance),
+    /// Say that a resident is away, and until when: nobody asks after them
+    Away(away::Away),
+    /// Say that you spoke with a resident or saw them: a sign of life
+    Seen(away::Seen),
     /// Give a point another device
     Swap(swap::Args),
     /// Take over the record of a box that is dead
@@ -163,6 +169,8 @@ pub fn main() -> i32 {
         Command::Commission(args) => commission::commission(dirs, &args),
         Command::WalkTest(args) => work::walk_test(dirs, &args),
         Command::Maintenance(args) => work::maintenance(dirs, &args),
+        Command::Away(args) => away::away(dirs, &args),
+        Command::Seen(args) => away::seen(dirs, &args),
         Command::Swap(args) => swap::swap(dirs, &args),
         Command::Restore(args) => restore::restore(dirs, &args),
         Command::Roster(args) => roster::roster(dirs, &args),

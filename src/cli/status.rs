@@ -6,11 +6,14 @@ use super::incident::ago;
 use super::loading::{ask, odd_answer};
 use super::{Dirs, Outcome, print_json, print_text};
 use crate::counter::{
-    ArchiveView, Ask, BoardView, CarrierView, DeviceCount, EndpointView, LineView, OpenCount,
-    RecordView, Reply, ResponseView, SilentView, Sound, Status, WireView,
+    ArchiveView, Ask, BoardView, CarrierView, DeviceCount, EndpointView, LifeView, LineView,
+    OpenCount, PowerView, RecordView, Reply, ResponseView, SilentView, Sound, Status, WireView,
 };
 use crate::roster::DutyBy;
 use crate::terms::Wall;
+
+/// Homes that are named on the line; all stand in `--json`.
+const MISSED_SHOWN: usize = 8;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -46,6 +49,9 @@ pub(super) fn ten_lines(status: &Status) -> String {
         let works: Vec<String> = status.works.iter().map(super::work::line).collect();
         let _ = writeln!(out, "work      {}", works.join("; "));
     }
+    for rule in &status.life {
+        let _ = writeln!(out, "life      {}", life(rule));
+    }
     let refused = match status.refused {
         0 => String::new(),
         many => format!(", {many} signals could not be read"),
@@ -65,6 +71,9 @@ pub(super) fn ten_lines(status: &Status) -> String {
     }
     if !status.serial.is_empty() {
         let _ = writeln!(out, "serial    {}", wires(&status.serial));
+    }
+    if let Some(view) = &status.power {
+        let _ = writeln!(out, "power     {}", power(view));
     }
     let clock = match status.clock_trusted {
         true => "trusted",
@@ -114,6 +123,48 @@ fn response(times: &ResponseView) -> String {
     let (accept, scene) = (span(to_accept_ms), span(to_scene_ms));
     let calls = if incidents == 1 { "call" } else { "calls" };
     format!("{accept} to accept, {scene} to on scene (medians, {incidents} {calls} in {days} days)")
+}
+
+/// What the box runs on, and for whom nobody hears when that ends.
+fn power(view: &PowerView) -> String {
+    let PowerView { on_battery, gone_ms, battery, left_ms, trouble, unheard } = view;
+    if let Some(why) = trouble {
+        let gone = gone_ms.map(|gone| format!("; the mains were lost {} ago", ago(gone)));
+        return format!("unknown: {why}{}", gone.unwrap_or_default());
+    }
+    let percent = battery.map(|percent| format!(", battery {percent} %")).unwrap_or_default();
+    if !on_battery {
+        return format!("mains{percent}");
+    }
+    let gone = gone_ms.map(|gone| format!(" for {}", ago(gone))).unwrap_or_default();
+    let left = left_ms.map(|left| format!(", about {} left", ago(left))).unwrap_or_default();
+    let homes = match unheard.is_empty() {
+        true => String::new(),
+        false => format!("; then nobody hears {}", unheard.join(", ")),
+    };
+    format!("ON BATTERY{gone}{percent}{left}{homes}")
+}
+
+/// How one rule for signs of life stands.
+fn life(view: &LifeView) -> String {
+    let LifeView { rule, watched, away, missed, unheard, unjudged, until } = view;
+    let away = if *away > 0 { format!(", {away} away") } else { String::new() };
+    let last = match (until, unjudged) {
+        (None, _) => "no window is over yet".to_owned(),
+        (_, Some(why)) => format!("the last window was not judged: {why}"),
+        (_, None) if missed.is_empty() => "everybody gave a sign in the last window".to_owned(),
+        (_, None) => {
+            let shown: Vec<&str> = missed.iter().take(MISSED_SHOWN).map(String::as_str).collect();
+            let more = if missed.len() > MISSED_SHOWN { ", …" } else { "" };
+            let (count, shown) = (missed.len(), shown.join(", "));
+            format!("{count} gave no sign in the last window: {shown}{more}")
+        }
+    };
+    let unheard = match unheard {
+        0 => String::new(),
+        many => format!(", {many} could not be heard"),
+    };
+    format!("{rule}: {watched} watched{away}; {last}{unheard}")
 }
 
 /// What is to be said of an archive that does not hold everything.

@@ -57,6 +57,7 @@ codes! {
     TOO_LONG_FOR_THE_RECORD Problem "too-long-for-the-record": "a plan longer than one entry of the record", "hundreds of rules in roster.toml";
     SAID_TWICE Warning "said-twice": "the same entry stands twice in one list", "days = [\"mon\", \"mon\"]";
     NOT_IN_THIS_VERSION Problem "not-in-this-version": "a table that a later version will read", "[link.modem.front]";
+    POWER_WAY Problem "power-way": "nobody can say what the box runs on", "[power] with a file and a supply";
     BAD_ADDRESS Problem "bad-address": "not an address and a port", "listen = \"1883\"";
     ADDRESS_NOT_LOOPBACK Problem "address-not-loopback": "the console would be open to the network without sign-in", "listen = \"0.0.0.0:7580\"";
     BAD_URL Problem "bad-url": "not an http or https address", "url = \"ftp://10.0.0.9\"";

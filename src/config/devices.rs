@@ -8,6 +8,7 @@ use super::problem::{Findings, Said};
 use super::section::Section;
 use super::settings::LABEL_MAX_UNITS;
 use super::values::{closest, utf16_len};
+use crate::incident::LifePlan;
 use crate::registry::{
     DeviceType, DeviceTypes, Family, WATCHED_WITHIN, Watch, ZIGBEE_MODELS, ZigbeeModel, ZigbeeType,
 };
@@ -37,7 +38,7 @@ const OTHER_MEANINGS: [&str; 2] = ["cancel", "ignore"];
 /// Longest name of a type in bytes. Own choice: it is typed into a CSV column.
 const TYPE_NAME_MAX: usize = 64;
 
-pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> DeviceTypes {
+pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> (DeviceTypes, LifePlan) {
     let mut types = DeviceTypes::new();
     let mut lost = false;
     for (name, section) in top.named(out, "type") {
@@ -53,12 +54,13 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> DeviceTypes 
             None => lost = true,
         }
     }
-    top.end(out);
     if lost {
         // Its devices are of a known type that could not be read, not of an unknown one.
         out.break_file("devices.toml");
     }
-    types
+    let life = super::life::read(&mut top, &types, out);
+    top.end(out);
+    (types, life)
 }
 
 fn read_type(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<DeviceType> {

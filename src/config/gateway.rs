@@ -1,4 +1,5 @@
-//! `gateway.toml`: what the hub is, where it listens, where its things lie, what clock it has.
+//! `gateway.toml`: what the hub is, where it listens, where its things lie, what clock it has; what the
+//! box runs on stands in [`super::power`].
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,7 +8,7 @@ use super::codes;
 use super::files::Files;
 use super::problem::{Findings, Problem, Said, Spot};
 use super::section::Section;
-use super::settings::{Gateway, SITE_MAX_UNITS, Settings};
+use super::settings::{Gateway, Power, SITE_MAX_UNITS, Settings};
 use super::values::{is_loopback, utf16_len};
 use crate::terms::{BadId, HubId, Wait};
 
@@ -86,9 +87,19 @@ fn state_line(text: &str) -> Option<String> {
 }
 
 /// Reads the file; `None` when the hub has no usable id.
-pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> Option<Gateway> {
-    let hub = hub(&mut top, out);
-    let mut console = Part::of(&mut top, out, "console");
+pub(super) fn read(
+    mut top: Section<'_>,
+    out: &mut Findings<'_>,
+) -> (Option<Gateway>, Option<Power>) {
+    let power = super::power::read(&mut top, out);
+    let gateway = read_hub(&mut top, out);
+    top.end(out);
+    (gateway, power)
+}
+
+fn read_hub(top: &mut Section<'_>, out: &mut Findings<'_>) -> Option<Gateway> {
+    let hub = hub(top, out);
+    let mut console = Part::of(top, out, "console");
     let listen = console.address(out, "listen");
     if let Some(at) = listen.as_ref().filter(|listen| !listen.value.ip().is_loopback()) {
         out.add(
@@ -104,7 +115,7 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> Option<Gatew
         section.wait(out, "link_valid", Wait::mins(1)..=Wait::hours(24), LINK_VALID)
     });
     console.end(out);
-    let mut storage = Part::of(&mut top, out, "storage");
+    let mut storage = Part::of(top, out, "storage");
     let state_dir = storage.path(out, "state", STATE_DIR);
     let socket = storage.path(out, "socket", "/run/anling/anling.sock");
     let segment_bytes = storage.bytes(out, "segment", (MIB, GIB), 16 * MIB);
@@ -117,11 +128,10 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> Option<Gatew
         section.number(out, "keep_entries", 1_000..=100_000_000, KEEP_ENTRIES)
     });
     storage.end(out);
-    let mut clock = Part::of(&mut top, out, "clock");
+    let mut clock = Part::of(top, out, "clock");
     let battery_clock =
         clock.0.as_mut().is_some_and(|section| section.flag(out, "battery_clock", false).value);
     clock.end(out);
-    top.end(out);
     let (hub, site) = hub?;
     Some(Gateway {
         hub,

@@ -21,10 +21,12 @@ mod files;
 mod gateway;
 mod json_sources;
 mod ladders;
+mod life;
 mod line_patterns;
 mod links;
 mod mqtt;
 mod notify;
+mod power;
 mod problem;
 mod registry_files;
 mod render;
@@ -81,9 +83,9 @@ pub fn check(files: &Files) -> Checked {
     let [gateway, links, devices, ladders, notify, roster, district] =
         TOML_NAMES.map(|name| Document::parse(name, files.text(name).unwrap_or(""), &mut out));
     let mut secrets = Vec::new();
-    let gateway = gateway::read(gateway.top(), &mut out);
+    let (gateway, power) = gateway::read(gateway.top(), &mut out);
     let links = links::read(links.top(), &mut out, &mut secrets);
-    let types = devices::read(devices.top(), &mut out);
+    let (types, life) = devices::read(devices.top(), &mut out);
     let ladders = ladders::read(ladders.top(), &mut out);
     let notify = notify::read(notify.top(), &mut out, &mut secrets);
     let roster = roster::read(roster.top(), &mut out);
@@ -102,11 +104,13 @@ pub fn check(files: &Files) -> Checked {
     cross::check(&read, &mut out);
     let settings = gateway.map(|gateway| Settings {
         gateway,
+        power,
         policy: policy(ladders, &notify, &district),
         broker: links.broker,
         outside: links.outside.into_iter().map(|(link, said)| (link, said.value)).collect(),
         serial: links.serial.into_iter().map(|(link, said)| (link, said.value)).collect(),
         device_types: types,
+        life,
         notify: notify.notify,
         platforms: district.platforms,
         roster: roster.roster,
@@ -117,6 +121,8 @@ pub fn check(files: &Files) -> Checked {
         recordable("ladders.toml", &settings.policy.to_text(), &mut out);
         let roster = serde_json::to_string(&settings.roster).unwrap_or_default();
         recordable("roster.toml", &roster, &mut out);
+        let life = serde_json::to_string(&settings.life).unwrap_or_default();
+        recordable("devices.toml", &life, &mut out);
     }
     let problems = out.into_problems();
     let usable = problems.iter().all(|problem| problem.severity == Severity::Warning);

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::incident::{Carrier, Policy};
+use crate::incident::{Carrier, LifePlan, Policy};
+use crate::link::supply::Source;
 use crate::registry::{DeviceTypes, Family, Row};
 use crate::roster::Roster;
 use crate::terms::{
@@ -19,14 +20,18 @@ use crate::terms::{
 pub struct Settings {
     /// `gateway.toml`.
     pub gateway: Gateway,
+    /// `[power]` of `gateway.toml`; `None` where nothing watches the mains.
+    pub power: Option<Power>,
     /// `[link.broker]` of `links.toml`; `None` when no broker is to run.
     pub broker: Option<Broker>,
     /// `[link.mqtt.NAME]` of `links.toml` by the link's whole name, `mqtt.NAME`.
     pub outside: BTreeMap<LinkId, Outside>,
     /// `[link.serial.NAME]` of `links.toml` by the link's whole name, `serial.NAME`.
     pub serial: BTreeMap<LinkId, Serial>,
-    /// `devices.toml`.
+    /// `[type.NAME]` of `devices.toml`.
     pub device_types: DeviceTypes,
+    /// `[life.NAME]` of `devices.toml`.
+    pub life: LifePlan,
     /// `ladders.toml`, with the subscriptions of webhooks and platforms as its endpoints.
     pub policy: Policy,
     /// `notify.toml`.
@@ -47,6 +52,15 @@ impl Settings {
         let webhook = self.notify.webhooks.get(endpoint).is_some_and(|webhook| webhook.names);
         webhook || self.platforms.get(endpoint).is_some_and(|platform| platform.names)
     }
+}
+
+/// Who says what the box runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Power {
+    /// Who knows.
+    pub source: Source,
+    /// How long the mains may be gone before people are called: 10 s to 1 h, default 5 min.
+    pub patience: Wait,
 }
 
 /// What the hub is and where its things lie.

@@ -5,7 +5,8 @@ use tokio::sync::oneshot;
 
 use super::{
     Beat, DevicesView, DryRunView, DutyPlan, EntriesView, Figures, HistoryView, IncidentView,
-    ListView, PastView, Sound, Status, StrangerView, Swapped, When, WorkAsk, WorkView,
+    LifeAsk, ListView, PastView, ResidentView, Sound, Status, StrangerView, Swapped, When, WorkAsk,
+    WorkView,
 };
 use crate::incident::{Ignored, Move, StageName, Via, WordId};
 use crate::registry::{Change, DeviceTypes, Registry};
@@ -130,6 +131,8 @@ pub enum Ask {
     },
     /// What a technician asks.
     Work(WorkAsk),
+    /// What a person says of a resident.
+    Life(LifeAsk),
     /// A person says something about an incident.
     Say {
         /// Which.
@@ -229,6 +232,8 @@ pub enum Reply {
     Works(Vec<WorkView>),
     /// The point has another device; it is on disk.
     Swapped(Swapped),
+    /// How it stands with the resident; it is on disk.
+    Resident(ResidentView),
     /// What would come of it.
     DryRun(Box<DryRunView>),
     /// The wires that were told to let devices join, or to let none join any more.

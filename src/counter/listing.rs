@@ -59,9 +59,44 @@ pub struct DeviceView {
     /// not tested by people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_by: Option<Wall>,
+    /// How its battery is, where it does not run on the mains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<BatteryView>,
+    /// Messages that it sent and that were never heard, where it counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<MissedView>,
     /// Its open incidents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<IncidentId>,
+}
+
+/// How the battery of a device is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatteryView {
+    /// The device says that it is low; a fresh word of it ends that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub low: bool,
+    /// What is left in percent, as last said; of before the start as the record has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u8>,
+    /// When this battery was first heard of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Wall>,
+    /// When 15 % are reached, at the pace so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty_by: Option<Wall>,
+    /// When the device was registered or swapped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installed: Option<Wall>,
+}
+
+/// Messages of a device that were never heard, as far as the record in memory knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissedView {
+    /// How many in all.
+    pub count: u64,
+    /// When that was last found.
+    pub last: Wall,
 }
 
 /// A device that nobody registered, as it was heard since the start.

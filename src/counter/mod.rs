@@ -9,6 +9,7 @@ mod beat;
 mod duty;
 mod feed;
 mod figures;
+mod life;
 mod listing;
 mod pass;
 mod past;
@@ -24,9 +25,10 @@ pub use beat::{BOARD_MAX_BYTES, BOARDS_MAX, Beat, BoardView, Sound, digest};
 pub use duty::{DutyPlan, OnDuty, ShiftView, When};
 pub use feed::{FOLLOWERS_MAX, Feed, FeedDoor, Follower, Step};
 pub use figures::{FORCE_BOUNDS, Figures, Histogram, OpenAt};
+pub use life::{LifeAsk, LifeView, ResidentView};
 pub use listing::{
-    DeviceView, DevicesView, ENTRIES_MAX, EntriesView, EntryView, LIST_MAX, ListView, StrangerView,
-    page_of,
+    BatteryView, DeviceView, DevicesView, ENTRIES_MAX, EntriesView, EntryView, LIST_MAX, ListView,
+    MissedView, StrangerView, page_of,
 };
 pub use pass::{PASS_MAX_CHARS, Pass};
 pub use past::{
@@ -36,7 +38,7 @@ pub use past::{
 pub use person::person_meant;
 pub use view::{
     CarrierView, DeviceCount, EndpointView, HeldView, IncidentView, LineView, NextStep, OpenCount,
-    PersonView, RecordView, Status, WireView,
+    PersonView, PowerView, RecordView, Status, WireView,
 };
 pub use work::{
     BeginWork, DryRunView, JOIN_MAX, PointView, REASON_MAX_BYTES, ReachView, StepView, Swapped,

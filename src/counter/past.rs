@@ -75,6 +75,9 @@ pub struct TraceView {
     /// It was a test.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub test: bool,
+    /// How many messages that it sent were never heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<u32>,
     /// The incident that began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raised: Option<RaisedView>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveView, BoardView, ResponseView, SilentView, WorkView};
+use super::{ArchiveView, BoardView, LifeView, ResponseView, SilentView, WorkView};
 use crate::incident::{Carrier, Responder, StageName, StageTimes};
 use crate::roster::DutyBy;
 use crate::terms::{Class, Code, DeviceId, HubId, IncidentId, Kind, LineId, PersonId, Seq, Wall};
@@ -207,6 +207,28 @@ pub struct DeviceCount {
     pub strangers: usize,
 }
 
+/// What the box runs on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PowerView {
+    /// On its battery.
+    pub on_battery: bool,
+    /// For how long the mains have been gone, in ms; absent while they are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_ms: Option<u64>,
+    /// What is left in the battery in percent, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub battery: Option<u8>,
+    /// How long that lasts in ms, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
+    /// Why nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// The homes that nobody hears when the battery is empty; named while the box runs on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unheard: Vec<String>,
+}
+
 /// How the hub is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -271,6 +293,12 @@ pub struct Status {
     /// What work is being done on devices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub works: Vec<WorkView>,
+    /// How signs of life stand, rule by rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub life: Vec<LifeView>,
+    /// What the box runs on, where something says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerView>,
     /// Who is on duty.
     pub on_duty: Vec<LineView>,
     /// The config on disk cannot be used, and the last accepted one runs.

@@ -70,18 +70,8 @@ impl Desk {
                     return;
                 }
             },
-            Ask::GiveUp { endpoint, by } => {
-                let told = self.give_up(turn, endpoint, by);
-                turn.replies.push((turn.newest(), (reply, told)));
-                return;
-            }
-            Ask::Work(ask) => {
-                let told = self.answer_about_work(turn, ask);
-                turn.replies.push((turn.newest(), (reply, told)));
-                return;
-            }
-            Ask::Say { about, by, via, epoch, says, words, word } => {
-                let told = self.say(turn, about, by, via, epoch, says, words, word);
+            Ask::GiveUp { .. } | Ask::Work(_) | Ask::Life(_) | Ask::Say { .. } => {
+                let told = self.take_down(turn, ask);
                 turn.replies.push((turn.newest(), (reply, told)));
                 return;
             }
@@ -96,6 +86,19 @@ impl Desk {
             hub: self.book.hub().cloned(),
             registry: self.book.registry().clone(),
             types: self.settings.device_types.clone(),
+        }
+    }
+
+    /// Takes down what a person says or asks to be done.
+    fn take_down(&mut self, turn: &mut Turn, ask: Ask) -> Reply {
+        match ask {
+            Ask::GiveUp { endpoint, by } => self.give_up(turn, endpoint, by),
+            Ask::Work(ask) => self.answer_about_work(turn, ask),
+            Ask::Life(ask) => self.answer_about_life(turn, ask),
+            Ask::Say { about, by, via, epoch, says, words, word } => {
+                self.say(turn, about, by, via, epoch, says, words, word)
+            }
+            _ => refused("that is a question and nothing to take down"),
         }
     }
 
@@ -315,6 +318,8 @@ impl Desk {
                 .collect(),
             boards: self.programs.boards.views(self.clock.now()),
             works: self.works(),
+            life: self.life_views(),
+            power: self.power_view(),
             on_duty: self.on_duty(),
             old_config: self.old_config,
             record_of: self.book.hub().filter(|hub| self.is_another(hub)).cloned(),

@@ -140,6 +140,7 @@ fn say_where_it_is(
         Reply::Work(work) => work.on_disk = safe,
         Reply::Works(works) => works.iter_mut().for_each(|work| work.on_disk = safe),
         Reply::Swapped(swapped) => swapped.on_disk = safe,
+        Reply::Resident(resident) => resident.on_disk = safe,
         Reply::History(_)
         | Reply::Devices(_)
         | Reply::Entries(_)

@@ -153,6 +153,7 @@ impl Desk {
         let Importing { import, rows, reply, .. } = importing;
         let taken = self.take(turn, import, rows);
         self.intake.relearn(&self.settings, self.book.registry());
+        self.supervision.gaps.retain(|device| self.book.registry().device(device).is_some());
         if let Some(reply) = reply {
             let told = match taken {
                 true => Reply::Imported(Imported { import, rows, stored_at: None }),

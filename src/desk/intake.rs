@@ -285,20 +285,36 @@ impl Desk {
         self.intake.strangers.hear(address, &heard);
     }
 
+    /// Writes down a level that is another one; while the clock is wrong no slope can be told from it.
+    fn note_level(&mut self, turn: &mut Turn, report: &Report) {
+        let Some(percent) = report.battery.filter(|_| !report.retained) else { return };
+        if self.clock.wall().trusted && self.book.is_battery_news(&report.device, percent) {
+            let device = report.device.clone();
+            self.decide(turn, &Stimulus::Battery { device, percent });
+        }
+    }
+
     /// Whether what came of it is on its way to disk.
     fn hear_report(&mut self, turn: &mut Turn, report: Report) -> bool {
         self.intake.note_heard(&report.device, report.heard_at);
         self.intake.note_battery(&report);
         self.programs.counts.hear(report.what);
+        if self.is_behind_a_cut(&report) {
+            return true;
+        }
         self.spoke(turn, &report);
+        self.follow_count(turn, &report);
         let before = turn.newest();
         let stimulus = Stimulus::Heard(report);
         if !self.decide(turn, &stimulus) {
             return false;
         }
         let Stimulus::Heard(report) = stimulus else { return true };
+        let heard = turn.newest();
+        self.note_life(turn, &report);
+        self.note_level(turn, &report);
         let answered = matches!(report.what, What::Pulse(_) | What::Cancel | What::Level { .. });
-        if turn.newest() == before && answered && !report.retained {
+        if heard == before && answered && !report.retained {
             let again = Command {
                 device: report.device.clone(),
                 mark: report.mark,

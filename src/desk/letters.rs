@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::DateTime;
 
+use super::power::homes_that_call;
 use super::strangers::parts;
 use crate::clock::Clock;
 use crate::config::settings::Settings;
@@ -80,6 +81,10 @@ impl Writer {
                 _ => None,
             },
             closing: closing(incident, settings),
+            unheard: match order.notice {
+                Notice::RunningLow { .. } => homes_that_call(book),
+                _ => Vec::new(),
+            },
             link: self.link(order, incident, settings, clock),
         })
     }

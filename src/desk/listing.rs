@@ -9,9 +9,10 @@ use super::entries::Readings;
 use super::held::record_view;
 use super::lookup::Record;
 use crate::counter::{
-    Beat, DeviceView, DevicesView, Feed, Figures, Histogram, LIST_MAX, ListView, OpenAt,
-    StrangerView, digest, page_of,
+    BatteryView, Beat, DeviceView, DevicesView, Feed, Figures, Histogram, LIST_MAX, ListView,
+    MissedView, OpenAt, StrangerView, digest, page_of,
 };
+use crate::incident::Battery;
 use crate::registry::Device;
 use crate::terms::{DeviceId, IncidentId, Seq, Sign, Wait, Wall, What};
 
@@ -86,12 +87,38 @@ impl Desk {
                 tested: memory.and_then(|memory| memory.tested),
                 test_by: self.test_by(row, memory.and_then(|memory| memory.tested)),
                 online: memory.and_then(|memory| memory.online),
+                power: self.battery_view(row),
+                missed: memory
+                    .and_then(|memory| memory.missed.as_ref())
+                    .map(|missed| MissedView { count: missed.count, last: missed.last }),
                 open: memory
                     .map(|memory| memory.open.values().copied().collect())
                     .unwrap_or_default(),
             }
         };
         DevicesView { devices: page.into_iter().map(view).collect(), more }
+    }
+
+    /// How a device's battery is; none where its type runs on the mains.
+    fn battery_view(&self, row: &Device) -> Option<BatteryView> {
+        let kind = self.settings.device_types.get(&row.type_name);
+        if kind.is_some_and(|kind| kind.zigbee.mains || kind.bridged.mains) {
+            return None;
+        }
+        let battery = self.book.device(&row.id).and_then(|memory| memory.battery.as_ref());
+        let wall = self.clock.wall();
+        let now = self.intake.batteries.get(&row.id).copied();
+        let percent = now.or(battery.and_then(Battery::last).map(|(_, percent)| percent));
+        Some(BatteryView {
+            low: self.book.says_low(&row.id),
+            percent,
+            since: battery.and_then(Battery::since),
+            empty_by: battery
+                .zip(percent)
+                .filter(|_| wall.trusted)
+                .and_then(|(battery, percent)| battery.empty_by(wall.wall, percent)),
+            installed: self.book.installed(&row.id),
+        })
     }
 
     /// When a person is to test a device next: one that was never seen to work, now.

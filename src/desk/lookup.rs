@@ -308,11 +308,13 @@ fn unknown(asked: &str, archive: &ArchiveView) -> Reply {
 
 fn trace_view(trace: Trace) -> TraceView {
     let Trace { seq, wall, event, .. } = trace;
-    let bare = TraceView { seq, wall, said: None, battery: None, test: false, raised: None };
+    let (said, battery, test) = (None, None, false);
+    let bare = TraceView { seq, wall, said, battery, test, missed: None, raised: None };
     match event {
         TraceEvent::Said { what, battery, test } => {
             TraceView { said: Some(what), battery, test, ..bare }
         }
+        TraceEvent::Missed { count } => TraceView { missed: Some(count), ..bare },
         TraceEvent::Raised { incident, code, class, kind } => {
             TraceView { raised: Some(RaisedView { incident, code, class, kind }), ..bare }
         }

@@ -121,6 +121,10 @@ fn kept_until_restart(running: &Settings, next: &mut Settings) -> Vec<&'static s
         socket "storage.socket", segment_bytes "storage.segment", ballast_bytes "storage.ballast",
         battery_clock "clock.battery_clock"
     );
+    if next.power != running.power {
+        next.power.clone_from(&running.power);
+        kept.push("power");
+    }
     match (&running.broker, &mut next.broker) {
         (Some(old), Some(new)) => kept.extend(kept_of_broker(old, new)),
         (None, None) => {}
@@ -175,6 +179,7 @@ impl Desk {
         if old.roster != next.roster {
             self.decide(turn, &Stimulus::Roster(Box::new(next.roster.clone())));
         }
+        self.take_life_plan(turn);
         self.intake.renew(&next, self.book.registry());
         self.compare_registry();
         if let Some(broker) =

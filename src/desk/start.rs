@@ -270,7 +270,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         broker_address: broker_address.map(|a| a.to_string()),
         ports: ways.ports,
         outside: ways.outside,
-        supervision: Supervision::new(clock.now(), resumption.gap),
+        supervision: Supervision::new(clock.now(), resumption.gap).powered(settings.power.as_ref()),
         wires: ways.wires,
         old_config,
         importing: None,
@@ -558,6 +558,7 @@ impl Desk {
                 error!("the ladders or the roster are too long for the record: shorten them");
             }
         }
+        self.take_life_plan(&mut turn);
         for finding in &told.findings {
             self.own_finding(finding);
         }

@@ -14,8 +14,12 @@ use std::collections::BTreeSet;
 
 use tracing::{info, warn};
 
+use super::gaps::Gaps;
+use super::life::Life;
+use super::power::Power;
 use super::vitals::turned;
 use super::{Desk, Turn};
+use crate::config::settings::Power as Wanted;
 use crate::incident::Stimulus;
 use crate::registry::Watch;
 use crate::terms::{At, DeviceId, Kind, Report, Wait, What};
@@ -36,11 +40,23 @@ pub(super) struct Supervision {
     off: Wait,
     /// Whether they are many; none before the first look.
     many: Option<bool>,
+    /// The numbers of those that count.
+    pub(super) gaps: Gaps,
+    /// What is known of the clock that windows of signs are judged by.
+    pub(super) life: Life,
+    /// What the box runs on.
+    pub(super) power: Power,
 }
 
 impl Supervision {
     pub(super) fn new(started: At, off: Wait) -> Self {
-        Self { started, off, many: None }
+        let (gaps, life, power) = (Gaps::default(), Life::default(), Power::default());
+        Self { started, off, many: None, gaps, life, power }
+    }
+
+    /// The same, and the mains of the box are watched.
+    pub(super) fn powered(self, wanted: Option<&Wanted>) -> Self {
+        Self { power: Power::watch(wanted), ..self }
     }
 
     /// How long a device has said nothing while the hub listened.
@@ -106,6 +122,13 @@ impl Desk {
             }
             false => self.supervision.started,
         }
+    }
+
+    /// A bridge that is going down says of each device that it is gone, or its broker does; the trouble
+    /// is the bridge's, and told once. Who is still gone when it is back is said anew, or found silent.
+    pub(super) fn is_behind_a_cut(&self, report: &Report) -> bool {
+        let (device, gone) = (&report.device, What::Presence { online: false });
+        report.what == gone && (self.ports.is_cut_off(device) || self.outside.is_cut_off(device))
     }
 
     /// A device that speaks is there, whatever was said of it before.

@@ -212,6 +212,7 @@ impl Desk {
         self.refuse_dead(turn);
         self.look_at_outside(turn);
         self.look_at_ports(turn);
+        self.look_at_power(turn);
         self.say_alive();
         self.retire_old(turn);
         let now = self.clock.now();
@@ -224,6 +225,8 @@ impl Desk {
         self.look_at_clock(turn, now);
         self.look_at_archive(turn, now);
         self.look_at_devices(turn);
+        self.look_at_gaps(turn);
+        self.look_at_life(turn);
         self.look_at_certificate(turn);
     }
 

@@ -91,7 +91,7 @@ impl Desk {
         Ok(())
     }
 
-    fn is_of_the_house(&self, by: &PersonId) -> Result<(), String> {
+    pub(super) fn is_of_the_house(&self, by: &PersonId) -> Result<(), String> {
         match self.book.registry().person(by) {
             Some(person) if person.role.is_of_the_house() => Ok(()),
             Some(_) => {
@@ -190,6 +190,7 @@ impl Desk {
         }
         self.intake.relearn(&self.settings, self.book.registry());
         self.intake.forget(&device);
+        self.supervision.gaps.forget(&device);
         info!(%device, "the point has another device");
         Reply::Swapped(Swapped { device, from, to, on_disk: false })
     }

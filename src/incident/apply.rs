@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::stage::PRESSES_KEPT;
 use super::{
-    Effect, Entry, Fact, Incident, IncidentBook, Notice, OrderState, Policy, Responder, Resumed,
-    Stage, StoryKind, Why,
+    Effect, Entry, Fact, Incident, IncidentBook, Notice, OrderId, OrderState, Policy, Responder,
+    Resumed, Stage, StoryKind, Why,
 };
 use crate::terms::{
     At, Class, DeviceId, EndpointId, IncidentId, Kind, Mark, NoteId, PersonId, Report, Wall, What,
@@ -19,6 +19,7 @@ impl IncidentBook {
     /// A replay drops what is returned: see the drain law at the head of the book.
     pub fn apply(&mut self, entry: &Entry) -> Vec<Effect> {
         self.heed_clock(entry);
+        self.life.note_entry(entry);
         let mut effects = Vec::new();
         match &entry.fact {
             Fact::PolicyTaken { text } => self.take_policy(text),
@@ -51,19 +52,9 @@ impl IncidentBook {
             }
             Fact::Delivered { endpoint, took, refused } => {
                 let gone = took.iter().chain(refused.iter().map(|(seq, _)| seq));
-                for seq in gone {
-                    self.settle_story(endpoint, *seq);
-                }
+                gone.for_each(|seq| self.settle_story(endpoint, *seq));
             }
-            Fact::DeadlineCame { why: Why::Retry(order), .. } => {
-                if let Some(held) = self.orders.get_mut(order)
-                    && let OrderState::Later(at) = held.state
-                {
-                    held.state = OrderState::Pending;
-                    self.retries.remove(&(at, order.clone()));
-                    effects.push(Effect::Order(order.clone()));
-                }
-            }
+            Fact::DeadlineCame { why: Why::Retry(order), .. } => self.retry(order, &mut effects),
             Fact::SegmentsRetired { retired } => self.retired = self.retired.max(retired.through),
             Fact::EndpointGivenUp { endpoint, .. } => self.give_up(endpoint),
             Fact::BoxReplaced { taken } => self.leave_out(entry, taken.left_out),
@@ -72,15 +63,38 @@ impl IncidentBook {
             | Fact::PointTested { .. }
             | Fact::HeldBack { .. }
             | Fact::DeviceSwapped { .. } => self.apply_to_work(entry, &entry.fact),
+            Fact::LifePlanTaken { .. }
+            | Fact::SignOfLife { .. }
+            | Fact::WindowJudged { .. }
+            | Fact::WindowMissed { .. }
+            | Fact::AwaySaid { .. } => self.apply_to_life(entry),
+            Fact::PowerSaid { .. } | Fact::HubTrouble { .. } => self.apply_to_power(entry),
+            Fact::MessagesMissed { device, count } => self.note_missed(entry, device, *count),
+            Fact::BatteryLevel { device, percent } => self.note_level(entry.wall, device, *percent),
             Fact::HubStopped
             | Fact::RosterTaken { .. }
             | Fact::SignalRefused { .. }
             | Fact::DeadlineCame { .. }
-            | Fact::HubTrouble { .. }
             | Fact::Found { .. } => {}
             about_an_incident => self.apply_to_incident(entry, about_an_incident, &mut effects),
         }
         effects
+    }
+
+    /// An order that waited for another try is to be sent now.
+    fn retry(&mut self, order: &OrderId, effects: &mut Vec<Effect>) {
+        if let Some(held) = self.orders.get_mut(order)
+            && let OrderState::Later(at) = held.state
+        {
+            held.state = OrderState::Pending;
+            self.retries.remove(&(at, order.clone()));
+            effects.push(Effect::Order(order.clone()));
+        }
+    }
+
+    fn note_missed(&mut self, entry: &Entry, device: &DeviceId, count: u32) {
+        let memory = self.devices.entry(device.clone()).or_default();
+        memory.note_missed(entry.at, entry.wall, count);
     }
 
     fn give_up(&mut self, endpoint: &EndpointId) {

@@ -18,9 +18,10 @@ use super::brought::Brought;
 use super::clock_set::Untrusted;
 use super::codes::CodePool;
 use super::identity::Identity;
+use super::life::Life;
 use super::words::{HeardWord, WordId, Words};
 use super::{
-    BootMark, Carrier, DeviceMemory, Incident, Ladder, Order, OrderId, OrderState, Policy,
+    BootMark, Carrier, Cut, DeviceMemory, Incident, Ladder, Order, OrderId, OrderState, Policy,
     PolicyHash, Story, Why, Work,
 };
 use crate::registry::Registry;
@@ -58,6 +59,10 @@ pub struct IncidentBook {
     pub(super) last_work: u64,
     /// The old addresses of points, with the point and when it was swapped.
     pub(super) swapped_out: BTreeMap<DeviceId, (DeviceId, At)>,
+    pub(super) life: Life,
+    pub(super) cut: Option<Cut>,
+    /// When each point got its device.
+    pub(super) installed: BTreeMap<DeviceId, Wall>,
     pub(super) registry_at: Seq,
     pub(super) brought: Option<Brought>,
     pub(super) last_seq: Seq,
@@ -107,6 +112,12 @@ pub(super) struct Stored {
     last_work: u64,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     swapped_out: BTreeMap<DeviceId, (DeviceId, At)>,
+    #[serde(default, skip_serializing_if = "Life::is_idle")]
+    life: Life,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cut: Option<Cut>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    installed: BTreeMap<DeviceId, Wall>,
     #[serde(default)]
     registry_at: Seq,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -150,6 +161,9 @@ impl From<IncidentBook> for Stored {
             works: book.works.into_values().collect(),
             last_work: book.last_work,
             swapped_out: book.swapped_out,
+            life: book.life,
+            cut: book.cut,
+            installed: book.installed,
             registry_at: book.registry_at,
             brought: book.brought,
             last_seq: book.last_seq,
@@ -186,6 +200,9 @@ impl From<Stored> for IncidentBook {
             works: stored.works.into_iter().map(|work| (work.id, work)).collect(),
             last_work: stored.last_work,
             swapped_out: stored.swapped_out,
+            life: stored.life,
+            cut: stored.cut,
+            installed: stored.installed,
             registry_at: stored.registry_at,
             brought: stored.brought,
             last_seq: stored.last_seq,

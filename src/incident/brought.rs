@@ -13,7 +13,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::IncidentBook;
-use crate::registry::{Change, RowId};
+use crate::registry::{Change, Row, RowId};
 use crate::terms::{ImportId, Seq};
 
 /// What was brought and is not taken yet.
@@ -62,8 +62,15 @@ impl IncidentBook {
     pub(super) fn change_registry(&mut self, seq: Seq, change: &Change) {
         self.registry_at = seq;
         self.registry.apply(change);
-        if let Change::Removed(RowId::Device(device)) = change {
-            self.forget_device(device);
+        match change {
+            Change::Removed(RowId::Device(device)) => {
+                self.forget_device(device);
+                self.installed.remove(device);
+            }
+            Change::Set(Row::Device(row)) => {
+                self.installed.entry(row.id.clone()).or_insert(self.last_wall);
+            }
+            _ => {}
         }
     }
 }

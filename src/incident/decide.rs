@@ -4,7 +4,7 @@
 use super::{Call, Entry, Fact, Incident, IncidentBook, Policy, Standing, Stimulus};
 use crate::registry::{Change, RowId};
 use crate::roster::Roster;
-use crate::terms::{At, IncidentId, PersonId, WallReading};
+use crate::terms::{At, EndpointId, IncidentId, PersonId, Seq, WallReading};
 
 impl IncidentBook {
     /// The facts a stimulus leads to, the stimulus itself first; empty when it changes nothing.
@@ -49,20 +49,20 @@ impl IncidentBook {
             Stimulus::Unread { link, refusal, count } => {
                 self.on_unread(at, standing, link, refusal, *count)
             }
+            Stimulus::Missed { device, count } => self.on_missed(at, standing, device, *count),
+            Stimulus::LifePlan(plan) => self.on_life_plan(plan),
+            Stimulus::Sign { resident, sign } => self.on_sign(resident, *sign),
+            Stimulus::LifeLook(look) => self.on_life_look(at, standing, look),
+            Stimulus::Away { resident, until, by } => self.on_away(resident, *until, by),
             Stimulus::Answered(answer, words) => {
                 self.on_answer(at, standing, answer, words.as_deref())
             }
             Stimulus::Outcome(order, outcome) => self.on_outcome(at, standing, order, outcome),
             Stimulus::Delivered { endpoint, took, refused } => {
-                let owes = |seq: &_| self.owes(endpoint, *seq);
-                let took: Vec<_> = took.iter().copied().filter(owes).collect();
-                let refused: Vec<_> =
-                    refused.iter().filter(|(seq, _)| owes(seq)).cloned().collect();
-                if took.is_empty() && refused.is_empty() {
-                    return Vec::new();
-                }
-                vec![Fact::Delivered { endpoint: endpoint.clone(), took, refused }]
+                self.on_delivered(endpoint, took, refused)
             }
+            Stimulus::Battery { device, percent } => self.on_battery(device, *percent),
+            Stimulus::Supply(supply) => self.on_supply(at, standing, supply),
             Stimulus::Trouble(trouble) => self.on_trouble(at, standing, trouble),
             Stimulus::Found(finding) => vec![Fact::Found { finding: finding.clone() }],
             Stimulus::Retired(retired) => vec![Fact::SegmentsRetired { retired: retired.clone() }],
@@ -81,6 +81,22 @@ impl IncidentBook {
             Stimulus::BoxReplaced(taken) => vec![Fact::BoxReplaced { taken: taken.clone() }],
             Stimulus::Due => self.on_deadline(at, standing),
         }
+    }
+
+    /// What was owed and is settled; empty where none of it was owed.
+    fn on_delivered(
+        &self,
+        endpoint: &EndpointId,
+        took: &[Seq],
+        refused: &[(Seq, String)],
+    ) -> Vec<Fact> {
+        let owes = |seq: &_| self.owes(endpoint, *seq);
+        let took: Vec<_> = took.iter().copied().filter(owes).collect();
+        let refused: Vec<_> = refused.iter().filter(|(seq, _)| owes(seq)).cloned().collect();
+        if took.is_empty() && refused.is_empty() {
+            return Vec::new();
+        }
+        vec![Fact::Delivered { endpoint: endpoint.clone(), took, refused }]
     }
 
     /// What changes the registry, and for each person who goes while people count on them that they decline: others

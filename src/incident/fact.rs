@@ -8,8 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Carrier, Contact, Ending, Ignored, Notice, OrderId, Outcome, PolicyHash, Retired,
-    Scope, TakenOver, Trouble, Why, WorkKind,
+    Answer, Carrier, Contact, Ending, Ignored, LifePlan, LifeSign, Notice, OrderId, Outcome,
+    PolicyHash, Power, Retired, Scope, TakenOver, Trouble, Unjudged, Why, WorkKind,
 };
 use crate::registry::Change;
 use crate::terms::{
@@ -144,6 +144,71 @@ pub enum Fact {
         /// How many like it came from there in this minute so far; on a serial line, where one fact a
         /// minute stands for all, since the fact before.
         count: u32,
+    },
+    /// A device counted messages that were never heard.
+    MessagesMissed {
+        /// The device.
+        device: DeviceId,
+        /// How many, 1 or more.
+        count: u32,
+    },
+    /// Other rules for signs of life were taken into use.
+    LifePlanTaken {
+        /// They.
+        plan: LifePlan,
+    },
+    /// A resident gave a sign of life: the first in a window, or after a miss.
+    SignOfLife {
+        /// Who.
+        resident: ResidentId,
+        /// Which.
+        sign: LifeSign,
+    },
+    /// A window of signs is over. Who gave none stands in facts that follow.
+    WindowJudged {
+        /// The rule's name.
+        rule: String,
+        /// When the window began.
+        from: Wall,
+        /// Its end.
+        until: Wall,
+        /// How many residents could not be heard, because all their devices are silent.
+        #[serde(default)]
+        unheard: u32,
+        /// Why nobody was judged.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unjudged: Option<Unjudged>,
+    },
+    /// A resident gave no sign in the window of a rule that is judged right before.
+    WindowMissed {
+        /// The rule's name.
+        rule: String,
+        /// Who.
+        resident: ResidentId,
+        /// How many windows in a row by now, 1 or more.
+        row: u32,
+    },
+    /// A person said that a resident is away, or back.
+    AwaySaid {
+        /// Who.
+        resident: ResidentId,
+        /// Until when; none when they are back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Wall>,
+        /// Who said so.
+        by: PersonId,
+    },
+    /// A device's battery has another level than when it was last written down.
+    BatteryLevel {
+        /// The device.
+        device: DeviceId,
+        /// In percent, 0 to 100.
+        percent: u8,
+    },
+    /// The mains of the box were lost or are back, or its battery is nearly empty.
+    PowerSaid {
+        /// What.
+        power: Power,
     },
     /// A carrier said what became of an order.
     OutcomeHeard {

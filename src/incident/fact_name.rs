@@ -18,6 +18,14 @@ impl Fact {
             Self::NoteKept { .. } => "note_kept",
             Self::Reported { .. } => "reported",
             Self::SignalRefused { .. } => "signal_refused",
+            Self::MessagesMissed { .. } => "messages_missed",
+            Self::LifePlanTaken { .. } => "life_plan_taken",
+            Self::SignOfLife { .. } => "sign_of_life",
+            Self::WindowJudged { .. } => "window_judged",
+            Self::WindowMissed { .. } => "window_missed",
+            Self::AwaySaid { .. } => "away_said",
+            Self::BatteryLevel { .. } => "battery_level",
+            Self::PowerSaid { .. } => "power_said",
             Self::OutcomeHeard { .. } => "outcome_heard",
             Self::Delivered { .. } => "delivered",
             Self::AnswerHeard { .. } => "answer_heard",
@@ -74,6 +82,14 @@ impl Fact {
             | Self::NoteKept { .. }
             | Self::Reported { .. }
             | Self::SignalRefused { .. }
+            | Self::MessagesMissed { .. }
+            | Self::BatteryLevel { .. }
+            | Self::PowerSaid { .. }
+            | Self::LifePlanTaken { .. }
+            | Self::SignOfLife { .. }
+            | Self::WindowJudged { .. }
+            | Self::WindowMissed { .. }
+            | Self::AwaySaid { .. }
             | Self::Delivered { .. }
             | Self::HubTrouble { .. }
             | Self::Found { .. }

@@ -11,6 +11,7 @@
 
 mod answer;
 mod apply;
+mod battery;
 mod book;
 mod bounds;
 mod brought;
@@ -24,6 +25,9 @@ mod fact;
 mod fact_name;
 mod identity;
 mod ladder;
+mod life;
+mod life_sign;
+mod mains;
 mod order;
 mod outcome;
 mod policy;
@@ -37,9 +41,13 @@ mod words;
 mod work;
 
 pub use crate::terms::{BootMark, Resumed};
+pub use battery::{BATTERY_CHANGE_AT, Battery};
 pub use book::{IncidentBook, OWED_MAX};
 pub use dry_run::{DryRun, WouldCall};
 pub use fact::{Call, Entry, Fact};
+pub use life::{AWAY_MAX, LastWindow, LifeLook, LifePlan, LifeRule, Unjudged};
+pub use life_sign::LifeSign;
+pub use mains::{BATTERY_LOW, Cut, Power, RUNTIME_LOW, Supply};
 pub use order::{Carrier, Effect, Notice, Order, OrderId, OrderState, Outcome};
 pub use outcome::ATTEMPTS_MAX;
 pub use policy::{
@@ -52,7 +60,10 @@ pub use stimulus::{
     Trouble, Via, Why,
 };
 pub use story::{StageTimes, Story, StoryKind};
-pub use suspect::{FALSE_ALARMS, FALSE_ALARMS_WITHIN, STUCK_ABOVE, STUCK_WITHIN};
+pub use suspect::{
+    FALSE_ALARMS, FALSE_ALARMS_WITHIN, MISSED_OFTEN, MISSED_WITHIN, Missed, STUCK_ABOVE,
+    STUCK_WITHIN,
+};
 pub use words::{BadWord, HeardWord, WORD_MAX_BYTES, WORDS_MAX, WordId};
 pub use work::{
     LIFE_SAFETY_MAX, MAINTENANCE_MAX, SCOPE_MAX, Scope, WALK_TEST_MAX, WORK_MIN, WORKS_MAX, Work,

@@ -112,6 +112,16 @@ pub enum Notice {
     },
     /// To the lead: a follow-up is due.
     FollowUpDue,
+    /// To everybody: the hub's battery is nearly empty, and nobody is heard then.
+    RunningLow {
+        /// Whole minutes left, where known.
+        minutes: Option<u32>,
+    },
+    /// To those who were called: the mains are back.
+    MainsBack {
+        /// For how many minutes they were gone, rounded up.
+        minutes: u32,
+    },
 }
 
 impl Notice {

@@ -313,7 +313,9 @@ impl IncidentBook {
         let device = self.registry.device(point);
         let residents = self.registry.whereabouts(point).residents;
         let id = IncidentId(self.last_incident.saturating_add(1));
-        let waits_for_work = ladder.is_some_and(|l| l.work_hours_only);
+        // Whoever gave no sign this evening is asked after this evening.
+        let waits_for_work =
+            cause.kind != Kind::NoSign && ladder.is_some_and(|l| l.work_hours_only);
         let until_work = match waits_for_work {
             true => standing.roster.until_work(standing.wall),
             false => Wait::ZERO,

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::suspect::{FALSE_ALARMS, STUCK_WITHIN};
+use super::battery::Battery;
+use super::suspect::{FALSE_ALARMS, Missed, STUCK_WITHIN};
 use crate::terms::{At, Class, IncidentId, Kind, Mark, Wait, Wall};
 
 /// How many restarts of a device are remembered. Own choice: repeats run for 24 h, and a device
@@ -60,6 +61,12 @@ pub struct DeviceMemory {
     /// When it was last seen to work: pressed, or tested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tested: Option<Wall>,
+    /// The messages it sent that were never heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<Missed>,
+    /// The levels of its battery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub battery: Option<Battery>,
 }
 
 /// Whether a report was heard before.
@@ -119,6 +126,11 @@ impl DeviceMemory {
         self.false_alarms.push(at);
         let extra = self.false_alarms.len().saturating_sub(FALSE_ALARMS);
         self.false_alarms.drain(..extra);
+    }
+
+    /// Notes messages of it that were never heard.
+    pub(super) fn note_missed(&mut self, at: At, wall: Wall, count: u32) {
+        self.missed.get_or_insert_default().note(at, wall, count);
     }
 
     /// Notes that a report was heard.

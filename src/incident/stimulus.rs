@@ -7,7 +7,7 @@ use crate::registry::{Change, DeviceTypes};
 use crate::roster::Roster;
 use crate::terms::{
     DeviceId, EndpointId, HubId, ImportId, IncidentId, Kind, LinkId, NoteId, PersonId, Refusal,
-    Report, Seq, Wait, WallReading, WorkId,
+    Report, ResidentId, Seq, Wait, Wall, WallReading, WorkId,
 };
 
 /// What came in.
@@ -61,6 +61,42 @@ pub enum Stimulus {
         /// How many like it came from there in this minute so far, this one included.
         count: u32,
     },
+    /// Numbers that a device counted were never heard, and are waited for no longer.
+    Missed {
+        /// The device, registered.
+        device: DeviceId,
+        /// How many, 1 or more.
+        count: u32,
+    },
+    /// The config has these rules for signs of life.
+    LifePlan(super::LifePlan),
+    /// A resident gave a sign of life.
+    Sign {
+        /// Who.
+        resident: ResidentId,
+        /// Which.
+        sign: super::LifeSign,
+    },
+    /// Windows of signs may be over: judges the one that was over first.
+    LifeLook(super::LifeLook),
+    /// A person says that a resident is away, or back.
+    Away {
+        /// Who.
+        resident: ResidentId,
+        /// Until when; none says that they are back.
+        until: Option<Wall>,
+        /// Who says so.
+        by: PersonId,
+    },
+    /// A device said how full its battery is.
+    Battery {
+        /// The device.
+        device: DeviceId,
+        /// In percent, 0 to 100.
+        percent: u8,
+    },
+    /// What the box runs on.
+    Supply(super::Supply),
     /// A person answered.
     Answered(Answer, Option<String>),
     /// A carrier said what became of an order.

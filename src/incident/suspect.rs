@@ -1,5 +1,6 @@
-//! Devices that tell more than people do: a transmitter that is stuck, a device that calls for nothing
-//! again and again, and an old device that was swapped out and is still heard.
+//! Devices that tell more than people do, or less than they sent: a transmitter that is stuck, a device
+//! that calls for nothing again and again, an old device that was swapped out and is still heard, and
+//! one whose messages get lost.
 //!
 //! Each is a fault of the device, for a technician, beside the calls it makes: those are never fewer
 //! because of it. A stuck transmitter only loses its power to climb the ladder, because its thirtieth
@@ -7,8 +8,10 @@
 //! down before it is answered, like any other (law 1): a limit on the record was rejected. Who says that an alarm was
 //! nothing says it of the device: three times in seven days is a visit, and no resident is blamed.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Fact, Incident, IncidentBook, Notice, Responder, Standing};
-use crate::terms::{At, Class, DeviceId, Kind, Report, Wait, What};
+use crate::terms::{At, Class, DeviceId, Kind, Report, Wait, Wall, What};
 
 /// More alarms of one device than this … (field.md 8: storms)
 pub const STUCK_ABOVE: u32 = 20;
@@ -19,7 +22,65 @@ pub const FALSE_ALARMS: usize = 3;
 /// … within so long, and somebody looks at the device.
 pub const FALSE_ALARMS_WITHIN: Wait = Wait::hours(7 * 24);
 
+/// So many messages lost …
+///
+/// Own choice: a radio that loses one in twenty of a word every ten minutes loses seven a day.
+pub const MISSED_OFTEN: u32 = 20;
+/// … within so long, and somebody looks at the device and its receiver.
+pub const MISSED_WITHIN: Wait = Wait::hours(24);
+/// Times that messages of one device were missed which are remembered one by one. Own choice: as many
+/// as make [`MISSED_OFTEN`].
+const MISSED_KEPT: usize = 20;
+
+/// The messages that a device sent and that were never heard.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missed {
+    /// How many in all, since it was registered or swapped.
+    pub count: u64,
+    /// When that was last told.
+    pub last: Wall,
+    /// When they were told lately, and how many, newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lately: Vec<(At, u32)>,
+}
+
+impl Missed {
+    pub(super) fn note(&mut self, at: At, wall: Wall, count: u32) {
+        self.count = self.count.saturating_add(u64::from(count));
+        self.last = wall;
+        self.lately.push((at, count));
+        let extra = self.lately.len().saturating_sub(MISSED_KEPT);
+        self.lately.drain(..extra);
+    }
+
+    /// How many within [`MISSED_WITHIN`].
+    fn lately(&self, at: At) -> u32 {
+        let lately = self.lately.iter().filter(|(told, _)| at - *told < MISSED_WITHIN);
+        lately.fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+}
+
 impl IncidentBook {
+    /// Messages of a registered device were missed: written down, and a fault where it is often.
+    pub(super) fn on_missed(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        device: &DeviceId,
+        count: u32,
+    ) -> Vec<Fact> {
+        if count == 0 || self.registry.device(device).is_none() {
+            return Vec::new();
+        }
+        let mut facts = vec![Fact::MessagesMissed { device: device.clone(), count }];
+        let missed = self.devices.get(device).and_then(|memory| memory.missed.as_ref());
+        let before = missed.map_or(0, |missed| missed.lately(at));
+        if before < MISSED_OFTEN && before.saturating_add(count) >= MISSED_OFTEN {
+            facts.extend(self.fault_of(at, standing, device, Kind::Missed));
+        }
+        facts
+    }
+
     /// How many alarms of a device came in its running minute.
     fn alarms_lately(&self, device: &DeviceId, at: At) -> u32 {
         let alarms = self.devices.get(device).and_then(|memory| memory.alarms);

@@ -329,6 +329,7 @@ impl IncidentBook {
             }
             Fact::HeldBack { work, device, kind } => self.note_work(*work, device, *kind),
             Fact::DeviceSwapped { device, address, .. } => {
+                self.installed.insert(device.clone(), entry.wall);
                 if let Some(memory) = self.devices.get_mut(device) {
                     memory.forget_the_device();
                 }

@@ -10,7 +10,7 @@
 //! Brokers that others run are heard by [`mqtt`]; serial lines, by [`serial`], whose bytes [`pieces`]
 //! cuts. A serial line has no acknowledgement but the bytes that its contract names for one. The
 //! district's platforms, which are no wire, speak MQTT through the same client ([`mqtt_client`]) and
-//! pause alike ([`pause`]).
+//! pause alike ([`pause`]). What the box itself runs on is asked by [`supply`].
 
 pub mod accounts;
 pub mod broker;
@@ -29,6 +29,7 @@ mod mqtt_session;
 pub mod pause;
 pub mod pieces;
 pub mod serial;
+pub mod supply;
 
 use std::error::Error;
 use std::io;

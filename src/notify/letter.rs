@@ -138,6 +138,8 @@ pub struct Letter {
     pub arrive_within: Option<u32>,
     /// How it ended, for [`Notice::Closed`] and [`Notice::FollowUpDue`].
     pub closing: Option<Closing>,
+    /// The homes that nobody hears when the hub is off, for [`Notice::RunningLow`].
+    pub unheard: Vec<String>,
     /// The one-tap page for this incident, epoch and person, where the site has a public address.
     pub link: Option<String>,
 }
@@ -195,6 +197,7 @@ mod tests {
                     closed: "16:25".into(),
                     outcome: "误报".into(),
                 }),
+                unheard: vec!["3-2-501".into(), "3-2-302".into(), "5-1-102".into()],
                 link: None,
             }
         }

@@ -102,7 +102,14 @@ fn ways(letter: &Letter) -> Vec<String> {
 }
 
 fn wants_answer(notice: &Notice) -> bool {
-    !matches!(notice, Notice::Taken { .. } | Notice::Closed | Notice::CannotReach { .. })
+    !matches!(
+        notice,
+        Notice::Taken { .. }
+            | Notice::Closed
+            | Notice::CannotReach { .. }
+            | Notice::RunningLow { .. }
+            | Notice::MainsBack { .. }
+    )
 }
 
 /// A text without control characters, so that it stays one line wherever it is shown. Characters
@@ -169,6 +176,8 @@ impl Words<'_> {
             Notice::Closed => self.closed(),
             Notice::CannotReach { by, .. } => self.cannot_reach(*by),
             Notice::FollowUpDue => self.follow_up_due(),
+            Notice::RunningLow { minutes } => self.running_low(*minutes),
+            Notice::MainsBack { minutes } => self.mains_back(*minutes),
         });
         parts
     }
@@ -438,6 +447,32 @@ impl Words<'_> {
         parts.extend(self.event());
         parts.extend([fixed("。"), self.code()]);
         parts
+    }
+
+    /// The hub is about to fall silent: for how many, and for whom, as many as there is room for.
+    fn running_low(&self, minutes: Option<u32>) -> Vec<Part> {
+        let when = match minutes {
+            Some(minutes) => format!("【断电】主机约{}后关机，", span(minutes)),
+            None => "【断电】主机电池将尽，即将关机，".to_owned(),
+        };
+        let homes: Vec<String> = self.letter.unheard.iter().map(|home| plain(home)).collect();
+        let count = homes.len();
+        let named = if count == 0 { String::new() } else { format!("：{}", homes.join("、")) };
+        vec![
+            fixed(when),
+            fixed(format!("届时{count}户呼叫收不到，请安排上门")),
+            Part::Label(named),
+            fixed("。"),
+            self.code(),
+        ]
+    }
+
+    fn mains_back(&self, minutes: u32) -> Vec<Part> {
+        vec![
+            fixed(format!("{}：", self.letter.code)),
+            Part::Label(plain(&self.letter.site.name)),
+            fixed(format!("主机市电已恢复，中断约{}。请登记结束。", span(minutes))),
+        ]
     }
 
     fn follow_up_due(&self) -> Vec<Part> {

@@ -36,6 +36,9 @@ fn notices() -> Vec<Notice> {
         Notice::CannotReach { person: by(), by: Carrier::Mail },
         Notice::CannotReach { person: by(), by: Carrier::Screen },
         Notice::FollowUpDue,
+        Notice::RunningLow { minutes: Some(7) },
+        Notice::RunningLow { minutes: None },
+        Notice::MainsBack { minutes: 42 },
     ]
 }
 

@@ -6,6 +6,7 @@
 //! 1991, but rules are kept in civil time, so another zone's changes are handled by the zone file).
 
 mod civil;
+mod daily;
 mod duty;
 mod plan;
 

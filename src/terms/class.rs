@@ -98,6 +98,8 @@ pub enum Kind {
     Water,
     /// No sign of life within the daily window.
     Inactivity,
+    /// No sign of life within one daily window: somebody asks, nobody runs.
+    NoSign,
     /// Out of bed too long.
     BedExit,
     /// The service key.
@@ -116,12 +118,16 @@ pub enum Kind {
     Suspect,
     /// A device that was swapped out and is still heard.
     OldDevice,
+    /// A device whose messages get lost again and again.
+    Missed,
     /// The hub's own disk cannot be written: calls are held in memory only.
     Memory,
     /// Part of the record is damaged or missing.
     Record,
     /// The disk of the record is nearly full.
     DiskSpace,
+    /// The hub runs on its battery: the mains are gone.
+    Mains,
     /// A link into the hub is down.
     Link,
     /// A carrier cannot reach people.
@@ -146,7 +152,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::Sos,
         Self::Fall,
         Self::Smoke,
@@ -154,6 +160,7 @@ impl Kind {
         Self::Co,
         Self::Water,
         Self::Inactivity,
+        Self::NoSign,
         Self::BedExit,
         Self::Service,
         Self::Unreadable,
@@ -163,9 +170,11 @@ impl Kind {
         Self::Stuck,
         Self::Suspect,
         Self::OldDevice,
+        Self::Missed,
         Self::Memory,
         Self::Record,
         Self::DiskSpace,
+        Self::Mains,
         Self::Link,
         Self::Carrier,
         Self::Endpoint,
@@ -184,16 +193,21 @@ impl Kind {
             Self::Sos | Self::Fall | Self::Unreadable => Class::Emergency,
             Self::Smoke | Self::Gas | Self::Co => Class::Hazard,
             Self::Water | Self::Inactivity | Self::BedExit => Class::Welfare,
-            Self::Memory | Self::Link | Self::Carrier | Self::NobodyOnDuty | Self::HubId => {
-                Class::Coverage
-            }
-            Self::Service => Class::Service,
+            Self::Memory
+            | Self::Mains
+            | Self::Link
+            | Self::Carrier
+            | Self::NobodyOnDuty
+            | Self::HubId => Class::Coverage,
+            // A question to the duty room, without siren and without night steps.
+            Self::Service | Self::NoSign => Class::Service,
             Self::Tamper
             | Self::LowBattery
             | Self::Silent
             | Self::Stuck
             | Self::Suspect
             | Self::OldDevice
+            | Self::Missed
             | Self::Record
             | Self::DiskSpace
             | Self::Endpoint
@@ -215,6 +229,7 @@ impl Kind {
             Self::Co => "co",
             Self::Water => "water",
             Self::Inactivity => "inactivity",
+            Self::NoSign => "no_sign",
             Self::BedExit => "bed_exit",
             Self::Service => "service",
             Self::Unreadable => "unreadable",
@@ -224,9 +239,11 @@ impl Kind {
             Self::Stuck => "stuck",
             Self::Suspect => "suspect",
             Self::OldDevice => "old_device",
+            Self::Missed => "missed",
             Self::Memory => "memory",
             Self::Record => "record",
             Self::DiskSpace => "disk_space",
+            Self::Mains => "mains",
             Self::Link => "link",
             Self::Carrier => "carrier",
             Self::Endpoint => "endpoint",

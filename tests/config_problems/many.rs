@@ -147,3 +147,33 @@ proptest! {
         survives(&Files::of("test", texts));
     }
 }
+
+fn with_life(rule: &str) -> Checked {
+    let end = "# end of sos-button";
+    check(&edited(&base(), &[edit("devices.toml", end, &format!("{end}\n[life.day]\n{rule}"))]))
+}
+
+#[test]
+fn every_slip_in_a_rule_for_signs_of_life_is_told() {
+    let checked = with_life(
+        "windows = [\"6-10\"]\nsigns = [\"dor\"]\nhomes = [\"\"]\nowner = \"\"\ntypes = { nothing = \"door\" }\nwho = 1\n",
+    );
+    let told: Vec<&str> = checked.problems.iter().map(|problem| problem.code).collect();
+    for code in ["bad-hours", "bad-word", "bad-id", "unknown-key"] {
+        assert!(told.contains(&code), "{code} is not among {told:?}");
+    }
+    let nothing = with_life("");
+    let told: Vec<&str> = nothing.problems.iter().map(|problem| problem.code).collect();
+    assert_eq!(told.iter().filter(|code| **code == "key-missing").count(), 3, "{told:?}");
+}
+
+#[test]
+fn a_rule_for_signs_of_life_is_read() {
+    let checked = with_life(
+        "windows = [\"06:00-10:00\"]\nsigns = [\"door\", \"meal\"]\ntypes = { sos-button = \"check_in\" }\n",
+    );
+    let settings = checked.settings.unwrap();
+    let rule = &settings.life["day"];
+    assert_eq!((rule.windows.len(), rule.signs.len(), rule.types.len()), (1, 2, 1));
+    assert_eq!((rule.homes.len(), rule.owner.as_ref()), (0, None));
+}

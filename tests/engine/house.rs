@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use anling::incident::{
-    Answer, Carrier, Contact, Effect, Ending, Entry, Fact, Ignored, Incident, IncidentBook, Move,
-    Notice, Order, OrderId, Outcome, Policy, Resumed, Stage, StageName, Standing, Stimulus,
-    StoryKind, Trouble, Via, WordId,
+    Answer, Carrier, Contact, Effect, Ending, Entry, Fact, Ignored, Incident, IncidentBook,
+    LifeLook, Move, Notice, Order, OrderId, Outcome, Policy, Resumed, Stage, StageName, Standing,
+    Stimulus, StoryKind, Trouble, Via, WordId,
 };
 use anling::registry::{Change, DeviceTypes, RowId};
 use anling::roster::Roster;
@@ -207,6 +207,33 @@ impl House {
         });
     }
 
+    // ---- signs of life ----
+
+    /// A device says something that may be a sign of life; whether it was news.
+    pub fn lives(&mut self, device: &str, what: What) -> bool {
+        let (roster, types) = (self.roster.clone(), self.types.clone());
+        let wall = WallReading { wall: self.wall, trusted: self.trusted };
+        let standing = Standing { wall, roster: &roster, types: &types, safe: self.safe };
+        let signs = self.book.signs_of(self.now, &standing, &plan::device(device), what);
+        for (resident, sign) in &signs {
+            let (resident, sign) = (resident.clone(), *sign);
+            self.takes(&Stimulus::Sign { resident, sign });
+        }
+        !signs.is_empty()
+    }
+
+    /// Windows that are over are judged; the facts of all of them.
+    pub fn looks(&mut self, look: &LifeLook) -> Vec<Fact> {
+        let mut all = Vec::new();
+        loop {
+            self.takes(&Stimulus::LifeLook(look.clone()));
+            if self.facts.is_empty() {
+                return all;
+            }
+            all.append(&mut self.facts);
+        }
+    }
+
     // ---- people ----
 
     /// About the newest incident in memory.
@@ -350,21 +377,29 @@ impl House {
 
     /// The hub starts; what it is told about the gap is what it knows.
     pub fn starts(&mut self, how: Resumed) {
-        self.started("hub-1", how);
+        self.started("hub-1", how, Wait::ZERO);
     }
 
     /// The same with another id in its config.
     pub fn starts_as(&mut self, hub: &str) {
-        self.started(hub, Resumed::SameBoot);
+        self.started(hub, Resumed::SameBoot, Wait::ZERO);
     }
 
-    fn started(&mut self, hub: &str, how: Resumed) {
+    /// The plug is out for so long; nobody knows for how long where the boot and the clock do not say.
+    pub fn away_for(&mut self, gap: Wait, how: Resumed) {
+        self.turns_to(self.now + gap);
+        self.replays();
+        let known = if how == Resumed::Unknown { Wait::ZERO } else { gap };
+        self.started("hub-1", how, known);
+    }
+
+    fn started(&mut self, hub: &str, how: Resumed, gap: Wait) {
         let version = "0.1.0".to_owned();
         self.takes(&Stimulus::Started {
             version,
             hub: HubId::new(hub).unwrap(),
             clean: false,
-            gap: Wait::ZERO,
+            gap,
             how,
             boot: BootMark::default(),
         });

@@ -20,6 +20,8 @@ mod hazard;
 mod hub_troubles;
 mod imports;
 mod ladder;
+mod life;
+mod mains;
 mod old_journals;
 mod outcomes;
 mod presses;

@@ -14,12 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anling::incident::{
-    Carrier, Ending, Entry, Fact, Incident, IncidentBook, Move, Order, Outcome, Resumed, Retired,
-    Scope, Stimulus, TakenOver, WorkAsked, WorkKind,
+    Carrier, Ending, Entry, Fact, Incident, IncidentBook, LifeLook, LifeRule, LifeSign, Move,
+    Order, Outcome, Resumed, Retired, Scope, Stimulus, Supply, TakenOver, WorkAsked, WorkKind,
 };
 use anling::journal::{Draft, Journal, Limits, OsDisk, tail, verify};
 use anling::registry::{Change, Row};
-use anling::terms::{HomeId, Kind, Seq, Wait, WorkId};
+use anling::roster::Hours;
+use anling::terms::{HomeId, Kind, ResidentId, Seq, Wait, Wall, WorkId};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -29,7 +30,7 @@ use crate::plan;
 /// The journal that today's code writes.
 const NEWEST: &str = "v4";
 /// How many kinds of facts there are in it.
-const FACTS: usize = 50;
+const FACTS: usize = 58;
 /// Entries in one frame, as a small turn makes them.
 const FRAME: usize = 5;
 
@@ -57,6 +58,8 @@ fn story() -> House {
     house.starts(Resumed::ByWall);
     years(&mut house);
     technicians(&mut house);
+    signs_of_life(&mut house);
+    the_mains(&mut house);
     // What is open at the end: a call nobody has answered, one that is accepted, one that waits.
     house.press("B-14");
     house.pulse("bed-7", Kind::Inactivity);
@@ -98,7 +101,7 @@ fn years(house: &mut House) {
     house.takes(&Stimulus::BoxReplaced(TakenOver { through: Seq(300), chain, left_out: 1 << 32 }));
 }
 
-/// A walk test, maintenance that goes on, a swap, and a transmitter that is stuck.
+/// A walk test, maintenance that goes on, a swap, a transmitter that is stuck, and lost messages.
 fn technicians(house: &mut House) {
     let begins = |house: &mut House, kind, scope| {
         let (by, lasts, reason) = (plan::person("sunwei"), Wait::hours(1), Some("季检".to_owned()));
@@ -113,11 +116,56 @@ fn technicians(house: &mut House) {
     house.takes(&Stimulus::Swapped { device, heard_as: "B-20b".to_owned(), by });
     begins(house, WorkKind::Maintenance, Scope::Device(plan::device("temp-3")));
     house.level("temp-3", Kind::Tamper, true);
+    house.takes(&Stimulus::Missed { device: plan::device("B-20"), count: 3 });
+    house.takes(&Stimulus::Battery { device: plan::device("B-20"), percent: 84 });
     for _ in 0..22 {
         house.press("B-15");
         house.passes(2);
     }
     house.says("zhangmin", Move::FalseAlarm { contact: BY_PHONE });
+}
+
+/// A resident who is not heard of, gives a sign, and is then away.
+fn signs_of_life(house: &mut House) {
+    let minute = |after: i64| u16::try_from((house.wall.0 / 60_000 + 480 + after) % 1_440).unwrap();
+    let window = |from, to| Hours { from: minute(from), to: minute(to) };
+    let rule = LifeRule {
+        windows: vec![window(2, 5), window(6, 9)],
+        signs: [LifeSign::Door, LifeSign::Meal].into(),
+        types: [("smoke".to_owned(), LifeSign::Door)].into(),
+        homes: [HomeId::new("3-2-501").unwrap()].into(),
+        without: [ResidentId::new("R4").unwrap()].into(),
+        owner: Some(plan::person("zhaolei")),
+    };
+    house.takes(&Stimulus::LifePlan([("morning".to_owned(), rule)].into()));
+    house.minutes(5);
+    house.looks(&LifeLook::default());
+    house.minutes(4);
+    house.looks(&LifeLook::default());
+    let resident = ResidentId::new("R1").unwrap();
+    house.takes(&Stimulus::Sign { resident: resident.clone(), sign: LifeSign::CallBack });
+    let until = Some(Wall(house.wall.0 + 86_400_000));
+    house.takes(&Stimulus::Away { resident, until, by: plan::person("lina") });
+    for kind in [Kind::NoSign, Kind::Inactivity] {
+        let open = house.book.open().find(|incident| incident.kind == kind).map(|it| it.id);
+        let done = Move::Resolve { ending: Ending::Helped, contact: BY_PHONE };
+        house.says_about(open.unwrap(), "lina", done);
+    }
+}
+
+/// The plug of the box is out until its battery is nearly empty.
+fn the_mains(house: &mut House) {
+    let supply = |on_battery, percent| {
+        let (battery, runtime, low) = (Some(percent), Some(Wait::mins(9)), false);
+        Stimulus::Supply(Supply { on_battery, battery, runtime, low, patience: Wait::mins(5) })
+    };
+    house.takes(&supply(true, 50));
+    house.minutes(5);
+    house.takes(&supply(true, 40));
+    house.takes(&supply(true, 19));
+    house.minutes(5);
+    house.takes(&supply(false, 20));
+    house.says("zhaolei", Move::Resolve { ending: Ending::DeviceFault, contact: BY_PHONE });
 }
 
 /// Ladders, answers, arrivals, and what comes after them.

@@ -357,3 +357,96 @@ fn over_a_restart_nobody_vouches_for_the_gap_and_the_times_stay_flagged() {
     let first = house.book.open().next().unwrap();
     assert_eq!((first.times.raised, first.clock_trusted), (Some(Wall(60_000)), false));
 }
+
+// ---- messages that were never heard ----
+
+fn misses(house: &mut House, device_id: &str, count: u32) {
+    house.takes(&Stimulus::Missed { device: device(device_id), count });
+}
+
+#[test]
+fn missed_messages_are_noted_of_the_device_and_call_nobody() {
+    let mut house = House::new();
+    misses(&mut house, "B-14", 3);
+    assert!(is_noted(&house, "messages_missed"));
+    misses(&mut house, "B-14", 2);
+    let missed = house.book.device(&device("B-14")).unwrap().missed.clone().unwrap();
+    assert_eq!((missed.count, missed.last), (5, house.wall));
+    assert_eq!(house.book.open_count(), 0);
+    misses(&mut house, "B-14", 0);
+    assert!(house.facts.is_empty());
+    house.takes(&Stimulus::Missed { device: DeviceId::unregistered("x", "9"), count: 3 });
+    assert!(house.facts.is_empty(), "nobody follows what nobody registered");
+    house.restarts();
+    assert_eq!(house.book.device(&device("B-14")).unwrap().missed.as_ref().unwrap().count, 5);
+}
+
+#[test]
+fn twenty_missed_in_a_day_are_a_fault_once_and_twenty_in_a_week_are_none() {
+    let mut house = House::new();
+    for _ in 0..7 {
+        misses(&mut house, "B-15", 3);
+        house.minutes(24 * 60);
+    }
+    assert_eq!(house.book.open_count(), 0, "21 in a week");
+    for _ in 0..12 {
+        misses(&mut house, "B-14", 3);
+        house.minutes(60);
+    }
+    assert_eq!(house.book.open_count(), 1, "36 in a day");
+    assert_eq!((house.it().kind, house.it().presses), (Kind::Missed, 1));
+    assert_eq!(house.it().device, device("B-14"));
+}
+
+#[test]
+fn another_device_at_the_point_has_missed_nothing() {
+    let mut house = House::new();
+    house.press("B-14");
+    misses(&mut house, "B-14", 7);
+    let (device_id, by) = (device("B-14"), person("sunwei"));
+    let swapped = Stimulus::Swapped { device: device_id.clone(), heard_as: "B-14b".to_owned(), by };
+    house.takes(&swapped);
+    assert_eq!(house.book.device(&device_id).unwrap().missed, None);
+}
+
+// ---- batteries ----
+
+#[test]
+fn a_level_is_written_down_when_it_is_another_one_and_a_swap_begins_anew() {
+    let mut house = House::new();
+    let says = |house: &mut House, percent: u8| {
+        house.takes(&Stimulus::Battery { device: device("B-14"), percent });
+        is_noted(house, "battery_level")
+    };
+    assert!(says(&mut house, 90) && !says(&mut house, 88) && says(&mut house, 85));
+    house.minutes(60 * 24 * 20);
+    assert!(says(&mut house, 75));
+    let battery = house.book.device(&device("B-14")).unwrap().battery.clone().unwrap();
+    let forty_more_days = house.wall.0 + 80 * 86_400_000;
+    assert_eq!(battery.empty_by(house.wall, 75).map(|day| day.0), Some(forty_more_days));
+    house.restarts();
+    assert_eq!(house.book.device(&device("B-14")).unwrap().battery, Some(battery));
+    let installed = house.book.installed(&device("B-14")).unwrap();
+    assert!(installed < house.wall);
+    let (device_id, by) = (device("B-14"), person("sunwei"));
+    let swapped = Stimulus::Swapped { device: device_id.clone(), heard_as: "B-14b".to_owned(), by };
+    house.takes(&swapped);
+    assert_eq!(house.book.device(&device_id).unwrap().battery, None);
+    assert_eq!(house.book.installed(&device_id), Some(house.wall));
+    let gone = Change::Removed(anling::registry::RowId::Device(device_id.clone()));
+    house.takes(&Stimulus::Registry(vec![gone]));
+    assert_eq!(house.book.installed(&device_id), None);
+}
+
+#[test]
+fn low_is_cleared_by_a_fresh_word_of_the_device_and_by_nothing_else() {
+    let mut house = House::new();
+    house.level("temp-3", Kind::LowBattery, true);
+    assert!(house.book.says_low(&device("temp-3")));
+    begins(&mut house, WorkKind::Maintenance, home("3-2-503"), 30);
+    house.minutes(60);
+    house.takes(&Stimulus::Battery { device: device("temp-3"), percent: 100 });
+    assert!(house.book.says_low(&device("temp-3")), "nobody has heard that it is well");
+    house.level("temp-3", Kind::LowBattery, false);
+    assert!(!house.book.says_low(&device("temp-3")));
+}

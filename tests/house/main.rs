@@ -21,6 +21,7 @@ mod imports;
 mod life;
 mod line;
 mod lines;
+mod mains;
 mod mosquitto;
 mod outside;
 mod page;

@@ -55,3 +55,74 @@ fn many_silent_buttons_are_one_trouble_of_the_site_and_none_of_each() {
         silent(&hub).iter().any(over).then_some(())
     });
 }
+
+#[test]
+fn a_cord_whose_messages_get_lost_says_so_in_the_list_and_in_its_history() {
+    let hub = Hub::open();
+    // So many gaps at once that the oldest is told before its device has stopped repeating.
+    for n in 0..18 {
+        publish(&hub, "C-01", &topic("C-01", "event"), &press(1, 1 + 4 * n, "sos"));
+    }
+    let line = listed(&hub, "C-01");
+    assert!(line.contains("3 messages missed"), "{line}");
+    let view = hub.json(&["devices", "--json"]);
+    let cord = view.as_array().unwrap().iter().find(|one| one["id"] == "C-01").unwrap();
+    assert_eq!(cord["missed"]["count"], 3, "{cord}");
+    let missed = soon("its history", || {
+        let history = hub.has("/api/v1/devices/C-01/history");
+        let traces = history["traces"].as_array().cloned().unwrap_or_default();
+        traces.into_iter().find(|trace| !trace["missed"].is_null())
+    });
+    assert_eq!(missed["missed"], 3, "{missed}");
+}
+
+#[test]
+fn a_round_for_batteries_begins_with_the_one_that_says_it_is_low_and_outlives_a_restart() {
+    let mut hub = Hub::open();
+    publish(&hub, "C-01", &topic("C-01", "event"), &press(1, 1, "sos"));
+    let low = r#"{"battery_low":true,"battery":3}"#;
+    publish(&hub, "zigbee2mqtt", "zigbee2mqtt/二楼205床头", low);
+    let first = |hub: &Hub| {
+        let all = hub.does(&["devices", "--batteries"]);
+        all.lines().next().unwrap_or_default().to_owned()
+    };
+    soon("the low one first", || first(&hub).contains("Z-02").then_some(()));
+    assert!(first(&hub).contains("3 %") && first(&hub).contains("LOW"), "{}", first(&hub));
+    hub.kill();
+    hub.start();
+    assert!(first(&hub).contains("Z-02"), "{}", first(&hub));
+    let all = hub.json(&["devices", "--batteries", "--json"]);
+    let cord = all.as_array().unwrap().iter().find(|one| one["id"] == "C-01").unwrap();
+    assert_eq!(cord["power"]["percent"], 84, "{cord}");
+    assert!(cord["power"]["installed"].is_i64(), "{cord}");
+}
+
+#[test]
+fn a_bridge_that_is_down_is_no_fault_of_each_device_behind_it() {
+    let hub = Hub::open();
+    let devices = ["二楼203床头", "二楼205床头", "厨房烟感", "二楼走廊烟感"];
+    let says = |topic: &str, state: &str| {
+        let payload = format!("{{\"state\":\"{state}\"}}");
+        publish(&hub, "zigbee2mqtt", &format!("zigbee2mqtt/{topic}"), &payload);
+    };
+    says("bridge/state", "online");
+    for device in devices {
+        says(&format!("{device}/availability"), "online");
+    }
+    says("bridge/state", "offline");
+    for device in devices {
+        says(&format!("{device}/availability"), "offline");
+    }
+    let of_kind = |kind: &str| {
+        hub.incidents().into_iter().filter(|incident| incident["kind"] == kind).count()
+    };
+    // Its own trouble is told after a minute; nothing of it is told meanwhile.
+    hub.does(&["press", "B-01"]);
+    assert_eq!(of_kind("silent"), 0, "{:?}", hub.incidents());
+    // Somebody behind it presses all the same: nothing folds that in.
+    publish(&hub, "zigbee2mqtt", "zigbee2mqtt/二楼203床头", r#"{"action":"single"}"#);
+    soon("the press", || (of_kind("sos") == 2).then_some(()));
+    says("bridge/state", "online");
+    says("二楼205床头/availability", "offline");
+    soon("the one that stays away", || (of_kind("silent") == 1).then_some(()));
+}

@@ -1,7 +1,7 @@
 //! Wall clocks that are wrong: in 1970, and a year ahead.
 
 use crate::devices::{press, publish, topic};
-use crate::hub::Hub;
+use crate::hub::{Hub, soon};
 use crate::receivers::{Mood, Receiver};
 
 /// Where Debian puts what `faketime` preloads; the command itself would stand between us and the
@@ -77,4 +77,46 @@ fn a_year_ahead_and_back_the_ladder_keeps_its_pace() {
     assert!(next <= 4_000, "the next step is due in {next} ms, by hub time and not by the wall");
     hub.screen_says(&["A01", "升级", "无人接警"]);
     assert_eq!(hub.incidents().len(), 1);
+}
+
+#[test]
+fn a_rule_for_signs_of_life_that_is_new_judges_nobody_and_says_so() {
+    let mut hub = Hub::prepared();
+    hub.env = [
+        ("LD_PRELOAD", preload().as_str()),
+        ("FAKETIME", "@2026-11-23 02:59:55"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ("TZ", "UTC"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec();
+    let rule = "[life.day]\nwindows = [\"09:00-11:00\", \"11:00-09:00\"]\nsigns = [\"door\"]\n\
+                types = { pull-cord = \"door\", sos-button = \"check_in\" }\n";
+    let first = "[type.sos-button]";
+    hub.edit("devices.toml", first, &format!("{rule}{first}"));
+    hub.start();
+    let life = || hub.status()["life"][0].clone();
+    let judged = soon("the window that is over at eleven", || {
+        Some(life()).filter(|life| !life["until"].is_null())
+    });
+    assert_eq!(judged["unjudged"], "the rule was new", "{judged}");
+    assert!(judged["watched"].as_u64().unwrap() > 0, "{judged}");
+    assert!(hub.incidents().is_empty());
+    // A press in the next window is a sign; a second one is no news.
+    for seq in 1..=2 {
+        publish(&hub, "B-02", &topic("B-02", "event"), &press(1, seq, "service"));
+    }
+    let signs = || {
+        let record = hub.does(&["journal", "tail", "-n", "40"]);
+        record.matches("sign_of_life").count()
+    };
+    soon("the sign on disk", || (signs() >= 1).then_some(()));
+    assert_eq!(signs(), 1);
+    let away = ["away", "R0003", "--until", "2026-12-01T18:00", "--as", "zhangmin"];
+    assert!(hub.does(&away).contains("away until 2026-12-01T18:00"));
+    assert!(hub.does(&["away", "R0003", "--back", "--as", "zhangmin"]).contains("is back"));
+    assert!(hub.does(&["seen", "R0003", "--as", "zhangmin"]).contains("sign of life"));
+    let past = hub.cli(&["away", "R0003", "--until", "2020-01-01T00:00", "--as", "zhangmin"]);
+    assert_eq!(past.code, 1, "{past:?}");
+    assert!(hub.does(&["status"]).contains("life      day: "));
 }

@@ -56,6 +56,7 @@ pub(crate) fn letter(carrier: Carrier, class: Class, n: u64) -> Letter {
         about: None,
         arrive_within: None,
         closing: None,
+        unheard: Vec::new(),
         link: None,
     }
 }
