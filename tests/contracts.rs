@@ -8,6 +8,10 @@
     reason = "what cannot be read fails the test here"
 )]
 
+#[path = "contracts/inputs.rs"]
+mod inputs;
+#[path = "contracts/mutated.rs"]
+mod mutated;
 #[path = "contracts/native_serial.rs"]
 mod native_serial;
 #[path = "contracts/vectors.rs"]

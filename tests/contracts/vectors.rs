@@ -200,7 +200,7 @@ pub struct CommandVector {
 }
 
 impl Earlier {
-    fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         match (&self.payload, &self.bytes_hex) {
             (Some(text), None) => text.clone().into_bytes(),
             (None, Some(hex)) => from_hex(hex),
@@ -225,8 +225,10 @@ pub fn from_hex(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(byte).collect()
 }
 
+/// The contracts' folder, also from the packages in a folder of this one.
 pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("firmware-contracts")
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    above.find_map(|at| Some(at.join("firmware-contracts")).filter(|at| at.is_dir())).unwrap()
 }
 
 /// Every file below the folder, as `<family>/<version>/<file>` or `<file>`.
