@@ -215,6 +215,17 @@ fn every_word_of_the_native_table_and_every_reason_has_a_vector() {
                 "empty_signal",
             ],
         ),
+        (
+            "alertmanager",
+            &[
+                "foreign_topic",
+                "truncated",
+                "malformed",
+                "unknown_kind",
+                "trailing_bytes",
+                "too_long",
+            ],
+        ),
         ("esphome", &["foreign_topic", "truncated", "malformed", "unknown_kind", "too_long"]),
         (
             "r60afd1",

@@ -33,6 +33,7 @@ mod secrets;
 mod section;
 mod serial;
 pub mod settings;
+mod signals;
 mod spoken;
 mod values;
 
@@ -106,6 +107,7 @@ pub fn check(files: &Files) -> Checked {
         broker: links.broker,
         outside: links.outside.into_iter().map(|(link, said)| (link, said.value)).collect(),
         serial: links.serial.into_iter().map(|(link, said)| (link, said.value)).collect(),
+        signals: links.signals.into_iter().collect(),
         device_types: types,
         notify: notify.notify,
         platforms: district.platforms,

@@ -25,6 +25,8 @@ pub struct Settings {
     pub outside: BTreeMap<LinkId, Outside>,
     /// `[link.serial.NAME]` of `links.toml` by the link's whole name, `serial.NAME`.
     pub serial: BTreeMap<LinkId, Serial>,
+    /// `[signals.NAME]` of `links.toml` by the whole name, `signals.NAME`.
+    pub signals: BTreeMap<LinkId, Signal>,
     /// `devices.toml`.
     pub device_types: DeviceTypes,
     /// `ladders.toml`, with the subscriptions of webhooks and platforms as its endpoints.
@@ -210,6 +212,24 @@ pub struct Serial {
     /// is that of the contract, 35 s for our own. `None` where nothing speaks unasked: such a line is
     /// lost when it is not open.
     pub silent_after: Option<Wait>,
+}
+
+/// Who may hand in signals over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal {
+    /// The token's name.
+    pub secret: String,
+    /// What its bodies look like.
+    pub form: SignalForm,
+}
+
+/// What the body of a signal looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignalForm {
+    /// JSON, by the paths where its values stand; the topic is `signals/NAME`.
+    Json(JsonSource),
+    /// Alertmanager's webhook.
+    Alertmanager,
 }
 
 /// Speeds that the kernel knows by name and field devices use.

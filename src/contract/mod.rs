@@ -13,6 +13,7 @@
 //! | ESPHome | `<base>/<node>/{status,<component>/<object>/state}` | [`EspHome`] | – |
 //! | rtl_433 | `<base>/<host>/events` | [`Rtl433`] | – |
 //! | JSON of any form | each source's own filter | [`JsonAny`] | – |
+//! | Alertmanager | the body of a webhook, handed in over HTTP | [`Alertmanager`] | – |
 //! | Contact ID | one line of an alarm receiver | [`ContactId`] | 0x06 once it is on disk |
 //! | text of any form | one line, by a pattern of `links.toml` | [`TextLines`] | – |
 //! | R60AFD1, MR24FDB1 | one frame of the radar that is alone on its line | [`R60afd1`], [`Mr24fdb1`] | – |
@@ -24,6 +25,7 @@
 //! Guessing was rejected: what stands in no table is refused or a sign of life, never an alarm of
 //! another kind. A decoder's memory only joins what belongs together and may be lost at any time.
 
+mod alertmanager;
 mod chirpstack;
 mod contact_id;
 mod esphome;
@@ -45,6 +47,7 @@ mod z2m_meaning;
 mod z2m_message;
 mod zigbee2mqtt;
 
+pub use alertmanager::{ALERTS_REMEMBERED_MAX, Alertmanager};
 pub use chirpstack::ChirpStack;
 pub use contact_id::{CONTACT_ID_MAX, ContactId};
 pub use esphome::EspHome;

@@ -108,6 +108,8 @@ pub enum Kind {
     Tamper,
     /// A device's battery is nearly empty.
     LowBattery,
+    /// A device or machine says that something is wrong with it.
+    Fault,
     /// A device not heard of for too long.
     Silent,
     /// A transmitter that sends more alarms than anybody presses.
@@ -146,7 +148,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Sos,
         Self::Fall,
         Self::Smoke,
@@ -159,6 +161,7 @@ impl Kind {
         Self::Unreadable,
         Self::Tamper,
         Self::LowBattery,
+        Self::Fault,
         Self::Silent,
         Self::Stuck,
         Self::Suspect,
@@ -188,6 +191,7 @@ impl Kind {
             Self::Service => Class::Service,
             Self::Tamper
             | Self::LowBattery
+            | Self::Fault
             | Self::Silent
             | Self::Stuck
             | Self::Suspect
@@ -219,6 +223,7 @@ impl Kind {
             Self::Unreadable => "unreadable",
             Self::Tamper => "tamper",
             Self::LowBattery => "low_battery",
+            Self::Fault => "fault",
             Self::Silent => "silent",
             Self::Stuck => "stuck",
             Self::Suspect => "suspect",
@@ -248,7 +253,13 @@ impl Kind {
     pub fn lasts(self) -> bool {
         matches!(
             self,
-            Self::Smoke | Self::Gas | Self::Co | Self::Water | Self::Tamper | Self::LowBattery
+            Self::Smoke
+                | Self::Gas
+                | Self::Co
+                | Self::Water
+                | Self::Tamper
+                | Self::LowBattery
+                | Self::Fault
         )
     }
 

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anling::contract::{
-    ChirpStack, ContactId, EspHome, FieldDevice, FieldReader, FieldSettings, JsonAny, Meaning,
-    Mr24fdb1, NativeMqtt, NativeSerial, R60afd1, Radio433, Receiver433, Rtl433, SerialEvent,
-    SerialFrame, Shelly, Tasmota, TextLines, Words, Z2mDevice, Z2mSettings, Zigbee2Mqtt,
+    Alertmanager, ChirpStack, ContactId, EspHome, FieldDevice, FieldReader, FieldSettings, JsonAny,
+    Meaning, Mr24fdb1, NativeMqtt, NativeSerial, R60afd1, Radio433, Receiver433, Rtl433,
+    SerialEvent, SerialFrame, Shelly, Tasmota, TextLines, Words, Z2mDevice, Z2mSettings,
+    Zigbee2Mqtt,
 };
 use anling::registry::{Family, FieldModel};
 use anling::terms::{
@@ -275,6 +276,9 @@ pub fn decoder(name: &str, file: &VectorFile) -> Box<dyn Decoder> {
         Some("native-serial") => Box::new(NativeSerial),
         Some("zigbee2mqtt") => Box::new(Zigbee2Mqtt::new(z2m_settings(file))),
         Some("json") => Box::new(Sources::new(file)),
+        Some("alertmanager") => {
+            Box::new(Alertmanager::new("monitor", field_settings(Family::Json, file)))
+        }
         _ => line_reader(name, file)
             .map(|reader| reader as Box<dyn Decoder>)
             .or_else(|| field_reader(name, file).map(|reader| reader as Box<dyn Decoder>))
