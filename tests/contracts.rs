@@ -10,6 +10,8 @@
 
 #[path = "contracts/inputs.rs"]
 mod inputs;
+#[path = "contracts/modbus.rs"]
+mod modbus;
 #[path = "contracts/mutated.rs"]
 mod mutated;
 #[path = "contracts/native_serial.rs"]
@@ -221,6 +223,18 @@ fn every_word_of_the_native_table_and_every_reason_has_a_vector() {
                 "foreign_topic",
                 "truncated",
                 "malformed",
+                "unknown_kind",
+                "trailing_bytes",
+                "too_long",
+            ],
+        ),
+        (
+            "modbus",
+            &[
+                "foreign_topic",
+                "truncated",
+                "malformed",
+                "checksum",
                 "unknown_kind",
                 "trailing_bytes",
                 "too_long",

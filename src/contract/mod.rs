@@ -17,6 +17,7 @@
 //! | Contact ID | one line of an alarm receiver | [`ContactId`] | 0x06 once it is on disk |
 //! | text of any form | one line, by a pattern of `links.toml` | [`TextLines`] | – |
 //! | R60AFD1, MR24FDB1 | one frame of the radar that is alone on its line | [`R60afd1`], [`Mr24fdb1`] | – |
+//! | Modbus RTU | a panel's answer, on the topic of its request | [`Modbus`] | [`modbus_coil`] |
 //! | EV1527 and PT2262 | one frame or line of a receiver for 433 MHz | [`Radio433`] | the bridge chip's `AA A0 55` |
 //!
 //! The room is pure: time comes in with the message, and nothing is logged. Whatever the bytes, a
@@ -33,6 +34,7 @@ mod field;
 mod json;
 mod json_any;
 mod milesight;
+mod modbus;
 mod mr24fdb1;
 mod native_mqtt;
 mod native_serial;
@@ -55,6 +57,7 @@ pub use field::{
     FIELD_MAX_BYTES, FIELD_REMEMBERED_MAX, Feedback, FieldDevice, FieldReader, FieldSettings, Words,
 };
 pub use json_any::JsonAny;
+pub use modbus::{MODBUS_FAMILY, MODBUS_MAX, Modbus, ModbusRequest, NoAnswer, modbus_coil};
 pub use mr24fdb1::{MR24FDB1_HEAD, MR24FDB1_MAX, Mr24fdb1};
 pub use native_mqtt::{NATIVE_MAX_BYTES, NATIVE_NEWEST, NATIVE_OLDEST, NativeMqtt, encode, kinds};
 pub use native_serial::{

@@ -11,6 +11,7 @@ mod ids;
 mod inbound;
 mod json_source;
 mod means;
+mod modbus;
 mod plain;
 mod report;
 mod secret;
@@ -26,6 +27,7 @@ pub use ids::{
 pub use inbound::{Inbound, Receipt, Verdict};
 pub use json_source::{JsonSource, TimeForm};
 pub use means::Means;
+pub use modbus::{ModbusOn, ModbusPoint, ModbusTable};
 pub use plain::{is_plain, plain};
 pub use report::{Decoded, Decoder, Mark, Refusal, RefusalReason, Report, Sign, What};
 pub use secret::Secret;

@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use anling::contract::{
     Alertmanager, ChirpStack, ContactId, EspHome, FieldDevice, FieldReader, FieldSettings, JsonAny,
-    Meaning, Mr24fdb1, NativeMqtt, NativeSerial, R60afd1, Radio433, Receiver433, Rtl433,
+    Meaning, Modbus, Mr24fdb1, NativeMqtt, NativeSerial, R60afd1, Radio433, Receiver433, Rtl433,
     SerialEvent, SerialFrame, Shelly, Tasmota, TextLines, Words, Z2mDevice, Z2mSettings,
     Zigbee2Mqtt,
 };
 use anling::registry::{Family, FieldModel};
 use anling::terms::{
     At, CodeForm, ContactIdForm, Decoded, Decoder, DeviceId, Dialect, FeedbackStage, HubId,
-    Inbound, JsonSource, Kind, LinePattern, LinkId, Mark, Means, Radio, Receipt, Refusal,
-    RefusalReason, Report, TimeForm, Wall, What,
+    Inbound, JsonSource, Kind, LinePattern, LinkId, Mark, Means, ModbusOn, ModbusPoint,
+    ModbusTable, Radio, Receipt, Refusal, RefusalReason, Report, TimeForm, Wall, What,
 };
 use serde::Deserialize;
 
@@ -39,6 +39,9 @@ pub struct VectorFile {
     /// The patterns of a line of text.
     #[serde(default)]
     pub pattern: Vec<PatternRow>,
+    /// The points of a Modbus line.
+    #[serde(default)]
+    pub point: Vec<PointRow>,
     /// Whose way of writing a Contact ID file is about.
     pub dialect: Option<String>,
     #[serde(default)]
@@ -79,6 +82,36 @@ impl PatternRow {
             pattern: self.pattern.clone(),
             device: self.device.clone().unwrap_or_else(|| "{device}".to_owned()),
             ignore: self.ignore,
+        }
+    }
+}
+
+/// One point of a Modbus panel.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PointRow {
+    name: String,
+    slave: u8,
+    function: u8,
+    address: u16,
+    bit: Option<u8>,
+    value: Option<u16>,
+    means: String,
+}
+
+impl PointRow {
+    fn meant(&self) -> ModbusPoint {
+        ModbusPoint {
+            name: self.name.clone(),
+            slave: self.slave,
+            table: ModbusTable::of_function(self.function).unwrap(),
+            address: self.address,
+            on: match (self.bit, self.value) {
+                (Some(bit), _) => ModbusOn::Bit(bit),
+                (None, Some(value)) => ModbusOn::Value(value),
+                (None, None) => ModbusOn::Set,
+            },
+            means: Means::from_word(&self.means).unwrap(),
         }
     }
 }
@@ -276,6 +309,10 @@ pub fn decoder(name: &str, file: &VectorFile) -> Box<dyn Decoder> {
         Some("native-serial") => Box::new(NativeSerial),
         Some("zigbee2mqtt") => Box::new(Zigbee2Mqtt::new(z2m_settings(file))),
         Some("json") => Box::new(Sources::new(file)),
+        Some("modbus") => {
+            let points = file.point.iter().map(PointRow::meant).collect();
+            Box::new(Modbus::new("ward", points, field_settings(Family::Json, file)))
+        }
         Some("alertmanager") => {
             Box::new(Alertmanager::new("monitor", field_settings(Family::Json, file)))
         }
