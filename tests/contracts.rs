@@ -8,6 +8,12 @@
     reason = "what cannot be read fails the test here"
 )]
 
+#[path = "contracts/inputs.rs"]
+mod inputs;
+#[path = "contracts/modbus.rs"]
+mod modbus;
+#[path = "contracts/mutated.rs"]
+mod mutated;
 #[path = "contracts/native_serial.rs"]
 mod native_serial;
 #[path = "contracts/vectors.rs"]
@@ -209,6 +215,29 @@ fn every_word_of_the_native_table_and_every_reason_has_a_vector() {
                 "trailing_bytes",
                 "too_long",
                 "empty_signal",
+            ],
+        ),
+        (
+            "alertmanager",
+            &[
+                "foreign_topic",
+                "truncated",
+                "malformed",
+                "unknown_kind",
+                "trailing_bytes",
+                "too_long",
+            ],
+        ),
+        (
+            "modbus",
+            &[
+                "foreign_topic",
+                "truncated",
+                "malformed",
+                "checksum",
+                "unknown_kind",
+                "trailing_bytes",
+                "too_long",
             ],
         ),
         ("esphome", &["foreign_topic", "truncated", "malformed", "unknown_kind", "too_long"]),

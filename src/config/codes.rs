@@ -78,6 +78,7 @@ codes! {
     FAMILY_TOPICS Problem "family-topics": "two families on one broker claim the same topics", "[link.broker.chirpstack] with base_topic = \"zigbee2mqtt\"";
     FAMILY_NOT_LINKED Warning "family-not-linked": "devices of a bridged family are registered and cannot be heard", "no [link.broker.chirpstack]";
     SOURCE_NAMELESS Problem "source-nameless": "a JSON source that does not say which device a message is from", "no device and no + in topic";
+    SIGNAL_FORM Problem "signal-form": "a source of signals needs exactly one form", "[signals.canteen] without json or alertmanager";
     BAD_FEEDBACK Problem "bad-feedback": "not the bytes that show how far a call has come", "feedback = { stored = \"FF2\" }";
     BROKER_UNHEARD Problem "broker-unheard": "a broker elsewhere from which nothing would be heard", "native = false without zigbee2mqtt";
     BROKER_TWICE Warning "broker-twice": "two links are the same broker", "two tables with one host and port";

@@ -143,7 +143,8 @@ fn zigbee(read: &Read<'_>, out: &mut Findings<'_>) {
 fn bridged(read: &Read<'_>, out: &mut Findings<'_>) {
     let here = read.links.broker.iter().flat_map(|broker| broker.bridged.heard());
     let elsewhere = read.links.outside.iter().flat_map(|(_, said)| said.value.bridged.heard());
-    let heard: BTreeSet<Family> = here.chain(elsewhere).collect();
+    let handed_in = read.links.signals.iter().map(|_| Family::Json);
+    let heard: BTreeSet<Family> = here.chain(elsewhere).chain(handed_in).collect();
     let all = Family::BRIDGED.into_iter().chain([Family::Json]);
     for family in all.filter(|family| !heard.contains(family)) {
         let mut its = read.devices().filter(|(device, _)| read.family(device) == Some(family));

@@ -1,5 +1,5 @@
 //! `links.toml`: the wires into the hub: the built-in broker with its accounts, brokers that others
-//! run, and serial lines.
+//! run, serial lines, and who may hand in signals over HTTP.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,8 @@ use super::problem::{Findings, Said, Spot};
 use super::secrets::{SecretUse, secret_name};
 use super::section::Section;
 use super::serial::read_serial;
-use super::settings::{Account, Broker, BrokerTls, Outside, Reach, Serial};
+use super::settings::{Account, Broker, BrokerTls, Outside, Reach, Serial, Signal};
+use super::signals::read_signal;
 use crate::terms::{DeviceId, LinkId};
 
 /// What stands in the file, with places for what other files must know.
@@ -28,6 +29,8 @@ pub(super) struct Links {
     pub(super) confs: Vec<BrokerConf>,
     /// Serial lines, in the order of the file.
     pub(super) serial: Vec<(LinkId, Said<Serial>)>,
+    /// Who may hand in signals over HTTP, in the order of the file.
+    pub(super) signals: Vec<(LinkId, Signal)>,
 }
 
 /// Own choice: three times the devices of the largest centre, since a lost connection lingers.
@@ -60,7 +63,11 @@ pub(super) fn read(
         link.later(out, "modem", "modems come");
         link.end(out);
     }
-    if links.broker.is_none() && out.is_whole(top.at.file) && !top.has("link") {
+    for (name, part) in top.named(out, "signals") {
+        links.signals.extend(read_signal(&name, part, out, secrets));
+    }
+    let is_deaf = !top.has("link") && !top.has("signals");
+    if links.broker.is_none() && out.is_whole(top.at.file) && is_deaf {
         out.add_to_file(
             &codes::NO_LINK,
             top.at.file,

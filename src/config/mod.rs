@@ -35,6 +35,7 @@ mod secrets;
 mod section;
 mod serial;
 pub mod settings;
+mod signals;
 mod spoken;
 mod values;
 
@@ -109,6 +110,7 @@ pub fn check(files: &Files) -> Checked {
         broker: links.broker,
         outside: links.outside.into_iter().map(|(link, said)| (link, said.value)).collect(),
         serial: links.serial.into_iter().map(|(link, said)| (link, said.value)).collect(),
+        signals: links.signals.into_iter().collect(),
         device_types: types,
         life,
         notify: notify.notify,

@@ -4,8 +4,7 @@ use super::codes;
 use super::problem::Findings;
 use super::section::Section;
 use super::settings::Power;
-use crate::link::supply::{Source, nut};
-use crate::terms::Wait;
+use crate::terms::{SupplySource, Wait};
 
 /// How long the mains may be gone before people are called (field notes, 8: power).
 const PATIENCE: Wait = Wait::mins(5);
@@ -20,13 +19,15 @@ pub(super) fn read(top: &mut Section<'_>, out: &mut Findings<'_>) -> Option<Powe
     section.later(out, "gpio", "a pin of the board is read");
     let help = "name file = \"/sys/class/power_supply/AC/online\", or nut = \"ups@localhost:3493\"";
     let source = match (file, ups) {
-        (Some(file), None) if file.value.starts_with('/') => Some(Source::File(file.value.into())),
+        (Some(file), None) if file.value.starts_with('/') => {
+            Some(SupplySource::File(file.value.into()))
+        }
         (Some(file), None) => {
             out.add(&codes::POWER_WAY, &file.at, "the file has no whole path", help);
             None
         }
         (None, Some(said)) => {
-            let source = nut(said.value);
+            let source = SupplySource::nut(said.value);
             if source.is_none() {
                 let message = format!("no supply and its server: {:?}", said.value);
                 out.add(&codes::POWER_WAY, &said.at, message, help);

@@ -8,11 +8,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::incident::{Carrier, LifePlan, Policy};
-use crate::link::supply::Source;
 use crate::registry::{DeviceTypes, Family, Row};
 use crate::roster::Roster;
 use crate::terms::{
-    DeviceId, EndpointId, Framing, HubId, JsonSource, LinkId, PersonId, Spoken, Wait,
+    DeviceId, EndpointId, Framing, HubId, JsonSource, LinkId, PersonId, Spoken, SupplySource, Wait,
 };
 
 /// Everything a hub runs on.
@@ -28,6 +27,8 @@ pub struct Settings {
     pub outside: BTreeMap<LinkId, Outside>,
     /// `[link.serial.NAME]` of `links.toml` by the link's whole name, `serial.NAME`.
     pub serial: BTreeMap<LinkId, Serial>,
+    /// `[signals.NAME]` of `links.toml` by the whole name, `signals.NAME`.
+    pub signals: BTreeMap<LinkId, Signal>,
     /// `[type.NAME]` of `devices.toml`.
     pub device_types: DeviceTypes,
     /// `[life.NAME]` of `devices.toml`.
@@ -58,7 +59,7 @@ impl Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Power {
     /// Who knows.
-    pub source: Source,
+    pub source: SupplySource,
     /// How long the mains may be gone before people are called: 10 s to 1 h, default 5 min.
     pub patience: Wait,
 }
@@ -224,6 +225,24 @@ pub struct Serial {
     /// is that of the contract, 35 s for our own. `None` where nothing speaks unasked: such a line is
     /// lost when it is not open.
     pub silent_after: Option<Wait>,
+}
+
+/// Who may hand in signals over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal {
+    /// The token's name.
+    pub secret: String,
+    /// What its bodies look like.
+    pub form: SignalForm,
+}
+
+/// What the body of a signal looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignalForm {
+    /// JSON, by the paths where its values stand; the topic is `signals/NAME`.
+    Json(JsonSource),
+    /// Alertmanager's webhook.
+    Alertmanager,
 }
 
 /// Speeds that the kernel knows by name and field devices use.

@@ -260,6 +260,7 @@ mod tests {
             feed: feed.door(),
             hub: HubId::new("hub").unwrap(),
             pulse: Pulse::new(asks),
+            signals: crate::console::Signals::new(mpsc::channel(1).0, || crate::terms::At(0)),
         };
         (feed, counter)
     }

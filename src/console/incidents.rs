@@ -184,7 +184,8 @@ pub(super) async fn say(
     }
 }
 
-fn key(headers: &HeaderMap) -> Result<WordId, Problem> {
+/// The one key that was sent.
+pub(super) fn key(headers: &HeaderMap) -> Result<WordId, Problem> {
     let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(key) = keys.next() else {
         let detail =

@@ -3,7 +3,8 @@
 //! All of it asks at the counter like any command and knows nothing else; it says only what is on
 //! disk. Which address answers what stands in one table, `routes.rs`, and the document beside it. On
 //! loopback everything answers, for programs on the box ([`guard`]); on the network only the page
-//! behind a link in a message, and whether the hub is alive and ready. That page shows the call and
+//! behind a link in a message, the place where machines with a token hand in signals, and whether the
+//! hub is alive and ready. That page shows the call and
 //! needs a tap: previews of links by chat programs fetch the page and must not accept by that. It works
 //! without scripts on the cheapest phone.
 
@@ -22,6 +23,7 @@ mod problem;
 mod pulse;
 mod registered;
 mod routes;
+mod signals;
 mod work;
 
 use std::io;
@@ -38,6 +40,8 @@ use tokio::time::timeout;
 
 use crate::counter::{Ask, Asked, FeedDoor, Reply};
 use crate::terms::{HubId, Secret, Wall};
+
+pub use signals::{SignalSource, Signals, TOKEN_MIN};
 
 use problem::{Problem, Wrong};
 use pulse::Pulse;
@@ -76,6 +80,8 @@ pub struct Desk {
     pub feed: FeedDoor,
     /// The hub's name in events.
     pub hub: HubId,
+    /// Where signals are handed in.
+    pub signals: Signals,
 }
 
 /// What every page needs.
@@ -87,6 +93,7 @@ struct Counter {
     feed: FeedDoor,
     hub: HubId,
     pulse: Pulse,
+    signals: Signals,
 }
 
 impl Counter {
@@ -146,10 +153,10 @@ impl Drop for Console {
 /// # Errors
 /// When an address cannot be listened on.
 pub async fn serve(listen: &[SocketAddr], desk: Desk) -> Result<Console, ConsoleError> {
-    let Desk { asks, key, now, feed, hub } = desk;
+    let Desk { asks, key, now, feed, hub, signals } = desk;
     let pulse = Pulse::new(asks.clone());
     let mut tasks = vec![tokio::spawn(pulse.clone().go_on())];
-    let counter = Counter { asks, key, now, feed: feed.clone(), hub, pulse };
+    let counter = Counter { asks, key, now, feed: feed.clone(), hub, pulse, signals };
     let (here, lan) = (routes::here(counter.clone()), routes::lan(counter));
     let mut first = None;
     for address in listen {

@@ -20,6 +20,9 @@ pub(super) enum Wrong {
     CrossSite,
     Forwarded,
     NotJson,
+    NoToken,
+    TooMany,
+    Unread,
     TooLarge,
     BadQuery,
     BadBody,
@@ -34,7 +37,7 @@ pub(super) enum Wrong {
 }
 
 impl Wrong {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::NoPage,
         Self::NoMethod,
         Self::NoSuch,
@@ -42,6 +45,9 @@ impl Wrong {
         Self::CrossSite,
         Self::Forwarded,
         Self::NotJson,
+        Self::NoToken,
+        Self::TooMany,
+        Self::Unread,
         Self::TooLarge,
         Self::BadQuery,
         Self::BadBody,
@@ -70,6 +76,9 @@ impl Wrong {
             Self::CrossSite => (S::FORBIDDEN, "cross-site", "Asked by a page from elsewhere"),
             Self::Forwarded => (S::FORBIDDEN, "forwarded", "Asked from outside the box"),
             Self::NotJson => (S::UNSUPPORTED_MEDIA_TYPE, "not-json", "The body is not called JSON"),
+            Self::NoToken => (S::UNAUTHORIZED, "no-token", "No source has this token"),
+            Self::TooMany => (S::TOO_MANY_REQUESTS, "too-many", "Asked too often"),
+            Self::Unread => (S::UNPROCESSABLE_ENTITY, "unread", "The signal cannot be read"),
             Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "The body is too long"),
             Self::BadQuery => (S::BAD_REQUEST, "bad-query", "The question cannot be read"),
             Self::BadBody => (S::BAD_REQUEST, "bad-body", "The body cannot be read"),
@@ -113,7 +122,7 @@ pub(super) struct Problem {
     more: Map<String, Value>,
 }
 
-/// After how many seconds to ask again when the hub was busy.
+/// After how many seconds to ask again when the hub was busy, or asked too often.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
 impl Problem {
@@ -151,8 +160,11 @@ impl IntoResponse for Problem {
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, kind);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

@@ -2,6 +2,7 @@
 //! held to the truth.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::from_fn;
@@ -10,7 +11,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::guard::guard;
 use super::{
     Counter, FORM_MAX, alive, boards, duty, entries, events, incidents, metrics, page, problem,
-    ready, registered, work,
+    ready, registered, signals, work,
 };
 
 /// One row of the table: a method, an address, and what answers there.
@@ -36,6 +37,10 @@ fn open() -> Vec<Route> {
         on_post("/a/{pass}", page::say),
         on_get("/healthz", alive),
         on_get("/readyz", ready),
+        Route {
+            answer: post(signals::take).layer(DefaultBodyLimit::max(signals::SIGNAL_MAX)),
+            ..on_post("/api/v1/signals", signals::take)
+        },
     ]
 }
 
@@ -88,7 +93,7 @@ pub(super) fn lan(counter: Counter) -> Router {
 }
 
 fn finished(router: Router<Counter>, counter: Counter) -> Router {
-    router.layer(axum::extract::DefaultBodyLimit::max(FORM_MAX)).with_state(counter)
+    router.layer(DefaultBodyLimit::max(FORM_MAX)).with_state(counter)
 }
 
 /// The document that describes all of this, OpenAPI 3.1.

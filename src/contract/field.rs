@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use super::Heard;
 use crate::terms::{
-    At, Command, Decoded, Decoder, DeviceId, Kind, Mark, Means, RefusalReason, Wait, Wall, What,
+    At, Class, Command, Decoded, Decoder, DeviceId, Kind, Mark, Means, RefusalReason, Wait, Wall,
+    What,
 };
 
 /// Longest message of a bridged device in bytes. Own choice: four times a ChirpStack uplink heard by
@@ -308,7 +309,7 @@ impl Told<'_> {
         let is_heard = self.registered
             || match what {
                 What::Pulse(kind) | What::Level { kind, .. } => {
-                    !matches!(kind, Kind::Tamper | Kind::LowBattery | Kind::Service)
+                    !matches!(kind.class(), Class::Fault | Class::Service)
                 }
                 _ => false,
             };

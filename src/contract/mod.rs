@@ -13,9 +13,11 @@
 //! | ESPHome | `<base>/<node>/{status,<component>/<object>/state}` | [`EspHome`] | – |
 //! | rtl_433 | `<base>/<host>/events` | [`Rtl433`] | – |
 //! | JSON of any form | each source's own filter | [`JsonAny`] | – |
+//! | Alertmanager | the body of a webhook, handed in over HTTP | [`Alertmanager`] | – |
 //! | Contact ID | one line of an alarm receiver | [`ContactId`] | 0x06 once it is on disk |
 //! | text of any form | one line, by a pattern of `links.toml` | [`TextLines`] | – |
 //! | R60AFD1, MR24FDB1 | one frame of the radar that is alone on its line | [`R60afd1`], [`Mr24fdb1`] | – |
+//! | Modbus RTU | a panel's answer, on the topic of its request | [`Modbus`] | [`modbus_coil`] |
 //! | EV1527 and PT2262 | one frame or line of a receiver for 433 MHz | [`Radio433`] | the bridge chip's `AA A0 55` |
 //!
 //! The room is pure: time comes in with the message, and nothing is logged. Whatever the bytes, a
@@ -24,6 +26,7 @@
 //! Guessing was rejected: what stands in no table is refused or a sign of life, never an alarm of
 //! another kind. A decoder's memory only joins what belongs together and may be lost at any time.
 
+mod alertmanager;
 mod chirpstack;
 mod contact_id;
 mod esphome;
@@ -31,6 +34,7 @@ mod field;
 mod json;
 mod json_any;
 mod milesight;
+mod modbus;
 mod mr24fdb1;
 mod native_mqtt;
 mod native_serial;
@@ -45,6 +49,7 @@ mod z2m_meaning;
 mod z2m_message;
 mod zigbee2mqtt;
 
+pub use alertmanager::{ALERTS_REMEMBERED_MAX, Alertmanager};
 pub use chirpstack::ChirpStack;
 pub use contact_id::{CONTACT_ID_MAX, ContactId};
 pub use esphome::EspHome;
@@ -52,6 +57,7 @@ pub use field::{
     FIELD_MAX_BYTES, FIELD_REMEMBERED_MAX, Feedback, FieldDevice, FieldReader, FieldSettings, Words,
 };
 pub use json_any::JsonAny;
+pub use modbus::{MODBUS_FAMILY, MODBUS_MAX, Modbus, ModbusRequest, NoAnswer, modbus_coil};
 pub use mr24fdb1::{MR24FDB1_HEAD, MR24FDB1_MAX, Mr24fdb1};
 pub use native_mqtt::{NATIVE_MAX_BYTES, NATIVE_NEWEST, NATIVE_OLDEST, NativeMqtt, encode, kinds};
 pub use native_serial::{

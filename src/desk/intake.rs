@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::debug;
 
-use super::readers::Readers;
+use super::readers::{Readers, SIGNALS};
 use super::strangers::{Heard, Said, Strangers};
 use super::{Desk, Turn};
 use crate::config::settings::{Reach, Settings};
@@ -235,7 +235,8 @@ impl Desk {
         let (mut must_wait, mut recorded) = (false, true);
         let unread =
             |decoded: &Decoded| matches!(decoded, Decoded::Refusal(r) if r.reason.is_of_form());
-        let nothing_read = is_line && !decoded.is_empty() && decoded.iter().all(unread);
+        let is_told = is_line || inbound.link.as_str().starts_with(SIGNALS);
+        let nothing_read = is_told && !decoded.is_empty() && decoded.iter().all(unread);
         for decoded in decoded {
             match decoded {
                 Decoded::Report(report) if self.outside.is_bridge(&report, &inbound.link) => {}
@@ -260,7 +261,7 @@ impl Desk {
             }
         }
         if nothing_read {
-            // Where the line has a word for that, its sender says it again; no answer claims anything.
+            // Where the wire has a word for that, its sender hears it; no answer claims anything.
             return inbound.receipt.unread();
         }
         // A repeat makes no new fact, but its first copy may still be on its way to disk: it waits

@@ -8,14 +8,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::settings::{Bridged, Settings};
+use crate::config::settings::{Bridged, Settings, SignalForm};
 use crate::contract::{
-    ChirpStack, ContactId, EspHome, Feedback, FieldDevice, FieldReader, FieldSettings, JsonAny,
-    Mr24fdb1, R60afd1, Radio433, Receiver433, Rtl433, Shelly, Tasmota, TextLines, Words,
+    Alertmanager, ChirpStack, ContactId, EspHome, Feedback, FieldDevice, FieldReader,
+    FieldSettings, JsonAny, Mr24fdb1, R60afd1, Radio433, Receiver433, Rtl433, Shelly, Tasmota,
+    TextLines, Words,
 };
 use crate::link::broker::LINK as BROKER_LINK;
 use crate::registry::{DeviceType, Family, FieldModel, Registry};
 use crate::terms::{At, Command, Decoded, Inbound, JsonSource, LinkId, Means, Spoken};
+
+/// What the links of signals over HTTP begin with.
+pub(super) const SIGNALS: &str = "signals.";
 
 /// One reader of a wire.
 struct Reader {
@@ -30,6 +34,8 @@ enum Wanted {
     Family(Family, String),
     /// A source of JSON of any form.
     Source(JsonSource),
+    /// An Alertmanager, with the name of its source.
+    Alertmanager(String),
     /// All of a serial line.
     Line(Spoken),
 }
@@ -96,7 +102,9 @@ impl Wanted {
     fn known(&self, settings: &Settings, registry: &Registry) -> FieldSettings {
         match self {
             Self::Family(family, base) => field_settings(*family, base, settings, registry),
-            Self::Source(_) => field_settings(Family::Json, "", settings, registry),
+            Self::Source(_) | Self::Alertmanager(_) => {
+                field_settings(Family::Json, "", settings, registry)
+            }
             Self::Line(spoken) => field_settings(Family::on_line(spoken), "", settings, registry),
         }
     }
@@ -104,6 +112,7 @@ impl Wanted {
     fn reader(&self, known: FieldSettings) -> Option<Box<dyn FieldReader>> {
         Some(match self {
             Self::Source(source) => Box::new(JsonAny::new(source.clone(), known)),
+            Self::Alertmanager(name) => Box::new(Alertmanager::new(name, known)),
             Self::Family(Family::Chirpstack, _) => Box::new(ChirpStack::new(known)),
             Self::Family(Family::Tasmota, _) => Box::new(Tasmota::new(known)),
             Self::Family(Family::Shelly, _) => Box::new(Shelly::new(known)),
@@ -139,7 +148,17 @@ fn wanted(settings: &Settings) -> BTreeMap<LinkId, Vec<Wanted>> {
     let lines = settings.serial.iter().filter(|(_, serial)| serial.contract != Spoken::Native);
     let lines =
         lines.map(|(link, serial)| (link.clone(), vec![Wanted::Line(serial.contract.clone())]));
-    let all = here.into_iter().chain(outside).chain(lines);
+    let signals = settings.signals.iter().map(|(link, signal)| {
+        let wanted = match &signal.form {
+            SignalForm::Json(source) => Wanted::Source(source.clone()),
+            SignalForm::Alertmanager => {
+                let name = link.as_str().strip_prefix(SIGNALS).unwrap_or(link.as_str());
+                Wanted::Alertmanager(name.to_owned())
+            }
+        };
+        (link.clone(), vec![wanted])
+    });
+    let all = here.into_iter().chain(outside).chain(lines).chain(signals);
     all.filter(|(_, wanted)| !wanted.is_empty()).collect()
 }
 

@@ -20,6 +20,7 @@ use super::outbox::{Leaving, STOP_WITHIN};
 use super::wiring::{LineEnds, PLATFORM, Parts, TLS, WEBHOOK, WaysOut, tls_settings};
 use super::{Desk, Turn, outside, ports};
 use crate::config::settings::{Broker, Serial, Settings};
+use crate::console::Signals;
 use crate::incident::{Carrier, Stimulus};
 use crate::terms::{EndpointId, Kind, LinkId, Seq};
 
@@ -58,6 +59,8 @@ pub(super) struct Wires {
     pub(super) parts: Parts,
     pub(super) ways_out: WaysOut,
     pub(super) lines: LineEnds,
+    /// Where signals are handed in over HTTP.
+    pub(super) signals: Signals,
     /// Subjects of what could not be opened.
     pub(super) out: BTreeSet<String>,
     /// What waits for a restart, in config words.
@@ -75,8 +78,10 @@ impl Wires {
         out: BTreeSet<String>,
     ) -> (Self, mpsc::Receiver<Gone>) {
         let (tell_gone, gone) = mpsc::channel(GONE_MAX);
-        let (restart_for, ending) = (Vec::new(), BTreeMap::new());
-        (Self { parts, ways_out, lines, out, restart_for, ending, tell_gone }, gone)
+        let (restart_for, ending, clock) = (Vec::new(), BTreeMap::new(), lines.clock.clone());
+        let signals = Signals::new(lines.inbox.clone(), move || clock.now());
+        signals.set(&parts.signals);
+        (Self { parts, ways_out, lines, signals, out, restart_for, ending, tell_gone }, gone)
     }
 
     /// Ends a part beside the loop and tells when it has.
@@ -194,6 +199,7 @@ impl Desk {
         self.renew_endpoints(turn, &parts, &mut out);
         self.renew_lines(turn, &old);
         self.renew_outside(turn, &parts);
+        self.wires.signals.set(&parts.signals);
         let before = std::mem::take(&mut self.wires.out);
         for subject in before.symmetric_difference(&out) {
             let kind = kind_of_way(subject);

@@ -34,7 +34,7 @@ use crate::archive::{Archivist, Place, QUESTIONS_MAX};
 use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
-use crate::counter::{ASKS_MAX, Asked, FeedDoor};
+use crate::counter::{ASKS_MAX, Asked};
 use crate::incident::{Carrier, Entry, IncidentBook, Stimulus, TakenOver, Trouble};
 use crate::journal::{
     Committer, CommitterHandle, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE,
@@ -374,7 +374,7 @@ struct Doors {
 /// Reads the old record in the background, lets people in, and sets the desk to work.
 async fn open_doors(mut desk: Desk, doors: Doors) -> Result<House, DeskError> {
     let Doors { unread, tell_finding, asks, reloads, stop, page_key, broker } = doors;
-    let (settings, clock) = (Arc::clone(&desk.settings), desk.clock.clone());
+    let settings = Arc::clone(&desk.settings);
     let scrub = Scrub::spawn(unread, SCRUB_PACE, move |finding| {
         // A stopping desk hears no more; the next start scrubs again.
         let _ = tell_finding.blocking_send(finding);
@@ -384,7 +384,7 @@ async fn open_doors(mut desk: Desk, doors: Doors) -> Result<House, DeskError> {
     let listening = socket::listen(&path, asks.clone()).map_err(|why| {
         error!(socket = %path.display(), %why, "no commands: choose another socket in gateway.toml");
     });
-    let pages = open_console(&settings, &asks, &clock, page_key, desk.programs.feed.door()).await;
+    let pages = open_console(&settings, &desk, &asks, page_key).await;
     for (subject, broken) in [(SOCKET, listening.is_err()), (PAGES, pages.is_none())] {
         let trouble = Trouble { kind: Kind::Config, subject: subject.to_owned(), broken };
         desk.own.push_back(Stimulus::Trouble(trouble));
@@ -408,15 +408,19 @@ async fn open_doors(mut desk: Desk, doors: Doors) -> Result<House, DeskError> {
 
 async fn open_console(
     settings: &Settings,
+    desk: &Desk,
     asks: &mpsc::Sender<Asked>,
-    clock: &Clock,
-    page_key: crate::terms::Secret,
-    feed: FeedDoor,
+    key: crate::terms::Secret,
 ) -> Option<Console> {
-    let clock = clock.clone();
-    let now = Arc::new(move || clock.wall().wall);
-    let hub = settings.gateway.hub.clone();
-    let desk = console::Desk { asks: asks.clone(), key: page_key, now, feed, hub };
+    let clock = desk.clock.clone();
+    let desk = console::Desk {
+        asks: asks.clone(),
+        key,
+        now: Arc::new(move || clock.wall().wall),
+        feed: desk.programs.feed.door(),
+        hub: settings.gateway.hub.clone(),
+        signals: desk.wires.signals.clone(),
+    };
     let listen: Vec<SocketAddr> =
         std::iter::once(settings.gateway.listen).chain(settings.gateway.lan).collect();
     match console::serve(&listen, desk).await {

@@ -19,6 +19,7 @@ use super::{ENDS_MAX, NEWS_MAX, SAID_MAX, lines, platforms};
 use crate::clock::Clock;
 use crate::config::Secrets;
 use crate::config::settings::{self, Settings};
+use crate::console::{SignalSource, TOKEN_MIN};
 use crate::district::{self, Heard, PlatformSettings};
 use crate::incident::{Carrier, OrderId};
 use crate::link::LinkError;
@@ -44,6 +45,8 @@ pub(super) struct Parts {
     pub(super) endpoints: BTreeMap<EndpointId, EndpointParts>,
     /// Brokers that others run.
     pub(super) outside: BTreeMap<LinkId, OutsideParts>,
+    /// Those that can hand in signals over HTTP.
+    pub(super) signals: Vec<SignalSource>,
 }
 
 impl Parts {
@@ -63,6 +66,7 @@ impl Parts {
             mail: notify.mail.as_ref().map(|mail| mail_settings(mail, secrets)),
             endpoints: hooks.chain(platforms).collect(),
             outside: OutsideParts::all(settings, secrets),
+            signals: signals(settings, secrets),
         }
     }
 
@@ -128,6 +132,20 @@ fn accounts(settings: &Settings, secrets: &Secrets) -> Vec<Account> {
         }
     }
     accounts
+}
+
+fn signals(settings: &Settings, secrets: &Secrets) -> Vec<SignalSource> {
+    let mut sources = Vec::new();
+    for (link, signal) in &settings.signals {
+        match secrets.find(&signal.secret) {
+            Ok(token) if token.expose().len() < TOKEN_MIN => {
+                warn!(%link, "its token has fewer than {TOKEN_MIN} bytes: nobody can hand in with it");
+            }
+            Ok(token) => sources.push(SignalSource { link: link.clone(), token }),
+            Err(why) => warn!(%link, %why, "nobody can hand in with this token"),
+        }
+    }
+    sources
 }
 
 /// Largest packet where a bridge signs in, in bytes: Zigbee2MQTT keeps the list of all its devices, about

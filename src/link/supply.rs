@@ -7,8 +7,7 @@
 //! question.
 
 use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -16,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::terms::Wait;
+use crate::terms::{SupplySource as Source, Wait};
 
 /// How often is asked. Own choice, with the field notes' "at once" in mind.
 const EVERY: Duration = Duration::from_secs(2);
@@ -24,21 +23,6 @@ const EVERY: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest answer in bytes; a supply has a hundred variables at most.
 const ANSWER_MAX: u64 = 64 << 10;
-
-/// Who knows what the box runs on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// A file that says 1 while the mains are there and 0 when they are gone, such as
-    /// `/sys/class/power_supply/AC/online`.
-    File(PathBuf),
-    /// A supply that NUT's server reads.
-    Nut {
-        /// Its name there.
-        ups: String,
-        /// Host and port of the server.
-        server: String,
-    },
-}
 
 /// What it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,24 +156,6 @@ fn value(line: &str, name: &str) -> Option<String> {
     })
 }
 
-/// A supply's name and its server, from `ups@host:port`; the port is NUT's own where none is named.
-pub fn nut(text: &str) -> Option<Source> {
-    const PORT: u16 = 3493;
-    let (ups, server) = text.split_once('@')?;
-    let is_name = !ups.is_empty() && ups.chars().all(|c| c.is_ascii_graphic() && c != '"');
-    let (host, port) = match server.parse::<SocketAddr>() {
-        Ok(address) => (address.ip().to_string(), address.port()),
-        Err(_) => match server.rsplit_once(':') {
-            Some((host, port)) => (host.to_owned(), port.parse().ok()?),
-            None => (server.to_owned(), PORT),
-        },
-    };
-    let is_host = !host.is_empty() && !host.contains(|c: char| c.is_whitespace());
-    let host = if host.contains(':') { format!("[{host}]") } else { host };
-    (is_name && is_host)
-        .then(|| Source::Nut { ups: ups.to_owned(), server: format!("{host}:{port}") })
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::net::TcpListener;
@@ -238,11 +204,11 @@ mod tests {
         let at = |ups: &str, server: &str| {
             Some(Source::Nut { ups: ups.to_owned(), server: server.to_owned() })
         };
-        assert_eq!(nut("ups@localhost:3493"), at("ups", "localhost:3493"));
-        assert_eq!(nut("rack@10.0.0.7"), at("rack", "10.0.0.7:3493"));
-        assert_eq!(nut("ups@[::1]:99"), at("ups", "[::1]:99"));
+        assert_eq!(Source::nut("ups@localhost:3493"), at("ups", "localhost:3493"));
+        assert_eq!(Source::nut("rack@10.0.0.7"), at("rack", "10.0.0.7:3493"));
+        assert_eq!(Source::nut("ups@[::1]:99"), at("ups", "[::1]:99"));
         for text in ["", "ups", "@localhost", "ups@", "u ps@h", "ups@h:x", "ups\n@h"] {
-            assert_eq!(nut(text), None, "{text}");
+            assert_eq!(Source::nut(text), None, "{text}");
         }
     }
 

@@ -156,6 +156,7 @@ pub(super) fn saying(class: Class, kind: Kind) -> Saying {
         Kind::Service => say("服务", "点单", "请联系老人", Home),
         Kind::Tamper => say("设备", "被拆动", "请检修", Device),
         Kind::LowBattery => say("设备", "电量不足", "请换电池", Device),
+        Kind::Fault => say("设备", "报告故障", "请检修", Device),
         Kind::Silent if class == Class::Coverage => {
             say("系统", "起多台设备失联", "可能收不到呼叫，请留守值班室", Site)
         }

@@ -110,6 +110,8 @@ pub enum Kind {
     Tamper,
     /// A device's battery is nearly empty.
     LowBattery,
+    /// A device or machine says that something is wrong with it.
+    Fault,
     /// A device not heard of for too long.
     Silent,
     /// A transmitter that sends more alarms than anybody presses.
@@ -152,7 +154,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Sos,
         Self::Fall,
         Self::Smoke,
@@ -166,6 +168,7 @@ impl Kind {
         Self::Unreadable,
         Self::Tamper,
         Self::LowBattery,
+        Self::Fault,
         Self::Silent,
         Self::Stuck,
         Self::Suspect,
@@ -203,6 +206,7 @@ impl Kind {
             Self::Service | Self::NoSign => Class::Service,
             Self::Tamper
             | Self::LowBattery
+            | Self::Fault
             | Self::Silent
             | Self::Stuck
             | Self::Suspect
@@ -235,6 +239,7 @@ impl Kind {
             Self::Unreadable => "unreadable",
             Self::Tamper => "tamper",
             Self::LowBattery => "low_battery",
+            Self::Fault => "fault",
             Self::Silent => "silent",
             Self::Stuck => "stuck",
             Self::Suspect => "suspect",
@@ -266,7 +271,13 @@ impl Kind {
     pub fn lasts(self) -> bool {
         matches!(
             self,
-            Self::Smoke | Self::Gas | Self::Co | Self::Water | Self::Tamper | Self::LowBattery
+            Self::Smoke
+                | Self::Gas
+                | Self::Co
+                | Self::Water
+                | Self::Tamper
+                | Self::LowBattery
+                | Self::Fault
         )
     }
 

@@ -11,10 +11,12 @@ mod ids;
 mod inbound;
 mod json_source;
 mod means;
+mod modbus;
 mod plain;
 mod report;
 mod secret;
 mod serial_line;
+mod supply;
 mod time;
 
 pub use class::{Class, Kind};
@@ -26,10 +28,12 @@ pub use ids::{
 pub use inbound::{Inbound, Receipt, Verdict};
 pub use json_source::{JsonSource, TimeForm};
 pub use means::Means;
+pub use modbus::{ModbusOn, ModbusPoint, ModbusTable};
 pub use plain::{is_plain, plain};
 pub use report::{Decoded, Decoder, Mark, Refusal, RefusalReason, Report, Sign, What};
 pub use secret::Secret;
 pub use serial_line::{
     CodeForm, CodeSum, ContactIdForm, Dialect, Framing, LinePattern, Radio, Spoken,
 };
+pub use supply::SupplySource;
 pub use time::{At, BootMark, Resumed, Wait, Wall, WallReading};

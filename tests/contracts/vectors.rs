@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anling::contract::{
-    ChirpStack, ContactId, EspHome, FieldDevice, FieldReader, FieldSettings, JsonAny, Meaning,
-    Mr24fdb1, NativeMqtt, NativeSerial, R60afd1, Radio433, Receiver433, Rtl433, SerialEvent,
-    SerialFrame, Shelly, Tasmota, TextLines, Words, Z2mDevice, Z2mSettings, Zigbee2Mqtt,
+    Alertmanager, ChirpStack, ContactId, EspHome, FieldDevice, FieldReader, FieldSettings, JsonAny,
+    Meaning, Modbus, Mr24fdb1, NativeMqtt, NativeSerial, R60afd1, Radio433, Receiver433, Rtl433,
+    SerialEvent, SerialFrame, Shelly, Tasmota, TextLines, Words, Z2mDevice, Z2mSettings,
+    Zigbee2Mqtt,
 };
 use anling::registry::{Family, FieldModel};
 use anling::terms::{
     At, CodeForm, ContactIdForm, Decoded, Decoder, DeviceId, Dialect, FeedbackStage, HubId,
-    Inbound, JsonSource, Kind, LinePattern, LinkId, Mark, Means, Radio, Receipt, Refusal,
-    RefusalReason, Report, TimeForm, Wall, What,
+    Inbound, JsonSource, Kind, LinePattern, LinkId, Mark, Means, ModbusOn, ModbusPoint,
+    ModbusTable, Radio, Receipt, Refusal, RefusalReason, Report, TimeForm, Wall, What,
 };
 use serde::Deserialize;
 
@@ -38,6 +39,9 @@ pub struct VectorFile {
     /// The patterns of a line of text.
     #[serde(default)]
     pub pattern: Vec<PatternRow>,
+    /// The points of a Modbus line.
+    #[serde(default)]
+    pub point: Vec<PointRow>,
     /// Whose way of writing a Contact ID file is about.
     pub dialect: Option<String>,
     #[serde(default)]
@@ -78,6 +82,36 @@ impl PatternRow {
             pattern: self.pattern.clone(),
             device: self.device.clone().unwrap_or_else(|| "{device}".to_owned()),
             ignore: self.ignore,
+        }
+    }
+}
+
+/// One point of a Modbus panel.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PointRow {
+    name: String,
+    slave: u8,
+    function: u8,
+    address: u16,
+    bit: Option<u8>,
+    value: Option<u16>,
+    means: String,
+}
+
+impl PointRow {
+    fn meant(&self) -> ModbusPoint {
+        ModbusPoint {
+            name: self.name.clone(),
+            slave: self.slave,
+            table: ModbusTable::of_function(self.function).unwrap(),
+            address: self.address,
+            on: match (self.bit, self.value) {
+                (Some(bit), _) => ModbusOn::Bit(bit),
+                (None, Some(value)) => ModbusOn::Value(value),
+                (None, None) => ModbusOn::Set,
+            },
+            means: Means::from_word(&self.means).unwrap(),
         }
     }
 }
@@ -200,7 +234,7 @@ pub struct CommandVector {
 }
 
 impl Earlier {
-    fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         match (&self.payload, &self.bytes_hex) {
             (Some(text), None) => text.clone().into_bytes(),
             (None, Some(hex)) => from_hex(hex),
@@ -225,8 +259,10 @@ pub fn from_hex(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(byte).collect()
 }
 
+/// The contracts' folder, also from the packages in a folder of this one.
 pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("firmware-contracts")
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    above.find_map(|at| Some(at.join("firmware-contracts")).filter(|at| at.is_dir())).unwrap()
 }
 
 /// Every file below the folder, as `<family>/<version>/<file>` or `<file>`.
@@ -273,6 +309,13 @@ pub fn decoder(name: &str, file: &VectorFile) -> Box<dyn Decoder> {
         Some("native-serial") => Box::new(NativeSerial),
         Some("zigbee2mqtt") => Box::new(Zigbee2Mqtt::new(z2m_settings(file))),
         Some("json") => Box::new(Sources::new(file)),
+        Some("modbus") => {
+            let points = file.point.iter().map(PointRow::meant).collect();
+            Box::new(Modbus::new("ward", points, field_settings(Family::Json, file)))
+        }
+        Some("alertmanager") => {
+            Box::new(Alertmanager::new("monitor", field_settings(Family::Json, file)))
+        }
         _ => line_reader(name, file)
             .map(|reader| reader as Box<dyn Decoder>)
             .or_else(|| field_reader(name, file).map(|reader| reader as Box<dyn Decoder>))

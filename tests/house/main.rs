@@ -33,6 +33,7 @@ mod reload;
 mod rough;
 mod serial;
 mod service;
+mod signals;
 mod stopping;
 mod supervision;
 mod times;

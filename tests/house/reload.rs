@@ -12,7 +12,7 @@ use crate::receivers::{MailServer, Mood, Receiver};
 const WAIT: Duration = Duration::from_secs(20);
 
 /// Reloads and waits until the hub says that it did.
-fn reload(hub: &Hub) {
+pub fn reload(hub: &Hub) {
     let done = |hub: &Hub| hub.log().matches("the config is taken into use").count();
     let before = done(hub);
     hub.signal("HUP");
