@@ -21,7 +21,9 @@ use crate::config::settings::{self, Login, Settings};
 use crate::contract::Z2M_BRIDGE;
 use crate::counter::WireView;
 use crate::incident::{Effect, Stimulus};
-use crate::link::mqtt::{MqttNews, MqttSettings, OutsideBroker, probe_topic, trust};
+use crate::link::mqtt::{
+    Breadth, MqttNews, MqttSettings, OutsideBroker, REGAIN, probe_topic, trust,
+};
 use crate::registry::{Device, Family, Registry, Row};
 use crate::terms::{At, Command, DeviceId, HubId, Kind, LinkId, Report, Secret, Wait, What};
 
@@ -91,19 +93,24 @@ impl OutsideParts {
         let native = ["event", "state", "status"].map(|leaf| format!("anling/v1/{hub}/+/{leaf}"));
         let mut topics: Vec<String> = if configured.native { native.to_vec() } else { Vec::new() };
         let mut narrow = topics.clone();
+        let mut bare: Vec<String> = topics.iter().take(1).cloned().collect();
         if let Some(base) = &configured.zigbee_base_topic {
             topics.push(format!("{base}/#"));
+            let mut spelled = Vec::new();
             let few = ["+", "+/availability", "+/action", "bridge/state"];
-            narrow.extend(few.map(|leaf| format!("{base}/{leaf}")));
+            spelled.extend(few.map(|leaf| format!("{base}/{leaf}")));
             for name in bridged.iter().take(SPELLED_MAX) {
-                narrow.extend([format!("{base}/{name}"), format!("{base}/{name}/availability")]);
+                spelled.extend([format!("{base}/{name}"), format!("{base}/{name}/availability")]);
             }
+            narrow.extend(spelled.clone());
+            bare.extend(spelled);
         }
         let families = configured.bridged.families.iter().flat_map(|(f, base)| f.filters(base));
         let sources = configured.bridged.sources.iter().map(|source| source.topic.clone());
         let bridged: Vec<String> = families.chain(sources).collect();
         topics.extend(bridged.clone());
-        narrow.extend(bridged);
+        narrow.extend(bridged.clone());
+        bare.extend(bridged);
         Ok(MqttSettings {
             link: link.clone(),
             host: configured.host.clone(),
@@ -113,6 +120,7 @@ impl OutsideParts {
             tls,
             topics,
             narrow,
+            bare,
             probe: (configured.native && configured.probe).then(|| probe_topic(hub)),
         })
     }
@@ -386,11 +394,7 @@ impl Desk {
                     ));
                 }
             }
-            MqttNews::Big { bytes } => self.find_outside(format!(
-                "the broker {link} sent {bytes} bytes at once, beyond the limit: what it sent right \
-                 after may be lost, and unregistered devices with a / in their name are not heard \
-                 until the next start"
-            )),
+            MqttNews::Big { bytes, heard } => self.find_outside(too_large(&link, bytes, heard)),
             MqttNews::ThrownAway { more } => {
                 let thrown = outside.thrown.entry(link.clone()).or_default();
                 thrown.since = Some(now);
@@ -455,6 +459,27 @@ impl Desk {
         let commands: Vec<Command> =
             there.flat_map(|(device, _)| self.book.feedback_for(device)).collect();
         turn.effects.extend(commands.into_iter().map(|said| (newest, Effect::Feedback(said))));
+    }
+}
+
+/// What to say of a packet beyond the limit.
+fn too_large(link: &LinkId, bytes: usize, heard: Breadth) -> String {
+    let first = format!(
+        "the broker {link} sent {bytes} bytes at once, beyond the limit: what it sent right after may \
+         be lost"
+    );
+    match heard {
+        Breadth::Wide => first,
+        Breadth::Narrow => format!(
+            "{first}, and Zigbee devices that have a / in their name and were not registered when \
+             this hub began to hear it are not heard until the next start"
+        ),
+        Breadth::Bare => format!(
+            "{first}, and it sends them with every subscription: clear the message that it keeps; \
+             until then states and signs of life that devices say there in this hub's own contract \
+             are not heard, and they are asked for again every {} min",
+            REGAIN.0 / 60_000
+        ),
     }
 }
 
