@@ -284,15 +284,15 @@ impl Outside {
         self.heard_at.get(device)
     }
 
-    /// Whether the broker where a device was last heard, or the bridge on it, is gone.
+    /// Whether the broker where a device was last heard, or the bridge on it, is gone or lets nothing
+    /// of the device through.
     pub(super) fn is_cut_off(&self, device: &DeviceId) -> bool {
         let ill = |ills: &BTreeMap<LinkId, Ill>, link: &LinkId| {
             ills.get(link).is_some_and(|ill| ill.since.is_some())
         };
         let link = self.heard_at.get(device);
-        link.is_some_and(|link| {
-            ill(&self.lost, link) || ill(&self.deaf, link) || ill(&self.bridges, link)
-        })
+        let gone = [&self.lost, &self.deaf, &self.bridges, &self.shut];
+        link.is_some_and(|link| gone.iter().any(|ills| ill(ills, link)))
     }
 
     /// A bridge says whether it is there; false when the report is a device's.
@@ -486,6 +486,29 @@ fn too_large(link: &LinkId, bytes: usize, heard: Breadth) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_is_cut_off_by_what_keeps_it_from_us_and_by_nothing_else() {
+        let link = LinkId::new("mqtt.home").unwrap();
+        let device = DeviceId::new("B-02").unwrap();
+        let cut_off_by = |trouble: fn(&mut Outside) -> &mut BTreeMap<LinkId, Ill>| {
+            let mut outside = Outside::default();
+            outside.heard(&device, &link);
+            trouble(&mut outside).entry(link.clone()).or_default().begin(At(1));
+            let other = DeviceId::new("B-03").unwrap();
+            assert!(!outside.is_cut_off(&other), "it was heard elsewhere");
+            let was = outside.is_cut_off(&device);
+            trouble(&mut outside).entry(link.clone()).or_default().since = None;
+            assert!(!outside.is_cut_off(&device), "it is over");
+            was
+        };
+        assert!(cut_off_by(|outside| &mut outside.lost));
+        assert!(cut_off_by(|outside| &mut outside.deaf));
+        assert!(cut_off_by(|outside| &mut outside.bridges));
+        assert!(cut_off_by(|outside| &mut outside.shut));
+        assert!(!cut_off_by(|outside| &mut outside.barred), "presses come");
+        assert!(!cut_off_by(|outside| &mut outside.thrown));
+    }
 
     #[test]
     fn people_are_told_once_after_the_grace_and_once_when_it_is_over() {
