@@ -29,7 +29,7 @@ use rumqttc::{Event, Outgoing, Packet, Publish, QoS, SubscribeReasonCode};
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 
-use super::down::{Misfit, Told, down_topic, up_topic};
+use super::down::{Told, down_topic, up_topic};
 use super::platform::{Held, Protocol};
 use super::window::Next;
 use super::{PlatformError, PlatformSettings, UNSTORED_MAX};
@@ -223,7 +223,7 @@ impl Mqtt {
                 if too_big(&why).is_some() {
                     // The broker would send it with each connection for ever.
                     self.anew = true;
-                    held.heed(Told::misfit(Misfit::NoPacket), Receipt::unasked());
+                    held.heed(Told::unread(), Receipt::unasked());
                 }
                 return Some(Over { why: said(&why), failed: !self.anew });
             }
