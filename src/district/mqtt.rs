@@ -220,12 +220,13 @@ impl Mqtt {
         let event = match polled {
             Some(Ok(event)) => event,
             Some(Err(why)) => {
-                if too_big(&why).is_some() {
+                let large = too_big(&why).is_some();
+                if large {
                     // The broker would send it with each connection for ever.
                     self.anew = true;
                     held.heed(Told::unread(), Receipt::unasked());
                 }
-                return Some(Over { why: said(&why), failed: !self.anew });
+                return Some(Over { why: said(&why), failed: !large });
             }
             None => return Some(Over::failed("the hub was too busy to read it")),
         };
