@@ -107,6 +107,7 @@ impl From<Amiss> for Wrong {
     fn from(amiss: Amiss) -> Self {
         match amiss {
             Amiss::Wrong => Self::CannotBe,
+            Amiss::Epoch => Self::BadField,
             Amiss::NoSuch => Self::NoSuch,
             Amiss::Taken => Self::KeyTaken,
             Amiss::NotNow => Self::Busy,

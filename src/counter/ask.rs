@@ -260,6 +260,8 @@ pub enum Amiss {
     /// Ask otherwise.
     #[default]
     Wrong,
+    /// Read the incident anew, and say of it what is true now: its `epoch` is not reached.
+    Epoch,
     /// Ask about something else: it does not exist.
     NoSuch,
     /// Give the answer another name: this one stands for another answer.

@@ -139,7 +139,7 @@ impl Desk {
             About::Code(code) => self.book.by_code(code),
             About::Id(id) => self.book.incident(id),
         };
-        let Some((id, code)) = incident.map(|i| (i.id, i.code)) else {
+        let Some((id, code, reached)) = incident.map(|i| (i.id, i.code, i.epoch)) else {
             return no_incident(&said(about));
         };
         let words = words.map(|text| cut(&text, NOTE_MAX_BYTES));
@@ -148,6 +148,15 @@ impl Desk {
             Some(self.said_before(before, id, says, words.as_deref()))
         }) {
             return told;
+        }
+        // A link of our own may know of a call that a failing disk has forgotten.
+        if via == Via::Http
+            && let Some(epoch) = epoch.filter(|epoch| *epoch > reached)
+        {
+            let why = format!(
+                "`epoch`: {code} is in epoch {reached} and has not reached {epoch}: read it anew"
+            );
+            return Reply::Refused { why, amiss: Amiss::Epoch };
         }
         let named = word.clone().map(|word| (by.clone(), word));
         let answer = Answer { incident: id, by, via, epoch, says, note: None, word };

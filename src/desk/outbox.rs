@@ -31,8 +31,8 @@ pub(super) const STOP_WITHIN: Wait = Wait::secs(3);
 /// Events of one endpoint that are written before their fact is on disk; the rest are written when
 /// it is their turn. Own choice: two full turns, about 1 MB.
 const WRITTEN_MAX: usize = 1_024;
-/// Events of a backlog that one turn writes for one endpoint; the next turn follows at once. Own choice:
-/// a press that comes meanwhile waits half a millisecond for them.
+/// Events of a backlog that one turn writes for one endpoint; the next turn follows at once. Own
+/// choice: a press that comes meanwhile waits half a millisecond for them.
 const ANEW_PER_TURN: usize = 32;
 /// Tries in a row that must fail before a carrier is in trouble: one relay's hiccup is none.
 const TROUBLE_AFTER: u32 = 3;
@@ -159,8 +159,8 @@ impl Outbox {
         }
     }
 
-    /// Another endpoint in place of one, or none; what the one before had as troubles. It is told nothing before the one before has ended,
-    /// or the order of an incident's events would be lost.
+    /// Another endpoint in place of one, or none; what the one before had as troubles. It is told
+    /// nothing before the one before has ended, or the order of an incident's events would be lost.
     pub(super) fn replace_endpoint(
         &mut self,
         endpoint: &EndpointId,

@@ -21,7 +21,9 @@ use crate::config::settings::{self, Login, Settings};
 use crate::contract::Z2M_BRIDGE;
 use crate::counter::WireView;
 use crate::incident::{Effect, Stimulus};
-use crate::link::mqtt::{MqttNews, MqttSettings, OutsideBroker, probe_topic, trust};
+use crate::link::mqtt::{
+    Breadth, MqttNews, MqttSettings, OutsideBroker, REGAIN, probe_topic, trust,
+};
 use crate::registry::{Device, Family, Registry, Row};
 use crate::terms::{At, Command, DeviceId, HubId, Kind, LinkId, Report, Secret, Wait, What};
 
@@ -91,19 +93,24 @@ impl OutsideParts {
         let native = ["event", "state", "status"].map(|leaf| format!("anling/v1/{hub}/+/{leaf}"));
         let mut topics: Vec<String> = if configured.native { native.to_vec() } else { Vec::new() };
         let mut narrow = topics.clone();
+        let mut bare: Vec<String> = topics.iter().take(1).cloned().collect();
         if let Some(base) = &configured.zigbee_base_topic {
             topics.push(format!("{base}/#"));
+            let mut spelled = Vec::new();
             let few = ["+", "+/availability", "+/action", "bridge/state"];
-            narrow.extend(few.map(|leaf| format!("{base}/{leaf}")));
+            spelled.extend(few.map(|leaf| format!("{base}/{leaf}")));
             for name in bridged.iter().take(SPELLED_MAX) {
-                narrow.extend([format!("{base}/{name}"), format!("{base}/{name}/availability")]);
+                spelled.extend([format!("{base}/{name}"), format!("{base}/{name}/availability")]);
             }
+            narrow.extend(spelled.clone());
+            bare.extend(spelled);
         }
         let families = configured.bridged.families.iter().flat_map(|(f, base)| f.filters(base));
         let sources = configured.bridged.sources.iter().map(|source| source.topic.clone());
         let bridged: Vec<String> = families.chain(sources).collect();
         topics.extend(bridged.clone());
-        narrow.extend(bridged);
+        narrow.extend(bridged.clone());
+        bare.extend(bridged);
         Ok(MqttSettings {
             link: link.clone(),
             host: configured.host.clone(),
@@ -113,6 +120,7 @@ impl OutsideParts {
             tls,
             topics,
             narrow,
+            bare,
             probe: (configured.native && configured.probe).then(|| probe_topic(hub)),
         })
     }
@@ -276,15 +284,15 @@ impl Outside {
         self.heard_at.get(device)
     }
 
-    /// Whether the broker where a device was last heard, or the bridge on it, is gone.
+    /// Whether the broker where a device was last heard, or the bridge on it, is gone or lets nothing
+    /// of the device through.
     pub(super) fn is_cut_off(&self, device: &DeviceId) -> bool {
         let ill = |ills: &BTreeMap<LinkId, Ill>, link: &LinkId| {
             ills.get(link).is_some_and(|ill| ill.since.is_some())
         };
         let link = self.heard_at.get(device);
-        link.is_some_and(|link| {
-            ill(&self.lost, link) || ill(&self.deaf, link) || ill(&self.bridges, link)
-        })
+        let gone = [&self.lost, &self.deaf, &self.bridges, &self.shut];
+        link.is_some_and(|link| gone.iter().any(|ills| ill(ills, link)))
     }
 
     /// A bridge says whether it is there; false when the report is a device's.
@@ -386,11 +394,7 @@ impl Desk {
                     ));
                 }
             }
-            MqttNews::Big { bytes } => self.find_outside(format!(
-                "the broker {link} sent {bytes} bytes at once, beyond the limit: what it sent right \
-                 after may be lost, and unregistered devices with a / in their name are not heard \
-                 until the next start"
-            )),
+            MqttNews::Big { bytes, heard } => self.find_outside(too_large(&link, bytes, heard)),
             MqttNews::ThrownAway { more } => {
                 let thrown = outside.thrown.entry(link.clone()).or_default();
                 thrown.since = Some(now);
@@ -458,9 +462,53 @@ impl Desk {
     }
 }
 
+/// What to say of a packet beyond the limit.
+fn too_large(link: &LinkId, bytes: usize, heard: Breadth) -> String {
+    let first = format!(
+        "the broker {link} sent {bytes} bytes at once, beyond the limit: what it sent right after may \
+         be lost"
+    );
+    match heard {
+        Breadth::Wide => first,
+        Breadth::Narrow => format!(
+            "{first}, and Zigbee devices that have a / in their name and were not registered when \
+             this hub began to hear it are not heard until the next start"
+        ),
+        Breadth::Bare => format!(
+            "{first}, and it sends them with every subscription: clear the message that it keeps; \
+             until then states and signs of life that devices say there in this hub's own contract \
+             are not heard, and they are asked for again every {} min",
+            REGAIN.0 / 60_000
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_is_cut_off_by_what_keeps_it_from_us_and_by_nothing_else() {
+        let link = LinkId::new("mqtt.home").unwrap();
+        let device = DeviceId::new("B-02").unwrap();
+        let cut_off_by = |trouble: fn(&mut Outside) -> &mut BTreeMap<LinkId, Ill>| {
+            let mut outside = Outside::default();
+            outside.heard(&device, &link);
+            trouble(&mut outside).entry(link.clone()).or_default().begin(At(1));
+            let other = DeviceId::new("B-03").unwrap();
+            assert!(!outside.is_cut_off(&other), "it was heard elsewhere");
+            let was = outside.is_cut_off(&device);
+            trouble(&mut outside).entry(link.clone()).or_default().since = None;
+            assert!(!outside.is_cut_off(&device), "it is over");
+            was
+        };
+        assert!(cut_off_by(|outside| &mut outside.lost));
+        assert!(cut_off_by(|outside| &mut outside.deaf));
+        assert!(cut_off_by(|outside| &mut outside.bridges));
+        assert!(cut_off_by(|outside| &mut outside.shut));
+        assert!(!cut_off_by(|outside| &mut outside.barred), "presses come");
+        assert!(!cut_off_by(|outside| &mut outside.thrown));
+    }
 
     #[test]
     fn people_are_told_once_after_the_grace_and_once_when_it_is_over() {

@@ -5,8 +5,9 @@
 //! same way as any other person: the engine judges what an operator may say, and knows a repeated
 //! message by its id, also after a restart. What cannot be meant (malformed, too long, another hub's,
 //! an incident nobody knows, an epoch to come, nobody named to speak) is recorded with a limit a minute,
-//! each once by its id, and never acted on. A sign of life is made here, because only here the chain's head is known; it is not journaled,
-//! waits for nobody, and a newer one replaces one that was not sent.
+//! each once by its id or, where it has none, by its content, and never acted on. A sign of life is made
+//! here, because only here the chain's head is known; it is not journaled, waits for nobody, and a newer
+//! one replaces one that was not sent.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -34,8 +35,8 @@ use crate::terms::{At, EndpointId, HubId, Kind, Receipt, Secret, Wait};
 const MISFITS_MAX: u32 = 6;
 /// What counts as a minute of them.
 const MISFITS_PER: Wait = Wait::mins(1);
-/// Messages of one platform that meant nothing and are known by their id, the newest: said again, they
-/// are acknowledged and take no other's place in the record.
+/// Messages of one platform that meant nothing and are known again, the newest: said again, they are
+/// acknowledged and take no other's place in the record. Twice what one answer over HTTPS may bring.
 const MISFITS_KNOWN: usize = 64;
 
 /// Everything an opened platform needs, its secret included, or why it cannot be opened.
@@ -90,8 +91,17 @@ struct Misfits {
     /// Since when they are counted, and how many came.
     since: At,
     count: u32,
-    /// Those that have an id, and why they meant nothing.
-    known: VecDeque<(WordId, String)>,
+    /// Those that can be known again, and why they meant nothing.
+    known: VecDeque<(Name, String)>,
+}
+
+/// By what a message is known again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Name {
+    /// The platform's own name for it.
+    Id(WordId),
+    /// What it says, as its SHA-256.
+    Content([u8; 32]),
 }
 
 /// What becomes of a message that means nothing.
@@ -105,8 +115,9 @@ enum Fate {
 }
 
 impl Misfits {
-    fn take(&mut self, id: Option<&WordId>, why: &str, now: At) -> Fate {
-        if id.is_some_and(|id| self.known.iter().any(|(known, then)| known == id && then == why)) {
+    fn take(&mut self, name: Option<&Name>, why: &str, now: At) -> Fate {
+        let is_it = |name: &Name| self.known.iter().any(|(it, then)| it == name && then == why);
+        if name.is_some_and(is_it) {
             return Fate::Known;
         }
         let mut beyond = 0;
@@ -115,8 +126,8 @@ impl Misfits {
             (self.since, self.count) = (now, 0);
         }
         self.count = self.count.saturating_add(1);
-        if let Some(id) = id.filter(|_| self.count <= MISFITS_MAX) {
-            self.known.push_back((id.clone(), why.to_owned()));
+        if let Some(name) = name.filter(|_| self.count <= MISFITS_MAX) {
+            self.known.push_back((name.clone(), why.to_owned()));
             if self.known.len() > MISFITS_KNOWN {
                 self.known.pop_front();
             }
@@ -131,9 +142,9 @@ impl Platforms {
         self.alive.remove(platform);
     }
 
-    fn misfit(&mut self, platform: &EndpointId, id: Option<&WordId>, why: &str, now: At) -> Fate {
+    fn misfit(&mut self, platform: &EndpointId, name: Option<&Name>, why: &str, now: At) -> Fate {
         let new = || Misfits { since: now, count: 0, known: VecDeque::new() };
-        self.misfits.entry(platform.clone()).or_insert_with(new).take(id, why, now)
+        self.misfits.entry(platform.clone()).or_insert_with(new).take(name, why, now)
     }
 }
 
@@ -164,7 +175,7 @@ impl Desk {
 
     /// A platform said something.
     pub(super) fn hear_platform(&mut self, turn: &mut Turn, heard: Heard) {
-        let Heard { platform, id, message, receipt } = heard;
+        let Heard { platform, id, digest, message, receipt } = heard;
         let answer = match &message {
             Ok(message) => self.meant(&platform, message),
             Err(misfit) => Err(misfit.to_string()),
@@ -175,7 +186,10 @@ impl Desk {
                 info!(%platform, "the platform says something");
                 self.decide(turn, &Stimulus::Answered(answer, words))
             }
-            Err(why) => return self.hear_misfit(turn, (&platform, id.as_ref()), &why, receipt),
+            Err(why) => {
+                let name = id.map(Name::Id).or(digest.map(Name::Content));
+                return self.hear_misfit(turn, (&platform, name.as_ref()), &why, receipt);
+            }
         };
         // A repeat makes no fact; its first copy may still be on its way to disk.
         turn.acknowledge(receipt, before, true, recorded);
@@ -224,12 +238,12 @@ impl Desk {
     fn hear_misfit(
         &mut self,
         turn: &mut Turn,
-        (platform, id): (&EndpointId, Option<&WordId>),
+        (platform, name): (&EndpointId, Option<&Name>),
         why: &str,
         receipt: Receipt,
     ) {
         let before = turn.newest();
-        let (nth, beyond) = match self.platforms.misfit(platform, id, why, self.clock.now()) {
+        let (nth, beyond) = match self.platforms.misfit(platform, name, why, self.clock.now()) {
             // Its first copy may still be on its way to disk.
             Fate::Known => return turn.acknowledge(receipt, before, true, true),
             Fate::Counted { nth, beyond } => (nth, beyond),
@@ -309,9 +323,12 @@ mod tests {
     #[test]
     fn one_that_is_said_again_and_again_takes_no_others_place() {
         let mut platforms = Platforms::default();
-        let word = |text: &str| WordId::new(text).unwrap();
+        let name = |text: &str| match text.parse::<u8>() {
+            Ok(n) if n < 10 => Name::Content([n; 32]),
+            _ => Name::Id(WordId::new(text).unwrap()),
+        };
         let mut came = |id: &str, why: &str, at: u64| {
-            platforms.misfit(&county(), Some(&word(id)), why, At(at))
+            platforms.misfit(&county(), Some(&name(id)), why, At(at))
         };
         assert_eq!(came("1", "is for another hub", 0), Fate::Counted { nth: 1, beyond: 0 });
         for at in 1..200_000 {

@@ -1,8 +1,8 @@
 //! The start, as a checklist: record, state, time, facts of the start, ways out, ways in, people.
 //!
 //! A start succeeds on an unwritable, full or damaged disk, with missing secrets, with a taken HTTP
-//! port and without its command socket; it fails only where going on would be worse: another hub on the same record, a restore
-//! that was cut, or a broker that cannot listen.
+//! port and without its command socket; it fails only where going on would be worse: another hub on
+//! the same record, a restore that was cut, or a broker that cannot listen.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;

@@ -8,6 +8,7 @@
 //! can be read, so that the platform may hear that it has come.
 
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use crate::incident::{Move, WordId};
 use crate::terms::{Code, EndpointId, HubId, IncidentId, Receipt};
@@ -25,6 +26,9 @@ pub struct Heard {
     pub platform: EndpointId,
     /// The platform's own name for it, where it can be read, also of what means nothing.
     pub id: Option<WordId>,
+    /// SHA-256 of what came, where it has no such name: by it the same is known again. `None` where it
+    /// was too large to be read.
+    pub digest: Option<[u8; 32]>,
     /// What it said, or why that means nothing.
     pub message: Result<Message, Misfit>,
     /// Settled once it is on disk.
@@ -92,37 +96,51 @@ pub enum Misfit {
 /// One message as it came.
 pub(super) struct Told {
     pub(super) id: Option<WordId>,
+    pub(super) digest: Option<[u8; 32]>,
     pub(super) message: Result<Message, Misfit>,
 }
 
 impl Told {
+    /// A packet that was too large to be read.
+    pub(super) fn unread() -> Self {
+        Self { id: None, digest: None, message: Err(Misfit::NoPacket) }
+    }
+
     /// Something without a name that means nothing.
-    pub(super) fn misfit(why: Misfit) -> Self {
-        Self { id: None, message: Err(why) }
+    fn misfit(why: Misfit, bytes: &[u8]) -> Self {
+        Self { id: None, digest: Some(Sha256::digest(bytes).into()), message: Err(why) }
+    }
+
+    fn of(value: &Value, message: Result<Message, Misfit>) -> Self {
+        let id = id(value);
+        let digest = id.is_none().then(|| Sha256::digest(value.to_string()).into());
+        Self { id, digest, message }
     }
 
     /// Reads one message.
     pub(super) fn read(bytes: &[u8], hub: &HubId) -> Self {
         if bytes.len() > MESSAGE_MAX_BYTES {
-            return Self::misfit(Misfit::TooLong);
+            return Self::misfit(Misfit::TooLong, bytes);
         }
         match serde_json::from_slice::<Value>(bytes) {
-            Ok(value) => Self { id: id(&value), message: Message::of(&value, hub) },
-            Err(_) => Self::misfit(Misfit::NoObject),
+            Ok(value) => Self::of(&value, Message::of(&value, hub)),
+            Err(_) => Self::misfit(Misfit::NoObject, bytes),
         }
     }
 
     /// The messages that an answer over HTTPS brings in its `down`, each with the length it has as
     /// text.
     pub(super) fn all(down: &Value, hub: &HubId) -> Vec<Self> {
-        let Some(list) = down.as_array() else { return vec![Self::misfit(Misfit::NoObject)] };
+        let Some(list) = down.as_array() else {
+            return vec![Self::of(down, Err(Misfit::NoObject))];
+        };
         let long = |value: &Value| value.to_string().len() > MESSAGE_MAX_BYTES;
         let read = |value: &Value| {
             let message = match long(value) {
                 true => Err(Misfit::TooLong),
                 false => Message::of(value, hub),
             };
-            Self { id: id(value), message }
+            Self::of(value, message)
         };
         list.iter().take(MESSAGES_MAX).map(read).collect()
     }
@@ -209,6 +227,20 @@ mod tests {
         let names: Vec<Option<String>> =
             Told::all(&down, &hub()).into_iter().map(|told| Some(told.id?.to_string())).collect();
         assert_eq!(names, [Some("80".to_owned()), Some("81".to_owned()), None, None, None]);
+    }
+
+    #[test]
+    fn what_has_no_name_is_known_by_its_content() {
+        let all = |down: Value| -> Vec<Option<[u8; 32]>> {
+            Told::all(&down, &hub()).into_iter().map(|told| told.digest).collect()
+        };
+        let came = all(serde_json::json!([{"type": "note"}, {"type": "take-over"}, {"id": "1"}]));
+        assert!(came[0].is_some() && came[1].is_some() && came[0] != came[1]);
+        assert_eq!(came[2], None, "it has a name");
+        assert_eq!(all(serde_json::json!([{"type": "note"}])), came[..1]);
+        assert!(all(serde_json::json!("x"))[0].is_some());
+        let read = |bytes: &[u8]| Told::read(bytes, &hub()).digest;
+        assert!(read(b"{").is_some() && read(b"{") != read(b"["));
     }
 
     #[test]

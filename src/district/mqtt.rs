@@ -29,7 +29,7 @@ use rumqttc::{Event, Outgoing, Packet, Publish, QoS, SubscribeReasonCode};
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 
-use super::down::{Misfit, Told, down_topic, up_topic};
+use super::down::{Told, down_topic, up_topic};
 use super::platform::{Held, Protocol};
 use super::window::Next;
 use super::{PlatformError, PlatformSettings, UNSTORED_MAX};
@@ -220,12 +220,13 @@ impl Mqtt {
         let event = match polled {
             Some(Ok(event)) => event,
             Some(Err(why)) => {
-                if too_big(&why).is_some() {
+                let large = too_big(&why).is_some();
+                if large {
                     // The broker would send it with each connection for ever.
                     self.anew = true;
-                    held.heed(Told::misfit(Misfit::NoPacket), Receipt::unasked());
+                    held.heed(Told::unread(), Receipt::unasked());
                 }
-                return Some(Over { why: said(&why), failed: !self.anew });
+                return Some(Over { why: said(&why), failed: !large });
             }
             None => return Some(Over::failed("the hub was too busy to read it")),
         };

@@ -89,9 +89,9 @@ impl Held {
     /// The platform said something; without room it is left out.
     pub(super) fn heed(&mut self, told: Told, receipt: Receipt) {
         if self.has_room_to_hear() {
-            let Told { id, message } = told;
+            let Told { id, digest, message } = told;
             let platform = self.platform.clone();
-            self.heard.push_back(Heard { platform, id, message, receipt });
+            self.heard.push_back(Heard { platform, id, digest, message, receipt });
         }
     }
 

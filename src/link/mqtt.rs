@@ -10,11 +10,14 @@
 //! whether its access rules let anything through, which no acknowledgement says: `link::mqtt_probe`.
 //!
 //! Of a large message, such as a bridge's list of its devices, only the start is handed on, and it costs
-//! no connection. A packet beyond 16 MiB would end every connection for ever, since a kept message comes
-//! with every subscription: the session is begun anew with the narrow list of topics, which leaves a
-//! bridge's own topics out; what is said right after such a packet may be lost. MQTT offers no way to
-//! ask how much a broker queues for us (mosquitto: 1,000 messages, then it throws away in silence); it
-//! is asked for its count of those where it has one.
+//! no connection. A packet beyond 16 MiB ends one, and would end every one after it: the broker sends it
+//! again as long as it is owed, and a kept one comes with every subscription. So after each the session
+//! is begun anew (what is said meanwhile may be lost), the first time with the narrow list of topics,
+//! which leaves a bridge's own out. Where the same one comes again at once it is a kept one, and only the
+//! bare list is heard, without levels; the others are asked for again every ten minutes.
+//!
+//! MQTT offers no way to ask how much a broker queues for us (mosquitto: 1,000 messages, then it throws
+//! away in silence); it is asked for its count of those where it has one.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -37,6 +40,7 @@ use super::mqtt_ledger::Ledger;
 use super::mqtt_pace::{End, KNOCK, Pace};
 use super::mqtt_probe::Probe;
 pub use super::mqtt_probe::probe_topic;
+pub use super::mqtt_session::REGAIN;
 use super::mqtt_session::{Ended, Session};
 use super::pause::Chance;
 use crate::terms::{At, Inbound, LinkId, Secret, Wait};
@@ -46,6 +50,9 @@ const DOWNLINK: usize = 4_096;
 /// Connections in a row that end as soon as the broker is asked for its counts, or probed; then that is
 /// done no more. Some brokers end a connection instead of refusing a topic.
 const HURT_MAX: u32 = 3;
+/// A packet beyond the limit that comes again so soon after the connection stood came with the
+/// subscription. Own choice.
+const AT_ONCE: Duration = Duration::from_secs(10);
 /// How long a knock may take.
 const KNOCK_LIMIT: Duration = Duration::from_secs(1);
 /// After how many knocks a host's name is looked up anew: about 5 s.
@@ -71,9 +78,22 @@ pub struct MqttSettings {
     /// The same without topics that may hold messages beyond
     /// [`PACKET_MAX`](super::mqtt_client::PACKET_MAX).
     pub narrow: Vec<String>,
+    /// The same without what a broker keeps: what is left must be heard whatever it keeps.
+    pub bare: Vec<String>,
     /// Where a word of our own goes that must come back: see [`probe_topic`]. One of the topics must
     /// cover it. `None` where the hub may not write there.
     pub probe: Option<String>,
+}
+
+/// Which of a broker's topics are heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breadth {
+    /// All.
+    Wide,
+    /// Those of [`MqttSettings::narrow`].
+    Narrow,
+    /// Those of [`MqttSettings::bare`], and [`REGAIN`] later the narrow ones again.
+    Bare,
 }
 
 /// What the desk has to know of an outside broker.
@@ -104,10 +124,12 @@ pub enum MqttNews {
         /// Whether other messages came meanwhile, so that only our own are kept.
         heard: bool,
     },
-    /// A packet was larger than is read: the narrow topics are used from here on.
+    /// A packet was larger than is read; told once for each size and breadth.
     Big {
         /// Its size in bytes.
         bytes: usize,
+        /// What is heard from here on.
+        heard: Breadth,
     },
     /// The broker says that it has thrown messages away, for us or for others.
     ThrownAway {
@@ -197,7 +219,8 @@ impl OutsideBroker {
             ledger: Ledger::new(),
             commands,
             closing: closed,
-            narrow: false,
+            heard: Breadth::Wide,
+            big: None,
             ask_counts: true,
             counts_hurt: 0,
             probe_hurt: 0,
@@ -266,7 +289,9 @@ struct Keeper {
     ledger: Ledger,
     commands: mpsc::Receiver<Command>,
     closing: watch::Receiver<bool>,
-    narrow: bool,
+    heard: Breadth,
+    /// The last packet beyond the limit, in bytes, and what was heard after it was told.
+    big: Option<(usize, Breadth)>,
     ask_counts: bool,
     counts_hurt: u32,
     probe_hurt: u32,
@@ -297,8 +322,11 @@ impl Keeper {
                 warn!(link = %self.hearth.link, "the broker ends connections that say what must come back: it is asked no more");
                 self.hearth.tell(MqttNews::Barred { heard: true }).await;
             }
-            if let Some(bytes) = ended.too_big {
-                self.make_room(bytes).await;
+            match ended.too_big {
+                Some(bytes) => self.make_room(bytes, ended.lived).await,
+                // Whatever was kept may be gone by now.
+                None if ended.stood && self.heard == Breadth::Bare => self.heard = self.most(),
+                None => {}
             }
             let pause = pace.after(ended.end, ended.lived, chance.of(turn));
             tokio::select! {
@@ -319,13 +347,18 @@ impl Keeper {
 
     async fn connect(&mut self, token: u64) -> Ended {
         let line = self.line(false);
-        let filters = if self.narrow { &self.settings.narrow } else { &self.settings.topics };
+        let filters = match self.heard {
+            Breadth::Wide => &self.settings.topics,
+            Breadth::Narrow => &self.settings.narrow,
+            Breadth::Bare => &self.settings.bare,
+        };
         let session = Session {
             hearth: &self.hearth,
             ledger: &self.ledger,
             commands: &mut self.commands,
             closing: self.closing.clone(),
             filters,
+            is_bare: self.heard == Breadth::Bare,
             ask_counts: self.ask_counts,
             known: self.known,
             dropped: &mut self.dropped,
@@ -339,19 +372,31 @@ impl Keeper {
         Line::open(&self.address, Sitting { client_id, clean })
     }
 
-    /// A packet was too large: leaves its topic out.
-    async fn make_room(&mut self, bytes: usize) {
-        if !self.narrow {
-            self.narrow = true;
-            warn!(link = %self.hearth.link, bytes, "a message is beyond the limit: the narrow topics are heard");
-            self.forget().await;
+    /// What is heard after a packet that was too large, at most.
+    fn most(&self) -> Breadth {
+        match self.settings.narrow == self.settings.topics {
+            true => Breadth::Wide,
+            false => Breadth::Narrow,
         }
-        self.hearth.tell(MqttNews::Big { bytes }).await;
     }
 
-    /// Begins the session anew: the broker forgets the wide topics, and the message that it would
-    /// send again with each connection. What else it holds for us is asked for by no one; devices
-    /// that wait for `stored` say it again.
+    /// A packet was too large: gets rid of it, and leaves its topic out where that may help.
+    async fn make_room(&mut self, bytes: usize, lived: Duration) {
+        let again = lived < AT_ONCE && self.big.is_some_and(|(last, _)| last == bytes);
+        let most = self.most();
+        let is_kept = self.heard == Breadth::Bare || again && self.heard == most;
+        self.heard = if is_kept { Breadth::Bare } else { most };
+        self.forget().await;
+        let big = Some((bytes, self.heard));
+        if std::mem::replace(&mut self.big, big) != big {
+            warn!(link = %self.hearth.link, bytes, heard = ?self.heard, "a message is beyond the limit");
+            self.hearth.tell(MqttNews::Big { bytes, heard: self.heard }).await;
+        }
+    }
+
+    /// Begins the session anew: the broker forgets the topics that are left out, and the message that
+    /// it would send again with each connection. What else it holds for us is asked for by no one;
+    /// devices that wait for `stored` say it again.
     async fn forget(&mut self) {
         let mut line = self.line(true);
         let forgotten = async {

@@ -3,11 +3,11 @@
 //! MQTT 3.1.1 acknowledges what a broker's access rules forbid like what they allow, a subscription as
 //! well as a publish: a broker that lets nothing through looks well. So after each subscription, and
 //! then every few minutes, a probe goes out to a topic that the hub's own filters cover, and must come
-//! back within [`WITHIN`]; while it does not, another goes out. It goes at QoS 0, so that nothing of it is
-//! kept, counted or owed. A broker that is still owed acknowledgements of ours gets more time: in a storm
-//! the probe may stand behind what it sends, or be thrown away for it. Some brokers end the connection
-//! of a client that says what it may not; such a one is asked no more. What came from devices meanwhile tells a broker that forbids only our own word from one that
-//! lets nothing through.
+//! back within [`WITHIN`]; while it does not, another goes out. It goes at QoS 0, so that nothing of it
+//! is kept, counted or owed. A broker that is still owed acknowledgements of ours gets more time: in a
+//! storm the probe may stand behind what it sends, or be thrown away for it. Some brokers end the
+//! connection of a client that says what it may not; such a one is asked no more. What came from
+//! devices meanwhile tells a broker that forbids only our own word from one that lets nothing through.
 
 use crate::terms::{At, HubId, Wait};
 

@@ -28,6 +28,9 @@ const COMMANDS_UNDER_WAY: usize = 64;
 const UNANSWERED: Wait = Wait::secs(10);
 /// How soon a refused subscription is asked for again.
 const ASK_AGAIN: Wait = Wait::secs(30);
+/// How long only the bare topics are heard; then the connection is begun anew with more, and the session
+/// holds what comes meanwhile. Own choice.
+pub const REGAIN: Wait = Wait::mins(10);
 /// A connection that ends so soon after asking for the broker's own counts ended because of that.
 const COUNTS_HURT: Wait = Wait::secs(1);
 /// mosquitto's count of messages it threw away because a queue was full.
@@ -58,6 +61,8 @@ pub(super) struct Session<'k> {
     pub(super) commands: &'k mut mpsc::Receiver<Command>,
     pub(super) closing: watch::Receiver<bool>,
     pub(super) filters: &'k [String],
+    /// Whether these are the bare ones.
+    pub(super) is_bare: bool,
     pub(super) ask_counts: bool,
     /// Whether an earlier connection of this run stood, so that the broker should know us.
     pub(super) known: bool,
@@ -75,6 +80,8 @@ struct Standing {
     /// Until when the broker has to answer.
     due: Option<At>,
     ask_again: Option<At>,
+    /// When more than the bare topics is asked for.
+    regain: Option<At>,
     hearing: bool,
     counts_asked: Option<At>,
     under_way: usize,
@@ -94,7 +101,9 @@ impl Session<'_> {
         if self.known && !resumed {
             self.hearth.tell(MqttNews::Forgot).await;
         }
-        let mut standing = Standing::new(line.client.clone(), self.now());
+        let now = self.now();
+        let mut standing = Standing::new(line.client.clone(), now);
+        standing.regain = self.is_bare.then(|| now + REGAIN);
         let ended = self.hear(&mut standing, &mut line, resumed).await;
         self.ledger.end();
         let now = self.now();
@@ -139,6 +148,9 @@ impl Session<'_> {
                     let now = self.now();
                     if at.is_unanswered(now) {
                         return Ended::of(End::TurnedAway, "it leaves what we ask unanswered");
+                    }
+                    if at.regain.is_some_and(|due| due <= now) {
+                        return cut("all of its topics are asked for again");
                     }
                     if at.ask_again.is_some_and(|due| due <= now) {
                         self.subscribe(at);
@@ -311,6 +323,7 @@ impl Standing {
             subscribed: None,
             due: None,
             ask_again: None,
+            regain: None,
             hearing: false,
             counts_asked: None,
             under_way: 0,
@@ -320,7 +333,7 @@ impl Standing {
 
     fn next_due(&self) -> Option<At> {
         let stuck = (self.under_way > 0).then(|| self.progress + UNANSWERED);
-        [self.due, self.ask_again, stuck].into_iter().flatten().min()
+        [self.due, self.ask_again, self.regain, stuck].into_iter().flatten().min()
     }
 
     fn is_unanswered(&self, now: At) -> bool {

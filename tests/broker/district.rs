@@ -429,6 +429,21 @@ async fn a_message_too_large_for_any_packet_does_not_come_for_ever() {
 }
 
 #[tokio::test]
+async fn a_broker_that_dies_right_after_a_message_too_large_is_told_of() {
+    let mut broker = Mosquitto::open().await;
+    let mut platform = Platform::open(broker.port);
+    platform.offer(1..=1);
+    platform.settles(1).await;
+    broker.says_a_film(17 << 20);
+    let large = soon("the word of it", platform.heard.recv()).await.unwrap();
+    broker.kill();
+    assert_eq!(large.message, Err(Misfit::NoPacket));
+    while !platform.health.iter().any(|health| matches!(health, Health::Down { .. })) {
+        platform.report().await;
+    }
+}
+
+#[tokio::test]
 async fn a_sign_of_life_goes_beside_the_record_and_only_the_newest() {
     let (broker, ear) = (Mosquitto::open().await, Ear::default());
     ear.listen(broker.port, "district").await;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use anling::link::mqtt::{MqttNews, MqttSettings, probe_topic};
+use anling::link::mqtt::{Breadth, MqttNews, MqttSettings, REGAIN, probe_topic};
 use anling::terms::HubId;
-use rumqttc::{ConnAck, ConnectReturnCode, Packet, Publish, QoS, SubAck, SubscribeReasonCode};
+use rumqttc::{
+    ConnAck, ConnectReturnCode, Packet, Publish, QoS, SubAck, Subscribe, SubscribeReasonCode,
+};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
@@ -204,17 +206,88 @@ async fn a_message_beyond_the_limit_is_left_out_and_presses_are_heard() {
     let mut ears = Ears::open(settings(port));
     let (mut line, _) = broker.welcome(false).await;
     line.publish(2, false, true, "z/bridge/devices", &"x".repeat(17 << 20)).await;
+    forgets(&broker).await;
+    let (mut line, subscribe) = broker.welcome(false).await;
+    assert_eq!(filters(&subscribe), ["z/+", "anling/v1/hub1/+/event"]);
+    line.publish(3, false, false, "z/B-1", "press").await;
+    is_pressed(&mut ears).await;
+    let MqttNews::Big { bytes, heard } = ears.news(is_big).await else { unreachable!() };
+    assert!(bytes > 17 << 20 && heard == Breadth::Narrow);
+    // Another one, of the topics that are left, costs no more.
+    line.publish(4, false, false, "anling/v1/hub1/B-1/event", &"x".repeat(18 << 20)).await;
+    forgets(&broker).await;
+    let (mut line, subscribe) = broker.welcome(false).await;
+    assert_eq!(filters(&subscribe), ["z/+", "anling/v1/hub1/+/event"]);
+    line.publish(5, false, false, "z/B-1", "press").await;
+    is_pressed(&mut ears).await;
+    let MqttNews::Big { bytes, heard } = ears.news(is_big).await else { unreachable!() };
+    assert!(bytes > 18 << 20 && heard == Breadth::Narrow);
+}
+
+async fn is_pressed(ears: &mut Ears) {
+    let press = ears.heard().await;
+    assert_eq!(&*press.bytes, b"press");
+    press.receipt.stored();
+}
+
+fn is_big(news: &MqttNews) -> bool {
+    matches!(news, MqttNews::Big { .. })
+}
+
+fn filters(subscribe: &Subscribe) -> Vec<&str> {
+    subscribe.filters.iter().map(|filter| filter.path.as_str()).collect()
+}
+
+/// The connection that makes the broker forget the session, with what it would send again.
+async fn forgets(broker: &Scripted) {
     let (mut wiping, connect) = broker.accept().await;
     assert!(connect.clean_session, "the broker forgets what it would send again");
     wiping.connack(false).await;
     while wiping.next().await.is_some() {}
+}
+
+#[tokio::test]
+async fn a_kept_message_beyond_the_limit_costs_what_is_kept_until_it_is_cleared() {
+    let (broker, port) = Scripted::open().await;
+    let mut ears = Ears::open(settings(port));
+    let (all, few) = (["z/+", "anling/v1/hub1/+/event"], ["anling/v1/hub1/+/event"]);
+    let film = "x".repeat(17 << 20);
+    for wanted in [&["z/#", few[0]][..], &all, &few] {
+        let (mut line, subscribe) = broker.welcome(false).await;
+        assert_eq!(filters(&subscribe), wanted);
+        if wanted.len() > 1 {
+            line.publish(2, false, true, "z/B-1", &film).await;
+            forgets(&broker).await;
+            continue;
+        }
+        line.publish(3, false, false, "anling/v1/hub1/B-2/event", "press").await;
+        is_pressed(&mut ears).await;
+        let heard = async |ears: &mut Ears| match ears.news(is_big).await {
+            MqttNews::Big { heard, .. } => heard,
+            _ => unreachable!(),
+        };
+        assert_eq!(heard(&mut ears).await, Breadth::Narrow);
+        assert_eq!(heard(&mut ears).await, Breadth::Bare);
+        ears.skip(REGAIN);
+        line.publish(4, false, false, "anling/v1/hub1/B-2/event", "wakes it").await;
+        ears.heard().await.receipt.stored();
+    }
+    // It is there still: nothing is told anew.
+    let (mut line, subscribe) = broker.welcome(true).await;
+    assert_eq!(filters(&subscribe), all);
+    line.publish(2, false, true, "z/B-1", &film).await;
+    forgets(&broker).await;
     let (mut line, subscribe) = broker.welcome(false).await;
-    let filters: Vec<_> = subscribe.filters.iter().map(|filter| filter.path.as_str()).collect();
-    assert_eq!(filters, ["z/+", "anling/v1/hub1/+/event"]);
-    line.publish(3, false, false, "z/B-1", "press").await;
-    assert_eq!(&*ears.heard().await.bytes, b"press");
-    let news = ears.news(|news| matches!(news, MqttNews::Big { .. })).await;
-    assert!(matches!(news, MqttNews::Big { bytes } if bytes > 17 << 20));
+    assert_eq!(filters(&subscribe), few);
+    ears.skip(REGAIN);
+    line.publish(5, false, false, "anling/v1/hub1/B-2/event", "wakes it").await;
+    ears.heard().await.receipt.stored();
+    let (_line, subscribe) = broker.welcome(true).await;
+    assert_eq!(filters(&subscribe), all, "cleared: all of them are heard again");
+    sleep(Duration::from_millis(100)).await;
+    while let Ok((_, news)) = ears.news.try_recv() {
+        assert!(!is_big(&news), "{news:?}");
+    }
 }
 
 #[tokio::test]

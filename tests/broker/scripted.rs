@@ -1,11 +1,13 @@
 //! A broker that does what the test says, packet by packet, and a hub's client that is connected to it.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anling::clock::Stopwatch;
 use anling::link::mqtt::{MqttNews, MqttSettings, OutsideBroker};
-use anling::terms::{At, Inbound, LinkId, Secret};
+use anling::terms::{At, Inbound, LinkId, Secret, Wait};
 use bytes::BytesMut;
 use rumqttc::{
     ConnAck, Connect, ConnectReturnCode, Packet, PubAck, Publish, QoS, SubAck, Subscribe,
@@ -36,6 +38,7 @@ pub struct Ears {
     pub link: OutsideBroker,
     pub inbox: mpsc::Receiver<Inbound>,
     pub news: mpsc::Receiver<(LinkId, MqttNews)>,
+    skipped: Arc<AtomicU64>,
 }
 
 pub fn settings(port: u16) -> MqttSettings {
@@ -48,6 +51,7 @@ pub fn settings(port: u16) -> MqttSettings {
         tls: None,
         topics: vec!["z/#".into(), "anling/v1/hub1/+/event".into()],
         narrow: vec!["z/+".into(), "anling/v1/hub1/+/event".into()],
+        bare: vec!["anling/v1/hub1/+/event".into()],
         probe: None,
     }
 }
@@ -61,8 +65,18 @@ impl Ears {
         let (to_desk, inbox) = mpsc::channel(room);
         let (tell, news) = mpsc::channel(64);
         let since = Stopwatch::start();
-        let now = move || At(u64::try_from(since.elapsed().as_millis()).unwrap());
-        Self { link: OutsideBroker::keep(settings, to_desk, now, tell), inbox, news }
+        let skipped: Arc<AtomicU64> = Arc::default();
+        let skips = Arc::clone(&skipped);
+        let now = move || {
+            let passed = u64::try_from(since.elapsed().as_millis()).unwrap();
+            At(passed + skips.load(Ordering::Acquire))
+        };
+        Self { link: OutsideBroker::keep(settings, to_desk, now, tell), inbox, news, skipped }
+    }
+
+    /// So much time passes, as the link sees when it looks next.
+    pub fn skip(&self, wait: Wait) {
+        self.skipped.fetch_add(wait.0, Ordering::AcqRel);
     }
 
     pub async fn heard(&mut self) -> Inbound {

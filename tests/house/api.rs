@@ -148,6 +148,7 @@ fn what_cannot_be_done_is_a_problem_that_says_what_to_do() {
         (accept, "{}", 422, "bad-field", "`as`"),
         (accept, r#"{"as": "zhangmin", "on": 1}"#, 422, "bad-field", "`on`"),
         (accept, r#"{"as": "zhangmin", "score": 3}"#, 422, "bad-field", "does not go with"),
+        (accept, r#"{"as": "zhangmin", "epoch": 99}"#, 422, "bad-field", "not reached 99"),
         ("/api/v1/incidents/A01/resolve", AS_ZHANG, 422, "bad-field", "helped"),
         ("/api/v1/incidents/A01/note", AS_ZHANG, 422, "bad-field", "`note`"),
     ] {

@@ -122,6 +122,10 @@ fn what_the_district_says_counts_once_and_what_it_cannot_mean_is_only_recorded()
     hub.kill();
     hub.start();
     broker.says(&down, take, &[]);
+    // Without a name it is known by what it says: it takes no other's place.
+    for _ in 0..4 {
+        broker.says(&down, "{", &[]);
+    }
     for (text, why) in [
         ("{", "no JSON object"),
         (r#"{"id":"1","type":"resolve","incident":"A01"}"#, "neither a take-over nor a note"),

@@ -86,6 +86,17 @@ impl Mosquitto {
         let output = command.args(more).output().unwrap();
         assert!(output.status.success(), "{output:?}");
     }
+
+    /// Says so many MiB that mean nothing.
+    pub fn says_a_film(&self, topic: &str, mib: usize, more: &[&str]) {
+        let film = self.dir.path().join("film");
+        std::fs::write(&film, vec![b'x'; mib << 20]).unwrap();
+        let port = self.port.to_string();
+        let mut command = tool("mosquitto_pub", "mosquitto-clients");
+        command.args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", topic, "-f"]).arg(&film);
+        let output = command.args(more).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
 }
 
 impl Drop for Mosquitto {

@@ -184,6 +184,36 @@ fn a_broker_that_keeps_only_our_own_word_is_a_fault_and_need_not_be_asked() {
 }
 
 #[test]
+fn messages_beyond_the_limit_deafen_the_hub_to_no_press() {
+    let broker = Mosquitto::open("");
+    let mut hub = Hub::prepared();
+    broker.heard_by(&hub, ZIGBEE);
+    hub.start();
+    heard(&hub, 1);
+    broker.says_a_film("z2m/x", 17, &[]);
+    heard(&hub, 2);
+    broker.says_a_film(&topic("B-03", "event"), 17, &[]);
+    heard(&hub, 3);
+    presses_until_stored(&broker, "B-04", 1);
+    // One that is kept comes with every subscription.
+    broker.says_a_film(&topic("B-03", "state"), 18, &["-r"]);
+    soon("the word of it", || hub.log().contains("clear the message that it keeps").then_some(()));
+    presses_until_stored(&broker, "B-04", 2);
+    let said = "the broker mqtt.home sent 188";
+    assert_eq!(hub.log().matches(said).count(), 2, "{}", hub.log());
+}
+
+/// A button presses and repeats its press until it is answered, as its firmware does.
+fn presses_until_stored(broker: &Mosquitto, device: &str, seq: u32) {
+    let button = Device::connect(broker.port, device, device).unwrap();
+    button.listen(&topic(device, "cmd"));
+    soon("an answered press", || {
+        button.send(&topic(device, "event"), press(3, seq, "sos"));
+        matches!(told_stored(&button, u64::from(seq)), Told::Stored).then_some(())
+    });
+}
+
+#[test]
 fn the_settings_of_a_mosquitto_are_checked_where_they_are_named() {
     let broker = Mosquitto::open("");
     let hub = Hub::prepared();
