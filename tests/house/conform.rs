@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use anling::clock::Stopwatch;
 use rumqttc::{Packet, QoS};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -125,8 +126,8 @@ fn speaks(port: u16, boot: u32, seq: u32, over: &AtomicBool) {
     let wanted = [format!("\"boot\":{boot},"), format!("\"ack\":{seq},")];
     for pause in [2, 4, 8, 16] {
         device.send("anling/v1/zs-yunjian/B-77/event", event.clone());
-        let until = Instant::now() + Duration::from_secs(pause);
-        while let Some(left) = until.checked_duration_since(Instant::now()) {
+        let waited = Stopwatch::start();
+        while let Some(left) = Duration::from_secs(pause).checked_sub(waited.elapsed()) {
             if over.load(Ordering::Acquire) {
                 return;
             }
