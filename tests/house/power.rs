@@ -161,13 +161,17 @@ fn judge(hub: &Hub, webhook: &Receiver, acknowledged: &BTreeSet<Press>) -> usize
     assert!(lost.is_empty(), "acknowledged and not in the record: {lost:?}");
     let devices: BTreeSet<&String> = distinct.iter().map(|(device, ..)| device).collect();
     let raised = hub.facts("raised");
-    assert_eq!(raised.len(), devices.len(), "one incident for each button");
+    // Buttons that press as fast as these are held for stuck besides.
+    let (stuck, calls): (Vec<_>, Vec<_>) = raised.iter().partition(|fact| fact["kind"] == "stuck");
+    assert_eq!(calls.len(), devices.len(), "one call for each button");
+    assert!(stuck.len() <= devices.len(), "{stuck:?}");
     let told = || webhook.of("raised").len();
     soon("every incident at the webhook", || (told() >= raised.len()).then_some(()));
     assert_eq!(told(), raised.len(), "an incident with two names");
     soon("every ladder's last step", || {
         let all = hub.incidents();
         all.iter()
+            .filter(|i| i["class"] == "emergency")
             .all(|i| i["rung"].as_u64() >= Some(2) || i["lap"].as_u64() > Some(0))
             .then_some(())
     });
