@@ -178,25 +178,26 @@ pub(super) fn follow(
     by: &PersonId,
     mut heard: impl FnMut(&PointView) -> Outcome,
 ) -> Result<WorkView, Failure> {
-    let mut told: BTreeMap<DeviceId, (Vec<Kind>, Vec<Kind>, Vec<Kind>)> = BTreeMap::new();
+    let mut told: BTreeMap<DeviceId, PointView> = BTreeMap::new();
     let mut away = Wait::ZERO;
     let runtime = super::runtime()?;
     loop {
         for point in &work.points {
-            let before = told.entry(point.device.clone()).or_default();
-            let is_first = before.0.is_empty();
-            if point.heard.len() > before.0.len() {
+            let before = told.insert(point.device.clone(), point.clone());
+            let count =
+                |of: fn(&PointView) -> &Vec<Kind>| before.as_ref().map_or(0, |b| of(b).len());
+            let heard_before = count(|point| &point.heard);
+            if point.heard.len() > heard_before {
                 print_text(&format!("  ✓ {}  {}\n", named(point), words(&point.heard)))?;
             }
-            if point.trouble.len() > before.1.len() {
+            if point.trouble.len() > count(|point| &point.trouble) {
                 print_text(&format!("  ✗ {}  {}\n", named(point), words(&point.trouble)))?;
             }
-            if !point.still_on.is_empty() && point.still_on != before.2 {
+            if point.still_on.len() > count(|point| &point.still_on) {
                 let on = words(&point.still_on);
                 print_text(&format!("    {} is still on: let {on} end\n", point.device))?;
             }
-            *before = (point.heard.clone(), point.trouble.clone(), point.still_on.clone());
-            if is_first && !point.heard.is_empty() {
+            if heard_before == 0 && !point.heard.is_empty() {
                 heard(point)?;
             }
         }
