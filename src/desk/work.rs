@@ -103,13 +103,8 @@ impl Desk {
 
     /// Whether a life hangs on one of these.
     fn hangs_a_life(&self, scope: &[Scope]) -> bool {
-        let is_named = |row: &&Device| {
-            scope.iter().any(|scope| match scope {
-                Scope::Device(id) => row.id == *id,
-                Scope::Home(id) => row.home.as_ref() == Some(id),
-                Scope::HeardAs(_) => false,
-            })
-        };
+        let is_named =
+            |row: &&Device| scope.iter().any(|scope| scope.names(&row.id, row.home.as_ref()));
         let mut named = self.book.registry().devices().filter(is_named);
         let types = &self.settings.device_types;
         named.any(|row| types.get(&row.type_name).is_none_or(|kind| kind.life_safety))

@@ -79,6 +79,19 @@ pub enum Scope {
     HeardAs(String),
 }
 
+impl Scope {
+    /// Whether it names a device that hangs in this home, or in none that is known.
+    pub fn names(&self, device: &DeviceId, home: Option<&HomeId>) -> bool {
+        match self {
+            Self::Device(id) => id == device,
+            Self::Home(id) => home == Some(id),
+            Self::HeardAs(name) => {
+                device.as_str().split_once(':').is_some_and(|(_, heard_as)| heard_as == name)
+            }
+        }
+    }
+}
+
 /// What a technician is about to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkAsked {
@@ -130,13 +143,7 @@ impl IncidentBook {
     /// Whether a piece of work is about a device.
     pub fn is_worked_on(&self, work: &Work, device: &DeviceId) -> bool {
         let home = self.registry.device(device).and_then(|row| row.home.as_ref());
-        work.scope.iter().any(|scope| match scope {
-            Scope::Device(id) => id == device,
-            Scope::Home(id) => home == Some(id),
-            Scope::HeardAs(name) => {
-                device.as_str().split_once(':').is_some_and(|(_, heard_as)| heard_as == name)
-            }
-        })
+        work.scope.iter().any(|scope| scope.names(device, home))
     }
 
     /// The registered devices a piece of work is about, by id.
@@ -221,10 +228,9 @@ impl IncidentBook {
             return Vec::new();
         }
         let Some(memory) = self.devices.get(device) else { return Vec::new() };
-        let on = memory.levels.iter().filter(|(_, level)| level.on).map(|(kind, _)| *kind);
-        let gone = (memory.online == Some(false)).then_some(Kind::Silent);
-        let mut kinds: Vec<Kind> =
-            on.chain(gone).filter(|kind| !memory.open.contains_key(&kind.class())).collect();
+        let gone = memory.online == Some(false) && !memory.open.contains_key(&Class::Fault);
+        let mut kinds = self.unheard_levels(device);
+        kinds.extend(gone.then_some(Kind::Silent));
         kinds.sort_by_key(|kind| kind.class());
         kinds.dedup_by_key(|kind| kind.class());
         kinds

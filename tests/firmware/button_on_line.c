@@ -4,6 +4,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include "button.h"
+#include "host.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -15,24 +16,6 @@
 
 #define RECEIVER 0x52000001u
 #define ALIVE_EVERY 10000u
-
-static uint32_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint32_t)((uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u);
-}
-
-static void put_out(const uint8_t *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t count = write(STDOUT_FILENO, bytes, length);
-        if (count <= 0)
-            return; /* the line is away: the frame is repeated */
-        bytes += count;
-        length -= (size_t)count;
-    }
-}
 
 static void take_in(struct button *button, struct anling_line *line)
 {
