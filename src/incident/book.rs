@@ -448,11 +448,13 @@ impl IncidentBook {
         }
     }
 
-    /// When something is due next by itself: a deadline of an incident, or the end of work.
+    /// When something is due next by itself: a deadline of an incident, the end of work, or a danger that
+    /// stays on in it.
     pub fn next_due(&self) -> Option<At> {
         let deadline = self.next_deadline().map(|(at, ..)| at);
         let work = self.next_work_end().map(|(at, _)| at);
-        deadline.into_iter().chain(work).min()
+        let going_on = self.next_going_on().map(|(at, ..)| at);
+        deadline.into_iter().chain(work).chain(going_on).min()
     }
 
     /// How long the earliest deadline of any incident has been waiting; zero when none has passed.

@@ -12,6 +12,11 @@ impl IncidentBook {
     /// Decides about the earliest deadline, if it has passed.
     pub(super) fn on_deadline(&self, at: At, standing: &Standing<'_>) -> Vec<Fact> {
         let deadline = self.next_deadline();
+        if let Some((due, device, kind)) = self.next_going_on().filter(|(due, ..)| *due <= at)
+            && deadline.as_ref().is_none_or(|(earliest, ..)| *earliest > due)
+        {
+            return self.raised_of(at, standing, device, kind);
+        }
         if let Some((until, work)) = self.next_work_end().filter(|(until, _)| *until <= at)
             && deadline.as_ref().is_none_or(|(due, ..)| *due > until)
         {

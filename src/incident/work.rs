@@ -4,7 +4,8 @@
 //! a device on the list is heard, answered and noted, and nobody is called; a device that is not on the
 //! list calls as ever. In maintenance what a device says is written down and held back, but for fire, gas
 //! and carbon monoxide, which no work holds. An incident that is open already goes on as it would: work
-//! never makes a call quieter. When it ends, what is still on, or still gone, calls then.
+//! never makes a call quieter. A danger that a walk test noted and that stays on is a real one, and calls
+//! within the window; when work ends, what is still on, or still gone, calls then.
 //!
 //! A swap gives the point's row another address; its id, its home and its history stay. The old address
 //! is remembered: when it is heard again somebody still has the old device, and that is told once. Its
@@ -35,6 +36,9 @@ pub const MAINTENANCE_MAX: Wait = Wait::hours(8);
 pub const LIFE_SAFETY_MAX: Wait = Wait::hours(4);
 /// Shortest of either: time to walk to the door.
 pub const WORK_MIN: Wait = Wait::mins(1);
+/// How long a danger may stay on in a walk test before it calls. Own choice: a can of test smoke and a
+/// pulled cord are over in three minutes, and a fire is not.
+pub const GOES_ON: Wait = Wait::mins(5);
 /// Old addresses that are remembered; beyond it the oldest is forgotten. Own choice: each of 3,000
 /// devices swapped once in ten years.
 const SWAPPED_OUT_MAX: usize = 4_096;
@@ -160,6 +164,23 @@ impl IncidentBook {
     /// When the earliest work ends by itself.
     pub(super) fn next_work_end(&self) -> Option<(At, WorkId)> {
         self.works.values().map(|work| (work.until, work.id)).min()
+    }
+
+    /// What a walk test noted, and that calls because it stays on: the earliest, and when it does.
+    pub(super) fn next_going_on(&self) -> Option<(At, &DeviceId, Kind)> {
+        let tests = self.works.values().filter(|work| work.kind == WorkKind::WalkTest);
+        let devices = tests.flat_map(|work| work.heard.keys());
+        let going_on = devices.flat_map(|device| {
+            let is_danger = |kind: &Kind| matches!(kind.class(), Class::Hazard | Class::Emergency);
+            self.unheard_levels(device).into_iter().filter(is_danger).filter_map(move |kind| {
+                let memory = self.devices.get(device)?;
+                let since = memory.levels.get(&kind)?.since;
+                // What somebody has closed since it came on has had its call.
+                let had = memory.over.get(&kind.class()).is_some_and(|(_, ended)| *ended >= since);
+                (!had).then_some((since + GOES_ON, device, kind))
+            })
+        });
+        going_on.min()
     }
 
     /// Decides about work that begins; empty where it names nothing, nobody, or too much is being done.
@@ -326,7 +347,11 @@ impl IncidentBook {
                 let begun = Work { id, kind, scope, by, since, until, reason, heard };
                 self.works.insert(id, begun);
             }
-            Fact::WorkEnded { work, .. } => drop(self.works.remove(work)),
+            Fact::WorkEnded { work, .. } => {
+                if let Some(work) = self.works.remove(work) {
+                    self.forget_strangers(&work);
+                }
+            }
             Fact::PointTested { work, device, kind } => {
                 self.note_work(*work, device, *kind);
                 if let Some(memory) = self.devices.get_mut(device) {
@@ -344,6 +369,20 @@ impl IncidentBook {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What was about to be registered and was not is a stranger again: nothing of it is kept, but for
+    /// an incident that is open.
+    fn forget_strangers(&mut self, work: &Work) {
+        let strange = work.scope.iter().any(|scope| matches!(scope, Scope::HeardAs(_)));
+        for device in work.heard.keys().filter(|_| strange) {
+            let is_done = |memory: &DeviceMemory| memory.open.is_empty();
+            if self.registry.device(device).is_none()
+                && self.devices.get(device).is_some_and(is_done)
+            {
+                self.devices.remove(device);
+            }
         }
     }
 

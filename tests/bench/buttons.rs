@@ -112,10 +112,20 @@ impl Buttons {
     }
 
     /// Presses devices in order, `rate` a second, in an open loop; tells each number before it goes.
-    pub fn press(&self, range: std::ops::Range<usize>, rate: u64, mut before: impl FnMut(usize)) {
-        let (began, first) = (now() + 20_000_000, range.start);
-        for device in range {
-            let due = began + (device - first) as u64 * 1_000_000_000 / rate;
+    pub fn press(&self, range: std::ops::Range<usize>, rate: u64, before: impl FnMut(usize)) {
+        self.press_each(range, rate, before);
+    }
+
+    /// The same with any devices.
+    pub fn press_each(
+        &self,
+        devices: impl Iterator<Item = usize>,
+        rate: u64,
+        mut before: impl FnMut(usize),
+    ) {
+        let began = now() + 20_000_000;
+        for (n, device) in devices.enumerate() {
+            let due = began + n as u64 * 1_000_000_000 / rate;
             let at = sleep_until(due);
             before(device);
             self.shared.sent[device].store(at, Ordering::Release);
@@ -133,6 +143,14 @@ impl Buttons {
             sleep_until(began + n as u64 * 1_000_000_000 / rate);
             let device = n % devices;
             self.lines[device % LINES].send(&beat_packet(device));
+        }
+    }
+
+    /// That many heartbeats at once, of devices behind the first `lines` connections.
+    pub fn burst(&self, devices: usize, count: usize, lines: usize) {
+        for (number, line) in self.lines[..lines].iter().enumerate() {
+            let behind = (number..devices).step_by(LINES).cycle().take(count / lines);
+            line.send(&behind.flat_map(beat_packet).collect::<Vec<u8>>());
         }
     }
 

@@ -63,6 +63,11 @@ pub struct House {
 
 /// Writes a config directory with that many devices, one home and resident each.
 pub fn furnish(dir: &Path, devices: usize, webhooks: &[(&str, &str)]) -> u16 {
+    furnish_homes(dir, devices, devices, webhooks)
+}
+
+/// The same with the devices spread over that many homes.
+pub fn furnish_homes(dir: &Path, devices: usize, lived_in: usize, hooks: &[(&str, &str)]) -> u16 {
     let config = dir.join("config");
     fs::create_dir_all(config.join("registry")).unwrap();
     fs::create_dir_all(config.join("secrets")).unwrap();
@@ -84,7 +89,7 @@ pub fn furnish(dir: &Path, devices: usize, webhooks: &[(&str, &str)]) -> u16 {
         ),
     );
     let mut notify = format!("[screen]\npath = \"{state}/screen\"\n");
-    for (name, url) in webhooks {
+    for (name, url) in hooks {
         let _ = write!(
             notify,
             "[webhook.{name}]\nurl = \"{url}\"\nevents = [\"raised\"]\ntime_limit = \"5s\"\n"
@@ -99,11 +104,14 @@ pub fn furnish(dir: &Path, devices: usize, webhooks: &[(&str, &str)]) -> u16 {
         "id,name,born,home,phone,access\n".to_owned(),
         "id,type,heard_as,home,resident,spot\n".to_owned(),
     );
-    for n in 0..devices {
+    for n in 0..lived_in {
         let (block, flat) = (n / 100 + 1, n % 100 + 101);
         let _ = writeln!(homes, "H-{n:05},{block}号楼{flat},{block}-{flat},G-{block},no");
         let _ = writeln!(residents, "R-{n:05},王桂芳,1943,H-{n:05},,");
-        let _ = writeln!(rows, "D-{n:05},sos-button,,H-{n:05},R-{n:05},床头");
+    }
+    for n in 0..devices {
+        let home = n % lived_in;
+        let _ = writeln!(rows, "D-{n:05},sos-button,,H-{home:05},R-{home:05},床头");
     }
     put("registry/homes.csv", &homes);
     put("registry/residents.csv", &residents);

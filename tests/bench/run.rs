@@ -16,6 +16,7 @@
 
 mod buttons;
 mod decode;
+mod devices;
 mod district;
 mod faults;
 mod floor;
@@ -54,7 +55,7 @@ impl Run {
 
 type Section = (&'static str, fn(&Run, &mut Table));
 
-const SECTIONS: [Section; 11] = [
+const SECTIONS: [Section; 12] = [
     ("latency", latency::measure),
     ("serial", serial::measure),
     ("storm", storm::measure),
@@ -63,6 +64,7 @@ const SECTIONS: [Section; 11] = [
     ("idle", idle::measure),
     ("cost", open_cost::measure),
     ("decode", decode::measure),
+    ("devices", devices::measure),
     ("faults", faults::measure),
     ("district", district::measure),
     ("wear", wear::measure),
