@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::field::{Field, FieldReader, FieldSettings, Tell, Told, leaves, scalar, within_limit};
-use super::json::{self, Fields};
+use super::json::{self, Fields, Want};
 use super::{Heard, milesight};
 use crate::terms::{At, Command, Decoded, Decoder, Inbound, Mark, RefusalReason};
 
@@ -23,6 +23,18 @@ use crate::terms::{At, Command, Decoded, Decoder, Inbound, Mark, RefusalReason};
 const FAMILY: &str = "chirpstack";
 /// The code of bytes that can be read without ChirpStack's codec.
 const MILESIGHT: &str = "milesight";
+
+/// What is read of an event; the longest part of an uplink is what each receiver says of itself.
+static WANT: Want = Want::Keys(&[
+    ("deduplicationId", Want::All),
+    ("deviceInfo", Want::Keys(&[("deviceProfileName", Want::All)])),
+    ("fCnt", Want::All),
+    ("data", Want::All),
+    ("object", Want::All),
+    ("batteryLevel", Want::All),
+    ("batteryLevelUnavailable", Want::All),
+    ("externalPowerSource", Want::All),
+]);
 
 /// Reads the integration events of one ChirpStack.
 #[derive(Debug, Clone)]
@@ -103,7 +115,7 @@ impl Decoder for ChirpStack {
             return Vec::new();
         }
         let path = format!("{application}/device/{eui}");
-        match within_limit(heard).and_then(json::object) {
+        match within_limit(heard).and_then(|bytes| json::part(bytes, &WANT)) {
             Ok(fields) if event == "up" => self.uplink(heard, &name, path, &fields),
             Ok(fields) if event == "status" => self.status(heard, &name, &fields),
             Ok(_) => self.0.told(heard, &name, None).end(),

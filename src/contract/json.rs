@@ -4,7 +4,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use crate::terms::RefusalReason;
@@ -20,12 +20,34 @@ pub(super) fn object(bytes: &[u8]) -> Result<Fields, RefusalReason> {
     }
 }
 
+/// What is kept of a value.
+pub(super) enum Want {
+    /// All of it.
+    All,
+    /// Of an object these keys; a value that is no object counts as absent.
+    Keys(&'static [(&'static str, Want)]),
+}
+
+/// Reads exactly one object and keeps what is wanted. The rest has to be JSON, too, but nothing is made
+/// of it: what twenty receivers say about themselves costs next to nothing.
+pub(super) fn part(bytes: &[u8], want: &'static Want) -> Result<Fields, RefusalReason> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = want.deserialize(&mut reader).map_err(reason)?;
+    reader.end().map_err(|_| RefusalReason::TrailingBytes)?;
+    match value {
+        Value::Object(fields) => Ok(fields),
+        _ => Err(RefusalReason::Malformed),
+    }
+}
+
+fn reason(error: serde_json::Error) -> RefusalReason {
+    if error.is_eof() { RefusalReason::Truncated } else { RefusalReason::Malformed }
+}
+
 /// Reads exactly one value of any type.
 pub(super) fn value(bytes: &[u8]) -> Result<Value, RefusalReason> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict.deserialize(&mut reader).map_err(|error| {
-        if error.is_eof() { RefusalReason::Truncated } else { RefusalReason::Malformed }
-    })?;
+    let value = Strict.deserialize(&mut reader).map_err(reason)?;
     reader.end().map_err(|_| RefusalReason::TrailingBytes)?;
     Ok(value)
 }
@@ -132,6 +154,95 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
+impl<'de> DeserializeSeed<'de> for &'static Want {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        match self {
+            Want::All => Strict.deserialize(from),
+            Want::Keys(keys) => from.deserialize_any(Keys(keys)),
+        }
+    }
+}
+
+/// Keeps some keys of an object and refuses one of them that comes twice.
+struct Keys(&'static [(&'static str, Want)]);
+
+impl<'de> Visitor<'de> for Keys {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::Null)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some(known) = items.next_key_seed(Known(self.0))? {
+            let Some((key, want)) = known else {
+                items.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let value = items.next_value_seed(want)?;
+            if fields.insert((*key).to_owned(), value).is_some() {
+                return Err(A::Error::custom("a key that comes twice"));
+            }
+        }
+        Ok(Value::Object(fields))
+    }
+}
+
+/// Finds a key among the wanted ones without a copy of it.
+struct Known(&'static [(&'static str, Want)]);
+
+impl<'de> DeserializeSeed<'de> for Known {
+    type Value = Option<&'static (&'static str, Want)>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Known {
+    type Value = Option<&'static (&'static str, Want)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().find(|(known, _)| *known == key))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +252,30 @@ mod tests {
         for twice in [&br#"{"a":1,"a":2}"#[..], br#"{"x":[{"a":1,"\u0061":2}]}"#] {
             assert_eq!(object(twice), Err(RefusalReason::Malformed));
         }
+    }
+
+    #[test]
+    fn a_part_is_read_as_strictly_and_the_rest_is_passed_over() {
+        static WANT: Want =
+            Want::Keys(&[("a", Want::All), ("b", Want::Keys(&[("c", Want::All)]))]);
+        let kept = |text: &str| part(text.as_bytes(), &WANT).map(|f| Value::Object(f).to_string());
+        let whole = r#"{"x":[{"y":1,"y":2}],"b":{"d":3,"c":[4]},"a":{"z":5},"x":6}"#;
+        assert_eq!(kept(whole), Ok(r#"{"a":{"z":5},"b":{"c":[4]}}"#.to_owned()));
+        for no_object in ["5", "-5", "0.5", "true", "null", "\"t\"", "[{},1]"] {
+            let text = format!(r#"{{"b":{no_object},"a":1}}"#);
+            assert_eq!(kept(&text), Ok(r#"{"a":1,"b":null}"#.to_owned()), "{no_object}");
+        }
+        for twice in
+            [r#"{"a":1,"\u0061":2}"#, r#"{"b":{"c":1,"c":1}}"#, r#"{"a":{"z":1,"z":2}}"#]
+        {
+            assert_eq!(kept(twice), Err(RefusalReason::Malformed), "{twice}");
+        }
+        for cut in 1..whole.len() {
+            assert_eq!(kept(&whole[..cut]), Err(RefusalReason::Truncated), "{cut}");
+        }
+        assert_eq!(kept(r#"{"x":tru}"#), Err(RefusalReason::Malformed));
+        assert_eq!(kept("{} {}"), Err(RefusalReason::TrailingBytes));
+        assert_eq!(kept("[1]"), Err(RefusalReason::Malformed));
     }
 
     #[test]
