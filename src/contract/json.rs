@@ -256,8 +256,7 @@ mod tests {
 
     #[test]
     fn a_part_is_read_as_strictly_and_the_rest_is_passed_over() {
-        static WANT: Want =
-            Want::Keys(&[("a", Want::All), ("b", Want::Keys(&[("c", Want::All)]))]);
+        static WANT: Want = Want::Keys(&[("a", Want::All), ("b", Want::Keys(&[("c", Want::All)]))]);
         let kept = |text: &str| part(text.as_bytes(), &WANT).map(|f| Value::Object(f).to_string());
         let whole = r#"{"x":[{"y":1,"y":2}],"b":{"d":3,"c":[4]},"a":{"z":5},"x":6}"#;
         assert_eq!(kept(whole), Ok(r#"{"a":{"z":5},"b":{"c":[4]}}"#.to_owned()));
@@ -265,9 +264,7 @@ mod tests {
             let text = format!(r#"{{"b":{no_object},"a":1}}"#);
             assert_eq!(kept(&text), Ok(r#"{"a":1,"b":null}"#.to_owned()), "{no_object}");
         }
-        for twice in
-            [r#"{"a":1,"\u0061":2}"#, r#"{"b":{"c":1,"c":1}}"#, r#"{"a":{"z":1,"z":2}}"#]
-        {
+        for twice in [r#"{"a":1,"\u0061":2}"#, r#"{"b":{"c":1,"c":1}}"#, r#"{"a":{"z":1,"z":2}}"#] {
             assert_eq!(kept(twice), Err(RefusalReason::Malformed), "{twice}");
         }
         for cut in 1..whole.len() {
