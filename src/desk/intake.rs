@@ -368,6 +368,10 @@ impl Desk {
         if inbound.retained {
             return true;
         }
+        // It cannot be read, and it is there.
+        if let Some(device) = device.as_ref().filter(|_| known) {
+            self.intake.note_heard(device, refusal.heard_at);
+        }
         let refusal = Refusal { device, ..refusal };
         if self.ports.is_line(&inbound.link) {
             if refusal.device.is_some() {

@@ -13,7 +13,7 @@ use crate::hub::{Hub, soon};
 use crate::line::plugged;
 
 /// The other end of a line: what is said on it as it is.
-struct Wire {
+pub struct Wire {
     end: File,
     heard: Arc<Mutex<Vec<u8>>>,
     over: Arc<AtomicBool>,
@@ -21,7 +21,7 @@ struct Wire {
 }
 
 impl Wire {
-    fn plug(path: &Path) -> Self {
+    pub fn plug(path: &Path) -> Self {
         let end = plugged(path);
         rustix::fs::fcntl_setfl(&end, rustix::fs::OFlags::NONBLOCK).unwrap();
         let (heard, over): (Arc<Mutex<Vec<u8>>>, Arc<AtomicBool>) = Default::default();
@@ -38,7 +38,7 @@ impl Wire {
         Self { end, heard, over, reader: Some(reader) }
     }
 
-    fn says(&self, bytes: &[u8]) {
+    pub fn says(&self, bytes: &[u8]) {
         let (mut end, mut left) = (&self.end, bytes);
         while !left.is_empty() {
             match end.write(left) {

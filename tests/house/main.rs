@@ -7,6 +7,7 @@ mod api;
 mod archive;
 mod broken;
 mod calls;
+mod centre;
 mod client;
 mod conform;
 mod devices;
