@@ -103,6 +103,7 @@ fn line(shift: &ShiftView, zone: &str, span: bool) -> String {
     let people: Vec<String> = shift.people.iter().map(name).collect();
     let by = match shift.by {
         DutyBy::Rule => "",
+        DutyBy::Override => "  ← somebody said so for these hours",
         DutyBy::Fallback => "  ← no rule fits: the fallback",
         DutyBy::Everybody => "  ← NOBODY: no rule and no fallback, so everybody is called",
         DutyBy::Union => "  ← everybody who could be",

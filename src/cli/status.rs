@@ -213,6 +213,7 @@ fn on_duty(status: &Status) -> String {
         let people = line.people.join(" ");
         let by = match line.by {
             DutyBy::Rule => "",
+            DutyBy::Override => " (override)",
             DutyBy::Fallback => " (fallback)",
             DutyBy::Everybody => " (NOBODY on the plan: everybody)",
             DutyBy::Union => " (clock not trusted: all who could be)",

@@ -135,6 +135,8 @@ codes! {
     PERSON_NOT_DISTRICTS Problem "person-not-districts": "who speaks for a platform is not an operator of the district", "person = \"wangli\" with role staff";
     UNKNOWN_ZONE Problem "unknown-zone": "not a time zone", "zone = \"Asia/Shanghia\"";
     BAD_HOURS Problem "bad-hours": "not hours of the day", "hours = \"8-20\"";
+    BAD_DATE Problem "bad-date": "not a date of its year, or two things about one date", "rest = [\"2026-10-32\"]";
+    DAYS_AND_DATES Problem "days-and-dates": "a rule's days are of two kinds", "days = [\"workday\", \"sat\"]";
     LINE_WITHOUT_FALLBACK Warning "line-without-fallback": "a gap in this line's rules would call everybody", "[line.first] without fallback";
     HUB_ID_CHANGED Warning "hub-id-changed": "the hub's record is of another hub", "id = \"zs-new\" over the record of zs-yunjian";
     RULE_TWICE Warning "rule-twice": "two rules say the same", "two rules with the same line, days, hours and people";

@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::ToSpan;
+use jiff::civil::Date;
+
 use super::codes;
 use super::devices::bad_word;
 use super::problem::{Findings, Said, Spot};
 use super::section::Section;
 use super::values::{self, DAYS, closest};
-use crate::roster::{Hours, Line, Roster, Rule, known_zone};
+use crate::roster::{
+    DayType, DayTypes, Hours, Line, Roster, Rule, RuleDays, TYPED_DATES_MAX, known_zone,
+};
 use crate::terms::{LineId, PersonId};
 
 /// What stands in the file, with a place for every name that another file must know.
@@ -26,6 +31,11 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> RosterRead {
     let zone = zone(&mut top, out);
     let night = hours(&mut top, out, "night").unwrap_or(NIGHT);
     let work = hours(&mut top, out, "work").unwrap_or(WORK);
+    let work_days = match top.has("work_days") {
+        true => days(&mut top, out, "work_days"),
+        false => RuleDays::every(),
+    };
+    let day_types = day_types(&mut top, out);
     let mut people = Vec::new();
     let mut lines = BTreeMap::new();
     for (name, section) in top.named(out, "line") {
@@ -50,12 +60,13 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> RosterRead {
         }
         rules.push(rule);
     }
-    top.later(out, "day_type", "holidays and make-up workdays come");
     if lines.is_empty() && !top.has("line") && out.is_whole(top.at.file) {
         top.missing(out, "[line.NAME]", "add [line.first] with a label and a fallback");
     }
     top.end(out);
-    RosterRead { roster: Roster { zone, lines, rules, night, work }, people }
+    let changes = BTreeMap::new();
+    let roster = Roster { zone, lines, rules, night, work, work_days, day_types, changes };
+    RosterRead { roster, people }
 }
 
 fn zone(top: &mut Section<'_>, out: &mut Findings<'_>) -> String {
@@ -123,10 +134,19 @@ fn rule(
     let line = section
         .need_text(out, "line", "add line = \"first\": the line this rule fills")
         .and_then(|said| known_line(&said, lines, out));
-    if !section.has("days") {
-        section.missing(out, "days", "add days = [\"mon\", \"tue\", …]");
+    let days = match (section.has("days"), section.has("dates")) {
+        (_, true) => RuleDays::Dates(dates(&mut section, out, "dates").into_keys().collect()),
+        (true, false) => days(&mut section, out, "days"),
+        (false, false) => {
+            section.missing(out, "days", "add days = [\"mon\", \"tue\", …] or [\"workday\"]");
+            RuleDays::every()
+        }
+    };
+    if section.has("dates") && section.has("days") {
+        let help = "keep dates = […] here and give the days a rule of their own";
+        out.add(&codes::DAYS_AND_DATES, &at, "days and dates stand in one rule", help);
+        let _ = section.words(out, "days");
     }
-    let days = days(&mut section, out);
     if !section.has("hours") {
         section.missing(out, "hours", "add hours = \"08:00-20:00\"");
     }
@@ -139,7 +159,7 @@ fn rule(
     let rule = line.zip(hours).zip(people).map(|((line, hours), people)| Rule {
         name: name.value.to_owned(),
         line,
-        days: days.into_iter().collect(),
+        days,
         hours,
         people,
     });
@@ -173,20 +193,97 @@ pub(super) fn unknown_line<'l>(
     out.add(&codes::UNKNOWN_LINE, at, format!("there is no line {id}"), help);
 }
 
-fn days(section: &mut Section<'_>, out: &mut Findings<'_>) -> BTreeSet<u8> {
-    let Some(list) = section.words(out, "days") else { return BTreeSet::new() };
+/// A kind of day in a list of days.
+const TYPES: [(&str, DayType); 2] = [("workday", DayType::Work), ("restday", DayType::Rest)];
+
+fn days(section: &mut Section<'_>, out: &mut Findings<'_>, key: &'static str) -> RuleDays {
+    let Some(list) = section.words(out, key) else { return RuleDays::every() };
     if list.value.is_empty() {
         let help = "name at least one day, or take the rule out";
-        out.add(&codes::EMPTY_LIST, &list.at, "days is empty", help);
+        out.add(&codes::EMPTY_LIST, &list.at, format!("{key} is empty"), help);
+    }
+    let of_type = |word: &str| TYPES.iter().find(|(known, _)| *known == word);
+    if let [said] = list.value.as_slice()
+        && let Some((_, is)) = of_type(said.value)
+    {
+        return RuleDays::OfType(*is);
     }
     let mut days = BTreeSet::new();
     for said in list.value {
         match (1u8..).zip(DAYS).find(|(_, word)| *word == said.value) {
             Some((day, _)) => drop(days.insert(day)),
+            None if of_type(said.value).is_some() => {
+                let message = format!("{} stands beside other days", said.value);
+                let help = "let it stand alone, and give the other days a rule of their own";
+                out.add(&codes::DAYS_AND_DATES, &said.at, message, help);
+            }
             None => bad_word(&said, "day", &DAYS, out),
         }
     }
-    days
+    RuleDays::Weekly(days.into_iter().collect())
+}
+
+/// `[day_type.2026]`: the year's rest days and make-up workdays.
+fn day_types(top: &mut Section<'_>, out: &mut Findings<'_>) -> DayTypes {
+    let mut types = DayTypes::default();
+    for (name, mut section) in top.named(out, "day_type") {
+        let year = name.value.parse::<i16>().ok().filter(|year| YEARS.contains(year));
+        let Some(year) = year else {
+            let message = format!("not a year: {:?}", name.value);
+            out.add(&codes::BAD_DATE, &name.at, message, "write it as [day_type.2026]");
+            section.end(out);
+            continue;
+        };
+        types.know(year);
+        for (key, is) in [("rest", DayType::Rest), ("work", DayType::Work)] {
+            for (date, at) in dates(&mut section, out, key) {
+                if date.year() != year {
+                    let message = format!("{date} is not in {year}");
+                    out.add(&codes::BAD_DATE, &at, message, "write it into its own year's table");
+                } else if types.put(date, is).is_some() {
+                    let message = format!("{date} is a rest day and a workday");
+                    out.add(&codes::BAD_DATE, &at, message, "keep it in one of the two lists");
+                }
+            }
+        }
+        if types.len() > TYPED_DATES_MAX {
+            let message = format!("more than {TYPED_DATES_MAX} dates");
+            out.add(&codes::BAD_DATE, &section.at, message, "take old years out");
+        }
+        section.end(out);
+    }
+    types
+}
+
+/// Years that a table may be for. Own choice: this century.
+const YEARS: std::ops::RangeInclusive<i16> = 2020..=2099;
+/// Longest span of dates: a month.
+const SPAN_MAX: i32 = 31;
+
+/// Dates as `2026-10-01`, spans as `2026-10-01..2026-10-07`.
+fn dates(
+    section: &mut Section<'_>,
+    out: &mut Findings<'_>,
+    key: &'static str,
+) -> BTreeMap<Date, Spot> {
+    let mut dates = BTreeMap::new();
+    let Some(list) = section.words(out, key) else { return dates };
+    for said in list.value {
+        let (first, last) = said.value.split_once("..").unwrap_or((said.value, said.value));
+        let span = first.trim().parse::<Date>().ok().zip(last.trim().parse::<Date>().ok());
+        let span = span.filter(|(first, last)| {
+            first.until(*last).is_ok_and(|span| (0..SPAN_MAX).contains(&span.get_days()))
+        });
+        let Some((first, last)) = span else {
+            let message = format!("not a date: {:?}", said.value);
+            let help = "write 2026-10-01, or 2026-10-01..2026-10-07 for up to 31 days";
+            out.add(&codes::BAD_DATE, &said.at, message, help);
+            continue;
+        };
+        dates
+            .extend(first.series(1.day()).take_while(|d| *d <= last).map(|d| (d, said.at.clone())));
+    }
+    dates
 }
 
 fn people(

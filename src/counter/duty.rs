@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
     use crate::registry::{Change, Person, Role, Row};
-    use crate::roster::{Hours, Line, Rule};
+    use crate::roster::{DayTypes, Hours, Line, Rule, RuleDays};
 
     /// Monday, 23 November 2026, 10:00 in Shanghai.
     const MONDAY: Wall = Wall(1_795_399_200_000);
@@ -132,7 +132,7 @@ mod tests {
         let day = Rule {
             name: "day".to_owned(),
             line: first.clone(),
-            days: vec![1, 2, 3, 4, 5],
+            days: RuleDays::Weekly(vec![1, 2, 3, 4, 5]),
             hours: Hours { from: 480, to: 1080 },
             people: vec![person("zhangmin")],
         };
@@ -143,6 +143,9 @@ mod tests {
             rules: vec![day],
             night: Hours { from: 1320, to: 360 },
             work: Hours { from: 480, to: 1080 },
+            work_days: RuleDays::every(),
+            day_types: DayTypes::default(),
+            changes: BTreeMap::new(),
         };
         let mut registry = Registry::default();
         for (id, name) in [("zhangmin", "张敏"), ("wangli", "王丽")] {

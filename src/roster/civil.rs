@@ -75,11 +75,11 @@ pub(super) fn days_around(zone: &TimeZone, at: Timestamp) -> impl Iterator<Item 
     (-2..=1).filter_map(move |days: i32| today.checked_add(days.days()).ok())
 }
 
-/// The days after that: within them something that happens daily begins again, even where a zone
-/// skips a day.
+/// The days after that: within them something that happens on workdays begins again, behind the longest
+/// holidays and in a zone that skips a day. Spring Festival takes nine days at most so far.
 pub(super) fn days_after(zone: &TimeZone, at: Timestamp) -> impl Iterator<Item = Date> {
     let today = zone.to_datetime(at).date();
-    (2..=3).filter_map(move |days: i32| today.checked_add(days.days()).ok())
+    (2..=30).filter_map(move |days: i32| today.checked_add(days.days()).ok())
 }
 
 /// The day's weekday as rules count it, 1 = Monday … 7 = Sunday.

@@ -1,7 +1,10 @@
 //! The roster and its answers.
 //!
-//! An answer goes through four doors and takes the first that lets somebody through: the rules of
-//! the line that hold this moment, the line's fallback, everybody of the house, everybody at all.
+//! An answer goes through five doors and takes the first that lets somebody through: an override of the
+//! line, the rules of the line that hold this moment, the line's fallback, everybody of the house,
+//! everybody at all. Of the rules, those of named dates go before those of a kind of day on a date of the
+//! table, and both before those of weekdays; at an hour for which the stronger say nothing, the weaker
+//! hold. Swaps and leave are applied to what the rules say.
 //! People who stand in no registry row are skipped at each door, so a plan that names only people
 //! who have left still calls somebody. When the moment itself is in doubt, whether by an untrusted
 //! clock, by a wall time out of range or by a zone nobody knows, the answer is the union of all that
@@ -15,9 +18,11 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::change::{DutyChange, DutyChanged};
 use super::civil::{self, DAY_MINUTES};
+use super::day_types::{DayType, DayTypes};
 use crate::registry::Registry;
-use crate::terms::{LineId, PersonId, Wait, Wall, WallReading};
+use crate::terms::{DutyChangeId, LineId, PersonId, Wait, Wall, WallReading};
 
 /// A span of the day in minutes since midnight, 0–1440; one that ends before it begins runs over
 /// midnight, one that begins and ends alike is a whole day from that minute on: 08:00–08:00 is a
@@ -47,12 +52,48 @@ pub struct Rule {
     pub name: String,
     /// The line it fills.
     pub line: LineId,
-    /// Weekdays it begins on, 1 = Monday … 7 = Sunday.
-    pub days: Vec<u8>,
+    /// The days it begins on.
+    pub days: RuleDays,
     /// Hours of the day; over midnight they run into the next day.
     pub hours: Hours,
     /// Who stands there.
     pub people: Vec<PersonId>,
+}
+
+/// The days that something begins on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleDays {
+    /// Weekdays, 1 = Monday … 7 = Sunday, whatever the table of day types says.
+    Weekly(Vec<u8>),
+    /// Workdays or rest days, as the table says, else by the weekday.
+    OfType(DayType),
+    /// These dates.
+    Dates(Vec<Date>),
+}
+
+impl RuleDays {
+    /// Every day of the week.
+    pub fn every() -> Self {
+        Self::Weekly((1..=7).collect())
+    }
+
+    fn holds(&self, types: &DayTypes, day: Date) -> bool {
+        match self {
+            Self::Weekly(days) => days.contains(&civil::weekday(day)),
+            Self::OfType(wanted) => types.of(day) == *wanted,
+            Self::Dates(dates) => dates.contains(&day),
+        }
+    }
+
+    /// How much it says of this very day: of two rules the stronger holds.
+    fn strength(&self, types: &DayTypes, day: Date) -> u8 {
+        match self {
+            Self::Dates(_) => 2,
+            Self::OfType(_) if types.named(day).is_some() => 1,
+            Self::OfType(_) | Self::Weekly(_) => 0,
+        }
+    }
 }
 
 /// One line of the roster.
@@ -75,15 +116,24 @@ pub struct Roster {
     pub rules: Vec<Rule>,
     /// When it is night: coverage losses then go to the lead and the district only.
     pub night: Hours,
-    /// When faults and services are worked on.
+    /// When faults and services are worked on …
     pub work: Hours,
+    /// … and on which days.
+    pub work_days: RuleDays,
+    /// Holidays and make-up workdays.
+    pub day_types: DayTypes,
+    /// What people have changed, by number; from the record and not from the file.
+    #[serde(skip)]
+    pub changes: BTreeMap<DutyChangeId, DutyChange>,
 }
 
 /// By what somebody is on duty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DutyBy {
-    /// By a weekly rule.
+    /// Somebody said so for these hours.
+    Override,
+    /// By a rule, as swaps and leave have changed it.
     Rule,
     /// No rule fits: the line's fallback.
     Fallback,
@@ -111,13 +161,15 @@ impl Roster {
         let Some((zone, at)) = self.civil_moment(when) else {
             return self.union(registry, line, fallback);
         };
-        let days: Vec<Date> = civil::days_around(&zone, at).collect();
-        let holds = |rule: &Rule| {
-            let mut begun = days.iter().filter_map(|day| rule.stretch_on(&zone, *day));
-            begun.any(|stretch| stretch.holds(at))
-        };
-        let holding = self.rules_of(line).filter(|rule| holds(rule));
-        let people = registered(registry, holding.flat_map(|rule| &rule.people));
+        let put_there = registered(registry, self.overriding(line, when.wall));
+        if !put_there.is_empty() {
+            return Duty { people: put_there, by: DutyBy::Override };
+        }
+        let planned = self.holding(line, &zone, at).into_iter().flat_map(|rule| &rule.people);
+        let people = registered(registry, self.as_changed(planned, when.wall));
+        let there = registered(registry, self.as_changed(&fallback, when.wall));
+        // Who is away is asked before the line is empty.
+        let fallback = if there.is_empty() { fallback } else { there };
         match (people.is_empty(), fallback.is_empty()) {
             (false, _) => Duty { people, by: DutyBy::Rule },
             (true, false) => Duty { people: fallback, by: DutyBy::Fallback },
@@ -125,11 +177,59 @@ impl Roster {
         }
     }
 
+    /// The rules of a line that hold a moment: of those that do, the strongest.
+    fn holding<'a>(&'a self, line: &'a LineId, zone: &TimeZone, at: Timestamp) -> Vec<&'a Rule> {
+        let days: Vec<Date> = civil::days_around(zone, at).collect();
+        let strength = |rule: &Rule| {
+            let begun = days.iter().filter(|day| {
+                rule.stretch_on(zone, **day, &self.day_types).is_some_and(|it| it.holds(at))
+            });
+            begun.map(|day| rule.days.strength(&self.day_types, *day)).max()
+        };
+        let holding: Vec<(u8, &Rule)> =
+            self.rules_of(line).filter_map(|rule| Some((strength(rule)?, rule))).collect();
+        let strongest = holding.iter().map(|(strength, _)| *strength).max();
+        let of_these = holding.into_iter().filter(|(strength, _)| Some(*strength) == strongest);
+        of_these.map(|(_, rule)| rule).collect()
+    }
+
+    /// Whom the newest override of a line has put there.
+    fn overriding(&self, line: &LineId, at: Wall) -> &[PersonId] {
+        let mut newest = self.changes.values().rev().filter(|change| change.holds(at));
+        let people = newest.find_map(|change| match &change.what {
+            DutyChanged::Override { line: of, people } if of == line => Some(people.as_slice()),
+            _ => None,
+        });
+        people.unwrap_or_default()
+    }
+
+    /// People as swaps and leave have changed them.
+    fn as_changed<'a>(
+        &'a self,
+        people: impl IntoIterator<Item = &'a PersonId>,
+        at: Wall,
+    ) -> impl Iterator<Item = &'a PersonId> {
+        let held = move || self.changes.values().rev().filter(move |change| change.holds(at));
+        let instead = move |person: &'a PersonId| {
+            held().find_map(|change| change.what.instead_of(person)).unwrap_or(person)
+        };
+        let is_away = move |person: &PersonId| {
+            held().any(|change| matches!(&change.what, DutyChanged::Leave { who } if who == person))
+        };
+        people.into_iter().map(instead).filter(move |person| !is_away(person))
+    }
+
     /// Everybody who could be on the line at some moment.
     fn union(&self, registry: &Registry, line: &LineId, fallback: Vec<PersonId>) -> Duty {
         let last = if fallback.is_empty() { everybody(registry) } else { fallback };
         let ruled = self.rules_of(line).flat_map(|rule| &rule.people);
-        let people = registered(registry, ruled.chain(&last));
+        let changed = self.changes.values().filter(|change| match &change.what {
+            DutyChanged::Override { line: of, .. } => of == line,
+            DutyChanged::Swap { .. } => true,
+            DutyChanged::Leave { .. } => false,
+        });
+        let changed = changed.flat_map(|change| change.what.people());
+        let people = registered(registry, ruled.chain(changed).chain(&last));
         let planned = self.lines.contains_key(line) || self.rules_of(line).next().is_some();
         Duty { people, by: if planned { DutyBy::Union } else { DutyBy::Everybody } }
     }
@@ -147,6 +247,7 @@ impl Roster {
         let Some((zone, at)) = self.civil_moment(when) else { return Wait::ZERO };
         let start = civil::days_around(&zone, at)
             .chain(civil::days_after(&zone, at))
+            .filter(|day| self.work_days.holds(&self.day_types, *day))
             .filter_map(|day| civil::stretch(&zone, day, self.work))
             .filter(|stretch| stretch.to > at)
             .map(|stretch| stretch.from)
@@ -183,11 +284,14 @@ impl Roster {
 
 impl Rule {
     /// The stretch of this rule that begins on this day.
-    pub(super) fn stretch_on(&self, zone: &TimeZone, day: Date) -> Option<civil::Stretch> {
-        if !self.days.contains(&civil::weekday(day)) {
-            return None;
-        }
-        civil::stretch(zone, day, self.hours)
+    pub(super) fn stretch_on(
+        &self,
+        zone: &TimeZone,
+        day: Date,
+        types: &DayTypes,
+    ) -> Option<civil::Stretch> {
+        let begins = self.days.holds(types, day);
+        begins.then(|| civil::stretch(zone, day, self.hours)).flatten()
     }
 }
 
@@ -218,4 +322,4 @@ fn registered<'a>(
 
 #[cfg(test)]
 #[path = "duty_tests.rs"]
-mod tests;
+pub(super) mod tests;

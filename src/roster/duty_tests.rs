@@ -16,14 +16,14 @@ fn person(id: &str, role: Role) -> Change {
     }))
 }
 
-fn registry(people: &[(&str, Role)]) -> Registry {
+pub(in crate::roster) fn registry(people: &[(&str, Role)]) -> Registry {
     let mut registry = Registry::default();
     people.iter().for_each(|(id, role)| registry.apply(&person(id, *role)));
     registry
 }
 
 /// zhang, li and wang are staff, chen leads, gu is the district's.
-fn house() -> Registry {
+pub(in crate::roster) fn house() -> Registry {
     registry(&[
         ("zhang", Role::Staff),
         ("li", Role::Staff),
@@ -33,27 +33,27 @@ fn house() -> Registry {
     ])
 }
 
-fn ids(people: &[&str]) -> Vec<PersonId> {
+pub(in crate::roster) fn ids(people: &[&str]) -> Vec<PersonId> {
     people.iter().map(|id| PersonId::new(id).unwrap()).collect()
 }
 
-fn line(id: &str) -> LineId {
+pub(in crate::roster) fn line(id: &str) -> LineId {
     LineId::new(id).unwrap()
 }
 
-const EVERY_DAY: [u8; 7] = [1, 2, 3, 4, 5, 6, 7];
+pub(in crate::roster) const EVERY_DAY: [u8; 7] = [1, 2, 3, 4, 5, 6, 7];
 
-fn rule(days: &[u8], hours: (u16, u16), people: &[&str]) -> Rule {
+pub(in crate::roster) fn rule(days: &[u8], hours: (u16, u16), people: &[&str]) -> Rule {
     Rule {
         name: "rule".to_owned(),
         line: line("first"),
-        days: days.to_vec(),
+        days: RuleDays::Weekly(days.to_vec()),
         hours: Hours { from: hours.0, to: hours.1 },
         people: ids(people),
     }
 }
 
-fn roster(zone: &str, fallback: &[&str], rules: Vec<Rule>) -> Roster {
+pub(in crate::roster) fn roster(zone: &str, fallback: &[&str], rules: Vec<Rule>) -> Roster {
     let first = Line { label: "一线".to_owned(), fallback: ids(fallback) };
     Roster {
         zone: zone.to_owned(),
@@ -61,10 +61,13 @@ fn roster(zone: &str, fallback: &[&str], rules: Vec<Rule>) -> Roster {
         rules,
         night: Hours { from: 21 * 60, to: 6 * 60 },
         work: Hours { from: 8 * 60, to: 17 * 60 },
+        work_days: RuleDays::every(),
+        day_types: DayTypes::default(),
+        changes: BTreeMap::new(),
     }
 }
 
-fn shanghai(fallback: &[&str], rules: Vec<Rule>) -> Roster {
+pub(in crate::roster) fn shanghai(fallback: &[&str], rules: Vec<Rule>) -> Roster {
     roster("Asia/Shanghai", fallback, rules)
 }
 
@@ -74,7 +77,7 @@ fn at(roster: &Roster, civil: &str) -> WallReading {
     WallReading { wall: civil::wall(moment), trusted: true }
 }
 
-fn on(roster: &Roster, civil: &str) -> (Vec<String>, DutyBy) {
+pub(in crate::roster) fn on(roster: &Roster, civil: &str) -> (Vec<String>, DutyBy) {
     let duty = roster.on_duty(&house(), &line("first"), at(roster, civil));
     (duty.people.iter().map(PersonId::to_string).collect(), duty.by)
 }
@@ -443,11 +446,12 @@ proptest! {
         let eve = if day == 1 { 7 } else { day - 1 };
         let minute = u16::try_from(civil.hour()).unwrap() * 60 + u16::try_from(civil.minute()).unwrap();
         let from = only.hours.from % 1440;
+        let RuleDays::Weekly(days) = &only.days else { panic!("weekdays only") };
         let holds = if from < only.hours.to {
-            only.days.contains(&day) && from <= minute && minute < only.hours.to
+            days.contains(&day) && from <= minute && minute < only.hours.to
         } else {
-            (only.days.contains(&day) && from <= minute)
-                || (only.days.contains(&eve) && minute < only.hours.to)
+            (days.contains(&day) && from <= minute)
+                || (days.contains(&eve) && minute < only.hours.to)
         };
         let duty = roster.on_duty(&house(), &line("first"), WallReading { wall, trusted: true });
         prop_assert_eq!(duty.by == DutyBy::Rule, holds);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use jiff::ToSpan;
 
 use super::civil;
-use super::duty::{Duty, Roster};
+use super::duty::{Duty, Roster, Rule};
 use crate::registry::Registry;
 use crate::terms::{LineId, Wall, WallReading};
 
@@ -69,10 +69,12 @@ impl Roster {
         let mut day = civil::days_around(&zone, first).next();
         let last_day = civil::days_around(&zone, last).last();
         while let Some(today) = day.filter(|day| last_day.is_none_or(|last| *day <= last)) {
-            let stretches = self.rules_of(line).filter_map(|rule| rule.stretch_on(&zone, today));
+            let begun = |rule: &Rule| rule.stretch_on(&zone, today, &self.day_types);
+            let stretches = self.rules_of(line).filter_map(begun);
             edges.extend(stretches.flat_map(|s| [civil::wall(s.from), civil::wall(s.to)]));
             day = today.checked_add(1.day()).ok();
         }
+        edges.extend(self.changes.values().flat_map(|change| [change.from, change.to]));
         edges.retain(|edge| from < *edge && *edge < to);
         edges
     }

@@ -150,6 +150,17 @@ impl fmt::Display for ImportId {
     }
 }
 
+/// The running number of a change of the duty plan on this hub, from 1, never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DutyChangeId(pub u64);
+
+impl fmt::Display for DutyChangeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The running number of a technician's work on this hub, from 1, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

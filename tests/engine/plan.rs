@@ -6,7 +6,7 @@ use anling::incident::{Carrier, Ladder, Policy, Rung, Subscription, Waits, Who};
 use anling::registry::{
     Change, Device, DeviceType, DeviceTypes, Family, Home, Person, Resident, Role, Row,
 };
-use anling::roster::{Hours, Line, Roster, Rule};
+use anling::roster::{DayTypes, Hours, Line, Roster, Rule, RuleDays};
 use anling::terms::{Class, DeviceId, EndpointId, HomeId, LineId, PersonId, ResidentId, Wait};
 
 pub const BOTH: [Carrier; 2] = [Carrier::Screen, Carrier::Mail];
@@ -118,7 +118,7 @@ pub fn roster() -> Roster {
     let rule = |line: &str, people: &[&str]| Rule {
         name: line.to_owned(),
         line: LineId::new(line).unwrap(),
-        days: (1..=7).collect(),
+        days: RuleDays::every(),
         hours: Hours { from: 0, to: 0 },
         people: people.iter().map(|p| person(p)).collect(),
     };
@@ -133,6 +133,9 @@ pub fn roster() -> Roster {
         ],
         night: Hours { from: 22 * 60, to: 6 * 60 },
         work: Hours { from: 8 * 60, to: 18 * 60 },
+        work_days: RuleDays::every(),
+        day_types: DayTypes::default(),
+        changes: BTreeMap::new(),
     }
 }
 
