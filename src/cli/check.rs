@@ -4,20 +4,32 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
+use super::coverage::{Asked, prove};
 use super::loading::ask_at;
+use super::roster::when;
 use super::{Dirs, Failure, Outcome, print_as_it_is, print_json, print_text};
+use crate::clock::{Clock, Vouch};
 use crate::config::{self, Look, Secrets, Settings, Severity, render};
-use crate::counter::{Ask, Reply};
+use crate::counter::{Ask, Reply, When};
 use crate::desk::{Recorded, recorded};
 use crate::exit;
-use crate::registry::Row;
+use crate::registry::csv::Table;
+use crate::registry::{Registry, Row, changes};
+use crate::terms::Wall;
 
 /// Columns where the terminal does not say.
 const WIDTH: usize = 100;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Print problems as JSON
+    /// Prove the duty plan of the coming days, 60d: every interval in which a call would hang on one
+    /// person or one way
+    #[arg(long, value_name = "DAYS", value_parser = super::coverage::days)]
+    coverage: Option<u16>,
+    /// With --coverage: from this time on, not from now
+    #[arg(long, value_name = "TIME", requires = "coverage")]
+    from: Option<String>,
+    /// Print problems, or the gaps of the plan, as JSON
     #[arg(long)]
     json: bool,
 }
@@ -27,6 +39,7 @@ pub(super) fn check(dirs: Dirs<'_>, args: &Args) -> Outcome {
     let files = config::read(dir);
     let checked = config::check(&files);
     let mut problems = checked.problems;
+    let mut registry = Registry::default();
     problems.extend(config::look_at_brokers(&checked.confs, &files));
     if let Some(settings) = &checked.settings {
         let state = dirs.state.unwrap_or(&settings.gateway.state_dir);
@@ -38,12 +51,22 @@ pub(super) fn check(dirs: Dirs<'_>, args: &Args) -> Outcome {
         if let Some(record) = record(settings, state) {
             if !record.registry.is_empty() {
                 problems.extend(config::compare(&files, &settings.rows, &record.registry));
+                registry = record.registry;
             }
             let of = record.hub.as_ref();
             problems.extend(of.and_then(|of| config::other_hub(&files, settings, of)));
         }
     }
     let wrong = problems.iter().any(|p| p.severity == Severity::Problem);
+    let proof = args.coverage.zip(checked.settings.as_ref()).filter(|_| !wrong);
+    if let Some((days, settings)) = proof {
+        if registry.is_empty() {
+            let rows = changes(&registry, &Table::ALL, &settings.rows);
+            rows.iter().for_each(|row| registry.apply(row));
+        }
+        let from = first_moment(settings, args.from.as_deref())?;
+        return prove(&Asked { settings, registry: &registry, from, days, json: args.json });
+    }
     if args.json {
         print_json(&problems)?;
     } else {
@@ -55,6 +78,19 @@ pub(super) fn check(dirs: Dirs<'_>, args: &Args) -> Outcome {
         }
     }
     if wrong { Err(Failure::new(exit::NOT_RIGHT, "")) } else { Ok(()) }
+}
+
+/// The moment that a plan is proven from: as somebody said it, else now.
+fn first_moment(settings: &Settings, said: Option<&str>) -> Result<Wall, Failure> {
+    let wall = match said.map(when).transpose()? {
+        None => Some(Clock::resume(None, Vouch::Host).0.wall().wall),
+        Some(When::Moment(wall)) => Some(wall),
+        Some(When::Civil(time)) => settings.roster.moment(time),
+    };
+    let wall = wall.filter(|wall| settings.roster.civil(*wall).is_some());
+    wall.ok_or_else(|| {
+        Failure::new(exit::NOT_RIGHT, "that time is out of range: name one nearer to today")
+    })
 }
 
 /// What the hub has on record about itself and who lives where, if there is a hub or a record to ask.

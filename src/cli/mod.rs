@@ -11,6 +11,7 @@ mod button;
 mod check;
 mod commission;
 mod conform;
+mod coverage;
 mod demo;
 mod devices;
 mod difference;

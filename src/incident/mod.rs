@@ -17,6 +17,7 @@ mod bounds;
 mod brought;
 mod clock_set;
 mod codes;
+pub mod coverage;
 mod deadline;
 mod decide;
 mod dry_run;
@@ -48,7 +49,7 @@ pub use fact::{Call, Entry, Fact};
 pub use life::{AWAY_MAX, LastWindow, LifeLook, LifePlan, LifeRule, Unjudged};
 pub use life_sign::LifeSign;
 pub use mains::{BATTERY_LOW, Cut, Power, RUNTIME_LOW, Supply};
-pub use order::{Carrier, Effect, Notice, Order, OrderId, OrderState, Outcome};
+pub use order::{Carrier, Effect, Needs, Notice, Order, OrderId, OrderState, Outcome};
 pub use outcome::ATTEMPTS_MAX;
 pub use policy::{
     Ladder, Policy, PolicyHash, RECORDED_TEXT_MAX, Rung, Subscription, Waits, Who, recorded_len,

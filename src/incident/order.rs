@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::registry::Person;
 use crate::terms::{Class, Command, EndpointId, IncidentId, PersonId, Seq, Wait};
 
 /// A way to a person.
@@ -32,6 +33,34 @@ impl Carrier {
     /// The carrier of a word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|carrier| carrier.word() == word)
+    }
+}
+
+/// What a way to a person hangs on; two ways are independent when they need different things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Needs {
+    /// Somebody in the building sees or hears it.
+    Building,
+    /// The line to the internet.
+    Internet,
+}
+
+impl Carrier {
+    /// What it hangs on.
+    pub fn needs(self) -> Needs {
+        match self {
+            Self::Screen => Needs::Building,
+            Self::Mail => Needs::Internet,
+        }
+    }
+
+    /// Whether a person's row has what it needs to reach them.
+    pub fn can_reach(self, person: &Person) -> bool {
+        match self {
+            Self::Screen => true,
+            Self::Mail => !person.email.is_empty(),
+        }
     }
 }
 

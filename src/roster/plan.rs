@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 
 use jiff::ToSpan;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::civil;
 use super::duty::{Duty, Roster, Rule};
@@ -60,8 +62,32 @@ impl Roster {
         shifts
     }
 
-    /// The moments between two others at which a rule of the line begins or ends.
+    /// Whether any rule fills a line; one that has none is its fallback's.
+    pub fn has_rules(&self, line: &LineId) -> bool {
+        self.rules_of(line).next().is_some()
+    }
+
+    /// The moments between two others at which the night begins or ends.
+    pub fn night_edges(&self, from: Wall, to: Wall) -> BTreeSet<Wall> {
+        self.edges_of((from, to), |zone, day| civil::stretch(zone, day, self.night))
+    }
+
+    /// The moments between two others at which a rule of the line, or a change, begins or ends.
     fn edges(&self, line: &LineId, from: Wall, to: Wall) -> BTreeSet<Wall> {
+        let mut edges = self.edges_of((from, to), |zone, day| {
+            let begun = move |rule: &Rule| rule.stretch_on(zone, day, &self.day_types);
+            self.rules_of(line).filter_map(begun).collect::<Vec<_>>()
+        });
+        let changed = self.changes.values().flat_map(|change| [change.from, change.to]);
+        edges.extend(changed.filter(|edge| from < *edge && *edge < to));
+        edges
+    }
+
+    fn edges_of<S: IntoIterator<Item = civil::Stretch>>(
+        &self,
+        (from, to): (Wall, Wall),
+        on_day: impl Fn(&TimeZone, Date) -> S,
+    ) -> BTreeSet<Wall> {
         let mut edges = BTreeSet::new();
         let zone = civil::zone(&self.zone);
         let moments = (civil::moment(from), civil::moment(to));
@@ -69,12 +95,10 @@ impl Roster {
         let mut day = civil::days_around(&zone, first).next();
         let last_day = civil::days_around(&zone, last).last();
         while let Some(today) = day.filter(|day| last_day.is_none_or(|last| *day <= last)) {
-            let begun = |rule: &Rule| rule.stretch_on(&zone, today, &self.day_types);
-            let stretches = self.rules_of(line).filter_map(begun);
+            let stretches = on_day(&zone, today).into_iter();
             edges.extend(stretches.flat_map(|s| [civil::wall(s.from), civil::wall(s.to)]));
             day = today.checked_add(1.day()).ok();
         }
-        edges.extend(self.changes.values().flat_map(|change| [change.from, change.to]));
         edges.retain(|edge| from < *edge && *edge < to);
         edges
     }

@@ -10,6 +10,7 @@ mod plan;
 
 mod answers;
 mod arrival;
+mod coverage;
 mod devices;
 mod district;
 mod endpoints;

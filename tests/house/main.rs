@@ -13,6 +13,7 @@ mod conform;
 mod devices;
 mod district;
 mod document;
+mod duty_plan;
 mod events;
 mod expert;
 mod families;
