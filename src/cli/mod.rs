@@ -15,6 +15,7 @@ mod coverage;
 mod demo;
 mod devices;
 mod difference;
+mod duty;
 mod export;
 mod import;
 mod incident;

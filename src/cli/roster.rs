@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
+use super::duty::{Change, change};
 use super::loading::{ask, load_or_accepted, odd_answer};
 use super::{Dirs, Failure, Outcome, print_json, print_text, remark};
 use crate::clock::{Clock, Vouch};
@@ -19,7 +20,10 @@ use crate::roster::DutyBy;
 use crate::terms::Wall;
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    change: Option<Change>,
     /// At this civil time of the centre's zone, 2026-11-22T03:00; or with an offset of its own
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
@@ -47,6 +51,9 @@ struct Told<'p> {
 }
 
 pub(super) fn roster(dirs: Dirs<'_>, args: &Args) -> Outcome {
+    if let Some(asked) = &args.change {
+        return change(dirs, asked);
+    }
     let at = args.at.as_deref().map(when).transpose()?;
     let days = args.days;
     let (source, plan) = match ask(dirs, &Ask::Roster { at, days }) {

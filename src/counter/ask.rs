@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::{
-    Beat, DevicesView, DryRunView, DutyPlan, EntriesView, Figures, HistoryView, IncidentView,
-    LifeAsk, ListView, PastView, ResidentView, Sound, Status, StrangerView, Swapped, When, WorkAsk,
-    WorkView,
+    Beat, DevicesView, DryRunView, DutyAsk, DutyChanges, DutyPlan, EntriesView, Figures,
+    HistoryView, IncidentView, LifeAsk, ListView, PastView, ResidentView, Sound, Status,
+    StrangerView, Swapped, When, WorkAsk, WorkView,
 };
 use crate::incident::{Ignored, Move, StageName, Via, WordId};
 use crate::registry::{Change, DeviceTypes, Registry};
@@ -133,6 +133,8 @@ pub enum Ask {
     Work(WorkAsk),
     /// What a person says of a resident.
     Life(LifeAsk),
+    /// What people change about the duty plan.
+    Duty(DutyAsk),
     /// A person says something about an incident.
     Say {
         /// Which.
@@ -234,6 +236,8 @@ pub enum Reply {
     Swapped(Swapped),
     /// How it stands with the resident; it is on disk.
     Resident(ResidentView),
+    /// How the duty plan is changed.
+    DutyChanges(DutyChanges),
     /// What would come of it.
     DryRun(Box<DryRunView>),
     /// The wires that were told to let devices join, or to let none join any more.

@@ -6,6 +6,7 @@
 
 mod ask;
 mod beat;
+mod changes;
 mod duty;
 mod feed;
 mod figures;
@@ -22,6 +23,7 @@ pub use ask::{
     RegistryView, Reply,
 };
 pub use beat::{BOARD_MAX_BYTES, BOARDS_MAX, Beat, BoardView, Sound, digest};
+pub use changes::{DutyAsk, DutyChanges};
 pub use duty::{DutyPlan, OnDuty, ShiftView, When};
 pub use feed::{FOLLOWERS_MAX, Feed, FeedDoor, Follower, Step};
 pub use figures::{FORCE_BOUNDS, Figures, Histogram, OpenAt};

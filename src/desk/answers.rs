@@ -70,7 +70,7 @@ impl Desk {
                     return;
                 }
             },
-            Ask::GiveUp { .. } | Ask::Work(_) | Ask::Life(_) | Ask::Say { .. } => {
+            Ask::GiveUp { .. } | Ask::Work(_) | Ask::Life(_) | Ask::Duty(_) | Ask::Say { .. } => {
                 let told = self.take_down(turn, ask);
                 turn.replies.push((turn.newest(), (reply, told)));
                 return;
@@ -95,6 +95,7 @@ impl Desk {
             Ask::GiveUp { endpoint, by } => self.give_up(turn, endpoint, by),
             Ask::Work(ask) => self.answer_about_work(turn, ask),
             Ask::Life(ask) => self.answer_about_life(turn, ask),
+            Ask::Duty(ask) => self.answer_about_duty(turn, ask),
             Ask::Say { about, by, via, epoch, says, words, word } => {
                 self.say(turn, about, by, via, epoch, says, words, word)
             }

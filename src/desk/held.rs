@@ -141,6 +141,7 @@ fn say_where_it_is(
         Reply::Works(works) => works.iter_mut().for_each(|work| work.on_disk = safe),
         Reply::Swapped(swapped) => swapped.on_disk = safe,
         Reply::Resident(resident) => resident.on_disk = safe,
+        Reply::DutyChanges(changes) => changes.on_disk = safe,
         Reply::History(_)
         | Reply::Devices(_)
         | Reply::Entries(_)

@@ -20,6 +20,7 @@
 
 mod answers;
 mod boards;
+mod duty;
 mod entries;
 mod gaps;
 mod held;

@@ -178,6 +178,8 @@ impl Desk {
 
     fn take_config(&mut self, turn: &mut Turn, mut next: Settings, parts: Parts) {
         let mut restart_for = kept_until_restart(&self.settings, &mut next);
+        // What people have changed about the plan holds for the new rules as well.
+        next.roster.changes.clone_from(&self.settings.roster.changes);
         let old = std::mem::replace(&mut self.settings, Arc::new(next));
         let next = Arc::clone(&self.settings);
         self.decide(turn, &Stimulus::Policy(Box::new(next.policy.clone())));

@@ -547,6 +547,7 @@ impl Desk {
         let Resumption { gap, how, boot } = resumption;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let (hub, clean) = (self.settings.gateway.hub.clone(), told.clean);
+        self.plan_duty();
         self.decide(&mut turn, &Stimulus::Started { version, hub, clean, gap, how, boot });
         self.look_at_id(&mut turn);
         let replaced = told.note.as_deref().is_some_and(|note| self.go_on_for(&mut turn, note));

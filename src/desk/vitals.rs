@@ -245,6 +245,11 @@ impl Desk {
         }
     }
 
+    /// Who is missing on a changed plan is known before the next look.
+    pub(super) fn looks_soon(&mut self) {
+        self.vitals.looked = None;
+    }
+
     /// A line that a new roster does not have lacks nobody.
     pub(super) fn forget_lines(&mut self, turn: &mut Turn) {
         let roster = Arc::clone(&self.settings);
@@ -256,8 +261,7 @@ impl Desk {
         for line in gone.into_keys() {
             self.trouble(turn, Kind::NobodyOnDuty, line.to_string(), false);
         }
-        // Who is missing on the new plan is known before the next look.
-        self.vitals.looked = None;
+        self.looks_soon();
     }
 
     /// A certificate that ends soon is a fault while there is time to replace it.

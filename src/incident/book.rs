@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::brought::Brought;
 use super::clock_set::Untrusted;
 use super::codes::CodePool;
+use super::duty::DutyBook;
 use super::identity::Identity;
 use super::life::Life;
 use super::words::{HeardWord, WordId, Words};
@@ -60,6 +61,7 @@ pub struct IncidentBook {
     /// The old addresses of points, with the point and when it was swapped.
     pub(super) swapped_out: BTreeMap<DeviceId, (DeviceId, At)>,
     pub(super) life: Life,
+    pub(super) duty: DutyBook,
     pub(super) cut: Option<Cut>,
     /// When each point got its device.
     pub(super) installed: BTreeMap<DeviceId, Wall>,
@@ -114,6 +116,8 @@ pub(super) struct Stored {
     swapped_out: BTreeMap<DeviceId, (DeviceId, At)>,
     #[serde(default, skip_serializing_if = "Life::is_idle")]
     life: Life,
+    #[serde(default, skip_serializing_if = "DutyBook::is_idle")]
+    duty: DutyBook,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cut: Option<Cut>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -162,6 +166,7 @@ impl From<IncidentBook> for Stored {
             last_work: book.last_work,
             swapped_out: book.swapped_out,
             life: book.life,
+            duty: book.duty,
             cut: book.cut,
             installed: book.installed,
             registry_at: book.registry_at,
@@ -201,6 +206,7 @@ impl From<Stored> for IncidentBook {
             last_work: stored.last_work,
             swapped_out: stored.swapped_out,
             life: stored.life,
+            duty: stored.duty,
             cut: stored.cut,
             installed: stored.installed,
             registry_at: stored.registry_at,

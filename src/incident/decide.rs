@@ -54,6 +54,8 @@ impl IncidentBook {
             Stimulus::Sign { resident, sign } => self.on_sign(resident, *sign),
             Stimulus::LifeLook(look) => self.on_life_look(at, standing, look),
             Stimulus::Away { resident, until, by } => self.on_away(resident, *until, by),
+            Stimulus::Duty(asked) => self.on_duty_change(standing, asked),
+            Stimulus::DutyUndone { change, by } => self.on_duty_undone(*change, by),
             Stimulus::Answered(answer, words) => {
                 self.on_answer(at, standing, answer, words.as_deref())
             }

@@ -12,9 +12,11 @@ use super::{
     PolicyHash, Power, Retired, Scope, TakenOver, Trouble, Unjudged, Why, WorkKind,
 };
 use crate::registry::Change;
+use crate::roster::DutyChange;
 use crate::terms::{
-    At, BootMark, Class, Code, DeviceId, EndpointId, HomeId, HubId, ImportId, IncidentId, Kind,
-    LinkId, Mark, NoteId, PersonId, Refusal, Report, ResidentId, Resumed, Seq, Wait, Wall, WorkId,
+    At, BootMark, Class, Code, DeviceId, DutyChangeId, EndpointId, HomeId, HubId, ImportId,
+    IncidentId, Kind, LinkId, Mark, NoteId, PersonId, Refusal, Report, ResidentId, Resumed, Seq,
+    Wait, Wall, WorkId,
 };
 
 /// One applied or applicable fact with its place in the record.
@@ -284,6 +286,18 @@ pub enum Fact {
         /// Who said so; none when its time was over.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<PersonId>,
+    },
+    /// A person changed the duty plan.
+    DutyChanged {
+        /// What, for which hours, and who said so.
+        change: DutyChange,
+    },
+    /// A person took a change of the duty plan back.
+    DutyUndone {
+        /// Its number.
+        change: DutyChangeId,
+        /// Who.
+        by: PersonId,
     },
     /// A device was heard in a walk test: noted, and nobody is called.
     PointTested {

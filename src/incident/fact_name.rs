@@ -35,6 +35,8 @@ impl Fact {
             Self::SegmentsRetired { .. } => "segments_retired",
             Self::WorkBegun { .. } => "work_begun",
             Self::WorkEnded { .. } => "work_ended",
+            Self::DutyChanged { .. } => "duty_changed",
+            Self::DutyUndone { .. } => "duty_undone",
             Self::PointTested { .. } => "point_tested",
             Self::HeldBack { .. } => "held_back",
             Self::DeviceSwapped { .. } => "device_swapped",
@@ -96,6 +98,8 @@ impl Fact {
             | Self::SegmentsRetired { .. }
             | Self::WorkBegun { .. }
             | Self::WorkEnded { .. }
+            | Self::DutyChanged { .. }
+            | Self::DutyUndone { .. }
             | Self::PointTested { .. }
             | Self::HeldBack { .. }
             | Self::DeviceSwapped { .. }

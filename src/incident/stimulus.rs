@@ -6,8 +6,8 @@ use super::{OrderId, Outcome, WordId};
 use crate::registry::{Change, DeviceTypes};
 use crate::roster::Roster;
 use crate::terms::{
-    DeviceId, EndpointId, HubId, ImportId, IncidentId, Kind, LinkId, NoteId, PersonId, Refusal,
-    Report, ResidentId, Seq, Wait, Wall, WallReading, WorkId,
+    DeviceId, DutyChangeId, EndpointId, HubId, ImportId, IncidentId, Kind, LinkId, NoteId,
+    PersonId, Refusal, Report, ResidentId, Seq, Wait, Wall, WallReading, WorkId,
 };
 
 /// What came in.
@@ -85,6 +85,15 @@ pub enum Stimulus {
         resident: ResidentId,
         /// Until when; none says that they are back.
         until: Option<Wall>,
+        /// Who says so.
+        by: PersonId,
+    },
+    /// A person changes the duty plan.
+    Duty(Box<super::DutyAsked>),
+    /// A person takes a change of the duty plan back.
+    DutyUndone {
+        /// Its number.
+        change: DutyChangeId,
         /// Who says so.
         by: PersonId,
     },

@@ -18,6 +18,7 @@ mod buttons;
 mod decode;
 mod devices;
 mod district;
+mod duty_plan;
 mod faults;
 mod floor;
 mod house;
@@ -55,7 +56,7 @@ impl Run {
 
 type Section = (&'static str, fn(&Run, &mut Table));
 
-const SECTIONS: [Section; 12] = [
+const SECTIONS: [Section; 13] = [
     ("latency", latency::measure),
     ("serial", serial::measure),
     ("storm", storm::measure),
@@ -67,6 +68,7 @@ const SECTIONS: [Section; 12] = [
     ("devices", devices::measure),
     ("faults", faults::measure),
     ("district", district::measure),
+    ("duty", duty_plan::measure),
     ("wear", wear::measure),
 ];
 

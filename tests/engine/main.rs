@@ -13,6 +13,7 @@ mod arrival;
 mod coverage;
 mod devices;
 mod district;
+mod duty;
 mod endpoints;
 mod fault_and_service;
 mod feedback;
