@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::loading::ask_at;
 use super::{Dirs, Failure, Outcome, print_as_it_is, print_json, print_text};
+use crate::clock::{Clock, Vouch};
 use crate::config::{self, Look, Secrets, Settings, Severity, render};
 use crate::counter::{Ask, Reply};
 use crate::desk::{Recorded, recorded};
@@ -25,7 +26,9 @@ pub(super) struct Args {
 pub(super) fn check(dirs: Dirs<'_>, args: &Args) -> Outcome {
     let dir = dirs.config;
     let files = config::read(dir);
-    let checked = config::check(&files);
+    let (clock, _) = Clock::resume(None, Vouch::Host);
+    let now = clock.wall();
+    let checked = config::check_at(&files, now.trusted.then_some(now.wall));
     let mut problems = checked.problems;
     problems.extend(config::look_at_brokers(&checked.confs, &files));
     if let Some(settings) = &checked.settings {

@@ -55,7 +55,10 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> RosterRead {
         top.missing(out, "[line.NAME]", "add [line.first] with a label and a fallback");
     }
     top.end(out);
-    RosterRead { roster: Roster { zone, lines, rules, night, work }, people }
+    RosterRead {
+        roster: Roster { zone, lines, rules, night, work, stations: BTreeMap::new() },
+        people,
+    }
 }
 
 fn zone(top: &mut Section<'_>, out: &mut Findings<'_>) -> String {

@@ -15,9 +15,10 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::Station;
 use super::civil::{self, DAY_MINUTES};
 use crate::registry::Registry;
-use crate::terms::{LineId, PersonId, Wait, Wall, WallReading};
+use crate::terms::{LineId, PersonId, StationId, Wait, Wall, WallReading};
 
 /// A span of the day in minutes since midnight, 0–1440; one that ends before it begins runs over
 /// midnight, one that begins and ends alike is a whole day from that minute on: 08:00–08:00 is a
@@ -77,6 +78,9 @@ pub struct Roster {
     pub night: Hours,
     /// When faults and services are worked on.
     pub work: Hours,
+    /// The stations of `gateway.toml`; empty where the site is one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stations: BTreeMap<StationId, Station>,
 }
 
 /// By what somebody is on duty.

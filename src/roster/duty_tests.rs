@@ -61,6 +61,7 @@ fn roster(zone: &str, fallback: &[&str], rules: Vec<Rule>) -> Roster {
         rules,
         night: Hours { from: 21 * 60, to: 6 * 60 },
         work: Hours { from: 8 * 60, to: 17 * 60 },
+        stations: BTreeMap::new(),
     }
 }
 

@@ -9,7 +9,9 @@ mod civil;
 mod daily;
 mod duty;
 mod plan;
+mod station;
 
 pub use civil::known_zone;
 pub use duty::{Duty, DutyBy, Hours, Line, Roster, Rule, everybody};
 pub use plan::{PLAN_DAYS_MAX, Shift};
+pub use station::Station;

@@ -10,6 +10,8 @@ mod plan;
 
 mod answers;
 mod arrival;
+mod beds;
+mod contacts;
 mod devices;
 mod district;
 mod endpoints;
@@ -26,6 +28,7 @@ mod old_journals;
 mod outcomes;
 mod presses;
 mod properties;
+mod stations;
 mod technicians;
 mod welfare;
 mod years;

@@ -68,6 +68,7 @@ pub fn registry() -> Vec<Change> {
             short: id.to_owned(),
             grid: String::new(),
             on_site: id == "day-room",
+            station: None,
         }))
     });
     let lives_in = ["3-2-501", "3-2-502", "3-2-502", "3-2-503", "day-room"];
@@ -79,6 +80,7 @@ pub fn registry() -> Vec<Change> {
             home: lives_in.get(n - 1).map(|id| HomeId::new(id).unwrap()),
             phone: String::new(),
             access: String::new(),
+            owner: None,
         }))
     });
     let devices = DEVICES.map(|(id, type_name, home, resident)| {
@@ -133,6 +135,7 @@ pub fn roster() -> Roster {
         ],
         night: Hours { from: 22 * 60, to: 6 * 60 },
         work: Hours { from: 8 * 60, to: 18 * 60 },
+        stations: BTreeMap::new(),
     }
 }
 
