@@ -60,7 +60,9 @@ impl Asked<'_> {
         }
         for gap in gaps.iter().take(SHOWN_MAX) {
             let (class, from, to) = (class(gap.class), self.moment(gap.from), self.moment(gap.to));
-            let _ = writeln!(out, "  {class:<10} {from} – {to}  ({})", self.length(gap));
+            let of = gap.station.as_ref().map(|id| format!(", {id}")).unwrap_or_default();
+            let length = self.length(gap);
+            let _ = writeln!(out, "  {class:<10} {from} – {to}  ({length}{of})");
             for why in &gap.why {
                 let _ = writeln!(out, "      {}", self.why(why));
             }

@@ -9,6 +9,7 @@ use super::loading::{ask, odd_answer};
 use super::{Dirs, Outcome, batteries, print_json, print_text};
 use crate::counter::{Ask, DeviceView, LIST_MAX, Reply, Status, StrangerView};
 use crate::incident::BATTERY_CHANGE_AT;
+use crate::registry::Contract;
 use crate::terms::{Wall, plain};
 
 /// A battery at or below this is to be replaced, in percent.
@@ -109,6 +110,10 @@ enum Wrong {
 }
 
 fn wrong(device: &DeviceView, now: Wall) -> Option<Wrong> {
+    // Nobody answers for it.
+    if device.contract.is_some() {
+        return None;
+    }
     let says_low = device.power.as_ref().is_some_and(|power| power.low);
     let low = says_low || device.battery.is_some_and(|percent| percent <= LOW_PERCENT);
     match (device.online, device.heard) {
@@ -124,8 +129,14 @@ fn told(mut devices: Vec<DeviceView>, status: &Status) -> String {
     if devices.is_empty() {
         return "no devices are registered: see `anling import`\n".to_owned();
     }
-    // The sort keeps the order of the ids within what is alike.
-    devices.sort_by_key(|device| wrong(device, now).map_or((1, None), |wrong| (0, Some(wrong))));
+    // What is wrong first, then as a technician walks: station by station, home by home, by spots.
+    let row = |device: &DeviceView| {
+        let DeviceView { row, station, .. } = device;
+        (station.clone(), row.home.clone(), row.spot.clone(), row.id.clone())
+    };
+    devices.sort_by_cached_key(|device| {
+        (wrong(device, now).map_or((1, None), |wrong| (0, Some(wrong))), row(device))
+    });
     let mut out = String::new();
     for device in &devices {
         let heard = match device.heard {
@@ -142,6 +153,11 @@ fn told(mut devices: Vec<DeviceView>, status: &Status) -> String {
             }
             _ => String::new(),
         };
+        let contract = device.contract.as_ref().map(|view| match view.contract {
+            Contract::Ahead => format!("  contract of {} begins {}", view.bed, view.since),
+            _ => format!("  contract of {} over since {}", view.bed, view.since),
+        });
+        let contract = contract.unwrap_or_default();
         let says = match wrong(device, now) {
             Some(Wrong::Silent) => "  SILENT: press it, or look at its battery",
             Some(Wrong::NeverHeard) => "  NEVER HEARD: press it once",
@@ -150,7 +166,11 @@ fn told(mut devices: Vec<DeviceView>, status: &Status) -> String {
             None => "",
         };
         let (id, kind) = (&device.row.id, &device.row.type_name);
-        let _ = writeln!(out, "{id}  {kind}  {}  {heard}{battery}{missed}{says}", device.place);
+        let _ = writeln!(
+            out,
+            "{id}  {kind}  {}  {heard}{battery}{missed}{contract}{says}",
+            device.place
+        );
     }
     let count = |is: Wrong| devices.iter().filter(|device| wrong(device, now) == Some(is)).count();
     let (all, silent) = (devices.len(), count(Wrong::Silent));

@@ -78,6 +78,8 @@ fn label(row: &Row) -> String {
         Row::Home(h) => (h.id.as_str(), h.place.as_str()),
         Row::Device(d) => (d.id.as_str(), d.spot.as_str()),
         Row::Person(p) => (p.id.as_str(), p.name.as_str()),
+        Row::Contact(c) => (c.id.as_str(), c.name.as_str()),
+        Row::Bed(b) => (b.id.as_str(), b.resident.as_str()),
     };
     format!("{id} {words}").trim_end().to_owned()
 }
@@ -101,7 +103,9 @@ pub(super) fn notes(
                     format!("{id} has an open call, {}: it goes on, at its place", call.code)
                 }));
             }
-            Change::Removed(RowId::Person(id)) => notes.extend(of_person(id, open, loaded)),
+            Change::Removed(RowId::Person(id) | RowId::Contact(id)) => {
+                notes.extend(of_person(id, open, loaded));
+            }
             Change::Set(Row::Device(device)) => {
                 let moved = view.registry.device(&device.id).is_some_and(|d| d.home != device.home);
                 let calls = open.iter().filter(|call| moved && call.device == device.id);

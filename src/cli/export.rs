@@ -21,7 +21,7 @@ use crate::{desk, exit};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where the four files go
+    /// Where the lists go
     #[arg(value_name = "DIR")]
     to: PathBuf,
     /// Write over files that say otherwise
@@ -37,8 +37,14 @@ pub(super) struct Args {
 
 pub(super) fn export(dirs: Dirs<'_>, args: &Args) -> Outcome {
     let registry = registry(&load_or_accepted(dirs)?)?;
+    // Nobody needs an empty list of what the centre has none of, unless one lies there.
+    let wanted = |table: &Table| {
+        let empty = table.rows(&registry).is_empty();
+        !(table.is_optional() && empty) || args.to.join(table.file_name()).exists()
+    };
     let files = Table::ALL
         .into_iter()
+        .filter(wanted)
         .map(|table| Ok((table, args.to.join(table.file_name()), bytes(table, &registry, args)?)))
         .collect::<Result<Vec<_>, Failure>>()?;
     let stands = |(_, path, bytes): &&(Table, PathBuf, Vec<u8>)| {

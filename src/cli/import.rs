@@ -177,7 +177,8 @@ fn told(done: &Imported) -> String {
 /// The files of the config directory, which the next `check` reads, may now say otherwise.
 fn files_hint(dir: &Path, loaded: &Loaded, mut record: Registry, made: &[Change]) -> String {
     made.iter().for_each(|change| record.apply(change));
-    let same = changes(&record, &Table::ALL, &loaded.settings.rows).is_empty();
+    let rows = &loaded.settings.rows;
+    let same = changes(&record, &Table::brought(rows), rows).is_empty();
     if same || loaded.old {
         return String::new();
     }

@@ -57,7 +57,7 @@ fn read_one(path: &Path, said: Option<Encoding>) -> Result<List, Failure> {
     let Some(table) = table_of(path) else {
         let says = format!(
             "{shown} does not say which list it is: let its name begin with residents, homes, \
-             devices or people"
+             devices, people, contacts or beds"
         );
         return Err(Failure::new(exit::USAGE, says));
     };
@@ -98,6 +98,8 @@ fn table_of(path: &Path) -> Option<Table> {
         Table::Homes => begins(&["homes", "住所", "房间"]),
         Table::Devices => begins(&["devices", "设备"]),
         Table::People => begins(&["people", "人员", "员工"]),
+        Table::Contacts => begins(&["contacts", "联系人", "家属"]),
+        Table::Beds => begins(&["beds", "床位"]),
     })
 }
 
@@ -112,6 +114,8 @@ mod tests {
             ("People (2).csv", Some(Table::People)),
             ("老人名单2026.csv", Some(Table::Residents)),
             ("设备.txt", Some(Table::Devices)),
+            ("联系人.csv", Some(Table::Contacts)),
+            ("床位名单.csv", Some(Table::Beds)),
             ("list.csv", None),
         ] {
             assert_eq!(table_of(Path::new(name)), table, "{name}");

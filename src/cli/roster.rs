@@ -84,7 +84,8 @@ pub(super) fn roster(dirs: Dirs<'_>, args: &Args) -> Outcome {
 fn of_files(dirs: Dirs<'_>, at: Option<When>, days: Option<u16>) -> Result<DutyPlan, Failure> {
     let settings = load_or_accepted(dirs)?.settings;
     let mut registry = Registry::default();
-    for change in changes(&Registry::default(), &Table::ALL, &settings.rows) {
+    let tables = Table::brought(&settings.rows);
+    for change in changes(&Registry::default(), &tables, &settings.rows) {
         registry.apply(&change);
     }
     let (clock, _) = Clock::resume(None, Vouch::Host);
@@ -124,7 +125,11 @@ fn line(shift: &ShiftView, zone: &str, span: bool) -> String {
         true => format!("{} – {}  ", time(shift.from), time(shift.to)),
         false => String::new(),
     };
-    format!("{when}{:<11} {}  {}{by}", shift.line, shift.label, people.join(", "))
+    let stations = match shift.stations.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", shift.stations.join("、")),
+    };
+    format!("{when}{:<11} {}{stations}  {}{by}", shift.line, shift.label, people.join(", "))
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use super::loading::{ask, odd_answer};
 use super::{Dirs, Outcome, print_json, print_text};
 use crate::counter::{
     ArchiveView, Ask, BoardView, CarrierView, DeviceCount, EndpointView, LifeView, LineView,
-    OpenCount, PowerView, RecordView, Reply, ResponseView, SilentView, Sound, Status, WireView,
+    OpenCount, PowerView, RecordView, Reply, ResponseView, SilentView, Sound, StationView, Status,
+    WireView,
 };
 use crate::roster::DutyBy;
 use crate::terms::Wall;
@@ -56,7 +57,7 @@ pub(super) fn ten_lines(status: &Status) -> String {
         0 => String::new(),
         many => format!(", {many} signals could not be read"),
     };
-    let _ = writeln!(out, "devices   {}{refused}", devices(status));
+    let _ = writeln!(out, "devices   {}{refused}{}", devices(status), stations(status));
     if let Some(times) = &status.response {
         let _ = writeln!(out, "response  {}", response(times));
     }
@@ -115,6 +116,22 @@ fn devices(status: &Status) -> String {
         says.push_str(&format!("; silent longest: {}", silent.join(", ")));
     }
     says
+}
+
+/// A line of its own for stations, where there are several.
+fn stations(status: &Status) -> String {
+    if status.stations.is_empty() {
+        return String::new();
+    }
+    let one = |station: &StationView| {
+        let devices = super::difference::counted(station.devices, "device");
+        match station.silent {
+            0 => format!("{} {devices}", station.label),
+            silent => format!("{} {devices}, {silent} SILENT", station.label),
+        }
+    };
+    let all: Vec<String> = status.stations.iter().map(one).collect();
+    format!("\nstations  {}", all.join("; "))
 }
 
 fn response(times: &ResponseView) -> String {
@@ -218,7 +235,11 @@ fn on_duty(status: &Status) -> String {
             DutyBy::Everybody => " (NOBODY on the plan: everybody)",
             DutyBy::Union => " (clock not trusted: all who could be)",
         };
-        format!("{} {people}{by}", line.line)
+        let stations = match line.stations.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", line.stations.join("、")),
+        };
+        format!("{}{stations} {people}{by}", line.line)
     };
     status.on_duty.iter().map(line).collect::<Vec<_>>().join("; ")
 }

@@ -102,8 +102,10 @@ codes! {
     WATCHED_SELDOM Warning "watched-seldom": "a life-safety device may be dead for long before anybody knows", "silent_after = \"7d\" with life_safety = true";
     NEVER_TESTED Warning "never-tested": "nothing would ever find a dead device of this type", "silent_after = \"never\" and test_every = \"never\" with life_safety = true";
     NO_LADDER Warning "no-ladder": "an urgent class has no ladder: everybody is called at once", "no [ladder.hazard]";
-    BAD_WHO Problem "bad-who": "not line:NAME, person:ID or everyone", "who = [\"first\"]";
+    BAD_WHO Problem "bad-who": "not line:NAME, person:ID, contact:RELATION or everyone", "who = [\"first\"]";
     UNKNOWN_LINE Problem "unknown-line": "a line that roster.toml does not have", "who = [\"line:frist\"]";
+    UNKNOWN_STATION Problem "unknown-station": "a station that gateway.toml does not have", "station hepn in homes.csv";
+    NO_CONSENT Warning "no-consent": "a step calls contacts of whom nobody has agreed", "who = [\"contact:neighbour\"] without a neighbour's consent";
     UNKNOWN_PERSON Problem "unknown-person": "a person who stands in no registry row", "people = [\"zhangmn\"]";
     CARRIER_NOT_CONFIGURED Problem "carrier-not-configured": "a way to people that notify.toml does not set up", "by = [\"mail\"] without [mail]";
     RUNG_WITHOUT_WAIT Problem "rung-without-wait": "a step that waits for nobody", "wait = \"0s\"";

@@ -12,15 +12,17 @@ use super::registry_files::{Rows, path};
 use super::roster::{RosterRead, unknown_line};
 use super::serial;
 use super::settings::{Notify, Reach};
+use super::stations::Stations;
 use super::values::closest;
 use crate::incident::{Carrier, Who};
 use crate::registry::csv::Table;
-use crate::registry::{Device, DeviceTypes, Family, Person, Role, Row};
+use crate::registry::{Contact, Device, DeviceTypes, Family, Person, Role, Row};
 use crate::roster::Roster;
-use crate::terms::{DeviceId, LineId, PersonId};
+use crate::terms::{DeviceId, LineId, PersonId, Wall};
 
 const DEVICES: &str = path(Table::Devices);
 const PEOPLE: &str = path(Table::People);
+const CONTACTS: &str = path(Table::Contacts);
 
 /// Everything that was read.
 pub(super) struct Read<'r> {
@@ -31,6 +33,11 @@ pub(super) struct Read<'r> {
     pub(super) roster: &'r RosterRead,
     pub(super) rows: &'r Rows,
     pub(super) district: &'r DistrictRead,
+    pub(super) stations: &'r Stations,
+    /// Whom rules of signs of life name, with what names them.
+    pub(super) owners: &'r [(String, Said<PersonId>)],
+    /// When it is, where that is to count.
+    pub(super) wall: Option<Wall>,
 }
 
 pub(super) fn check(read: &Read<'_>, out: &mut Findings<'_>) {
@@ -41,6 +48,8 @@ pub(super) fn check(read: &Read<'_>, out: &mut Findings<'_>) {
     people(read, out);
     carriers(read, out);
     calls(read, out);
+    stations(read, out);
+    consents(read, out);
 }
 
 impl Read<'_> {
@@ -163,7 +172,7 @@ fn people(read: &Read<'_>, out: &mut Findings<'_>) {
         return;
     }
     let ids: BTreeSet<&PersonId> = read.people().map(|person| &person.id).collect();
-    for (title, said) in &read.roster.people {
+    for (title, said) in read.roster.people.iter().chain(read.owners) {
         if !ids.contains(&said.value) {
             unknown_person(title, &said.value, &said.at, &ids, out);
         }
@@ -192,6 +201,63 @@ fn people(read: &Read<'_>, out: &mut Findings<'_>) {
             }
             Some(_) => {}
         }
+    }
+}
+
+/// Lines that stations name, and stations that homes name.
+fn stations(read: &Read<'_>, out: &mut Findings<'_>) {
+    let lines = &read.roster.roster.lines;
+    for said in &read.stations.lines {
+        if out.is_whole("roster.toml") && !lines.contains_key(&said.value) {
+            unknown_line(&said.value, &said.at, lines.keys().map(LineId::as_str), out);
+        }
+    }
+    if !out.is_whole("gateway.toml") {
+        return;
+    }
+    let known = &read.stations.stations;
+    for said in &read.rows.rows {
+        let Row::Home(home) = &said.value else { continue };
+        let Some(station) = home.station.as_ref().filter(|id| !known.contains_key(*id)) else {
+            continue;
+        };
+        let help = match closest(station.as_str(), known.keys().map(|id| id.as_str())) {
+            Some(meant) => format!("did you mean {meant}?"),
+            None => format!("add [station.{station}] to gateway.toml, or empty the cell"),
+        };
+        let message = format!("home {} names station {station}, which is not there", home.id);
+        out.add(&codes::UNKNOWN_STATION, &said.at, message, help);
+    }
+}
+
+/// A word of a ladder behind which nobody has agreed to be called.
+fn consents(read: &Read<'_>, out: &mut Findings<'_>) {
+    if !out.is_whole(CONTACTS) {
+        return;
+    }
+    let civil = read.wall.and_then(|wall| read.roster.roster.civil(wall));
+    let day = civil.map(|civil| civil.date());
+    let contacts = || {
+        read.rows.rows.iter().filter_map(|said| match &said.value {
+            Row::Contact(contact) => Some(contact),
+            _ => None,
+        })
+    };
+    let mut told = BTreeSet::new();
+    for said in read.ladders.calls.iter().flat_map(|call| &call.who) {
+        let Who::Contact(relation) = &said.value else { continue };
+        let agrees = |one: &Contact| one.relation == *relation && one.agrees(day);
+        if contacts().any(agrees) || !told.insert(*relation) {
+            continue;
+        }
+        let word = relation.word();
+        let listed = contacts().filter(|one| one.relation == *relation).count();
+        let message = match listed {
+            0 => format!("contact:{word} calls nobody: registry/contacts.csv has none"),
+            _ => format!("contact:{word} calls nobody: of {listed}, none agrees to be called"),
+        };
+        let help = "fill in the day they agreed in registry/contacts.csv, or take the word out";
+        out.add(&codes::NO_CONSENT, &said.at, message, help);
     }
 }
 
@@ -295,6 +361,8 @@ fn callable<'a>(
 ) -> Vec<&'a PersonId> {
     match who {
         Who::Person(id) => vec![id],
+        // Who they are is for the incident to say.
+        Who::Contact(_) => Vec::new(),
         Who::Everyone => {
             let ours = people.values().filter(|person| person.role != Role::District);
             ours.map(|person| &person.id).collect()

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::bridged_types::{bridged, check_word};
 use super::codes;
+use super::life::LifeRead;
 use super::problem::{Findings, Said};
 use super::section::Section;
 use super::settings::LABEL_MAX_UNITS;
 use super::values::{closest, utf16_len};
-use crate::incident::LifePlan;
 use crate::registry::{
     DeviceType, DeviceTypes, Family, WATCHED_WITHIN, Watch, ZIGBEE_MODELS, ZigbeeModel, ZigbeeType,
 };
@@ -38,7 +38,7 @@ const OTHER_MEANINGS: [&str; 2] = ["cancel", "ignore"];
 /// Longest name of a type in bytes. Own choice: it is typed into a CSV column.
 const TYPE_NAME_MAX: usize = 64;
 
-pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> (DeviceTypes, LifePlan) {
+pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> (DeviceTypes, LifeRead) {
     let mut types = DeviceTypes::new();
     let mut lost = false;
     for (name, section) in top.named(out, "type") {

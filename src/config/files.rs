@@ -50,7 +50,7 @@ pub struct Files {
 
 impl Files {
     /// Every file, in the order in which problems are told.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 13] = [
         "gateway.toml",
         "links.toml",
         "devices.toml",
@@ -62,10 +62,13 @@ impl Files {
         "registry/homes.csv",
         "registry/devices.csv",
         "registry/people.csv",
+        "registry/contacts.csv",
+        "registry/beds.csv",
     ];
 
     /// Files that may be absent without a word.
-    const OPTIONAL: [&'static str; 1] = ["district.toml"];
+    const OPTIONAL: [&'static str; 3] =
+        ["district.toml", "registry/contacts.csv", "registry/beds.csv"];
 
     /// A set of texts that stands in no directory. Names that are not in [`Files::NAMES`] are
     /// ignored.

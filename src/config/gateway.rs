@@ -1,5 +1,5 @@
 //! `gateway.toml`: what the hub is, where it listens, where its things lie, what clock it has; what the
-//! box runs on stands in [`super::power`].
+//! box runs on stands in [`super::power`], which stations it serves in [`super::stations`].
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use super::files::Files;
 use super::problem::{Findings, Problem, Said, Spot};
 use super::section::Section;
 use super::settings::{Gateway, Power, SITE_MAX_UNITS, Settings};
+use super::stations::Stations;
 use super::values::{is_loopback, utf16_len};
 use crate::terms::{BadId, HubId, Wait};
 
@@ -86,15 +87,16 @@ fn state_line(text: &str) -> Option<String> {
     None
 }
 
-/// Reads the file; `None` when the hub has no usable id.
+/// Reads the file; no gateway when the hub has no usable id.
 pub(super) fn read(
     mut top: Section<'_>,
     out: &mut Findings<'_>,
-) -> (Option<Gateway>, Option<Power>) {
+) -> (Option<Gateway>, Option<Power>, Stations) {
     let power = super::power::read(&mut top, out);
+    let stations = super::stations::read(&mut top, out);
     let gateway = read_hub(&mut top, out);
     top.end(out);
-    (gateway, power)
+    (gateway, power, stations)
 }
 
 fn read_hub(top: &mut Section<'_>, out: &mut Findings<'_>) -> Option<Gateway> {

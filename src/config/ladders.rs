@@ -11,6 +11,7 @@ use super::devices::bad_word;
 use super::problem::{Findings, Said, Spot};
 use super::section::Section;
 use crate::incident::{Carrier, Ladder, Rung, Waits, Who};
+use crate::registry::Relation;
 use crate::terms::{Class, LineId, PersonId, Wait};
 
 /// What stands in the file, with a place for every name that another file must know.
@@ -314,6 +315,7 @@ fn one_of(said: Said<&str>, out: &mut Findings<'_>) -> Option<Said<Who>> {
         None if said.value == "everyone" => Some(Ok(Who::Everyone)),
         Some(("line", id)) => Some(LineId::new(id).map(Who::Line)),
         Some(("person", id)) => Some(PersonId::new(id).map(Who::Person)),
+        Some(("contact", word)) => Relation::from_word(word).map(|one| Ok(Who::Contact(one))),
         _ => None,
     };
     match named {
@@ -324,10 +326,16 @@ fn one_of(said: Said<&str>, out: &mut Findings<'_>) -> Option<Said<Who>> {
         }
         None => {
             let message = format!("nobody can be found by {:?}", said.value);
-            let help = format!(
-                "write \"line:{0}\", \"person:{0}\" or \"everyone\"",
-                said.value.rsplit(':').next().filter(|id| !id.is_empty()).unwrap_or("NAME")
-            );
+            let help = match said.value.starts_with("contact:") {
+                true => {
+                    let words = Relation::ALL.map(Relation::word).join(", ");
+                    format!("write \"contact:\" and one of {words}")
+                }
+                false => format!(
+                    "write \"line:{0}\", \"person:{0}\" or \"everyone\"",
+                    said.value.rsplit(':').next().filter(|id| !id.is_empty()).unwrap_or("NAME")
+                ),
+            };
             out.add(&codes::BAD_WHO, &said.at, message, help);
             None
         }

@@ -17,15 +17,29 @@ use crate::terms::{HomeId, PersonId, ResidentId};
 /// Windows of one rule. Own choice: every two hours.
 const WINDOWS_MAX: usize = 12;
 
-pub(super) fn read(top: &mut Section<'_>, types: &DeviceTypes, out: &mut Findings<'_>) -> LifePlan {
-    let rules = top.named(out, "life");
-    rules
-        .into_iter()
-        .map(|(name, rule)| (name.value.to_owned(), read_rule(rule, types, out)))
-        .collect()
+/// The rules, and whom they name, with what names them.
+pub(super) struct LifeRead {
+    pub(super) plan: LifePlan,
+    pub(super) owners: Vec<(String, Said<PersonId>)>,
 }
 
-fn read_rule(mut section: Section<'_>, types: &DeviceTypes, out: &mut Findings<'_>) -> LifeRule {
+pub(super) fn read(top: &mut Section<'_>, types: &DeviceTypes, out: &mut Findings<'_>) -> LifeRead {
+    let mut owners = Vec::new();
+    let mut plan = LifePlan::new();
+    for (name, section) in top.named(out, "life") {
+        let title = section.title.clone();
+        let (rule, owner) = read_rule(section, types, out);
+        owners.extend(owner.map(|owner| (title, owner)));
+        plan.insert(name.value.to_owned(), rule);
+    }
+    LifeRead { plan, owners }
+}
+
+fn read_rule(
+    mut section: Section<'_>,
+    types: &DeviceTypes,
+    out: &mut Findings<'_>,
+) -> (LifeRule, Option<Said<PersonId>>) {
     let mut rule = LifeRule { windows: windows(&mut section, out), ..LifeRule::default() };
     let said = section.words(out, "signs");
     if said.as_ref().is_none_or(|said| said.value.is_empty()) {
@@ -54,14 +68,19 @@ fn read_rule(mut section: Section<'_>, types: &DeviceTypes, out: &mut Findings<'
             "name homes = [\"…\"], or types = { a type = \"door\" } for everybody who has one";
         section.missing(out, "homes", help);
     }
-    rule.owner = section.text(out, "owner").and_then(|said| {
+    let owner = section.text(out, "owner").and_then(|said| {
         let help = "write the id of a person, as in people.csv";
-        PersonId::new(said.value)
-            .map_err(|error| out.bad_id(&said.at, "person's id", &error, help))
-            .ok()
+        match PersonId::new(said.value) {
+            Ok(value) => Some(Said { value, at: said.at }),
+            Err(error) => {
+                out.bad_id(&said.at, "person's id", &error, help);
+                None
+            }
+        }
     });
+    rule.owner = owner.as_ref().map(|said| said.value.clone());
     section.end(out);
-    rule
+    (rule, owner)
 }
 
 fn windows(section: &mut Section<'_>, out: &mut Findings<'_>) -> Vec<crate::roster::Hours> {

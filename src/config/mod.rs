@@ -37,6 +37,7 @@ mod serial;
 pub mod settings;
 mod signals;
 mod spoken;
+mod stations;
 mod values;
 
 pub use files::{FILE_MAX_BYTES, FileText, Files, read};
@@ -50,6 +51,7 @@ pub use settings::Settings;
 pub use values::duration;
 
 use crate::incident::{Policy, RECORDED_TEXT_MAX, Who, recorded_len};
+use crate::terms::Wall;
 use problem::Findings;
 use section::Document;
 
@@ -79,17 +81,22 @@ pub struct Checked {
 
 /// Checks a whole directory. Pure: the same texts always give the same answer.
 pub fn check(files: &Files) -> Checked {
+    check_at(files, None)
+}
+
+/// The same at a moment: what somebody agreed to may be over by then.
+pub fn check_at(files: &Files, wall: Option<Wall>) -> Checked {
     let mut out = Findings::new(files);
     files.report(&mut out);
     let [gateway, links, devices, ladders, notify, roster, district] =
         TOML_NAMES.map(|name| Document::parse(name, files.text(name).unwrap_or(""), &mut out));
     let mut secrets = Vec::new();
-    let (gateway, power) = gateway::read(gateway.top(), &mut out);
+    let (gateway, power, stations) = gateway::read(gateway.top(), &mut out);
     let links = links::read(links.top(), &mut out, &mut secrets);
     let (types, life) = devices::read(devices.top(), &mut out);
     let ladders = ladders::read(ladders.top(), &mut out);
     let notify = notify::read(notify.top(), &mut out, &mut secrets);
-    let roster = roster::read(roster.top(), &mut out);
+    let mut roster = roster::read(roster.top(), &mut out);
     let district = district::read(district.top(), &mut out, &mut secrets, &notify.notify.webhooks);
     let rows = registry_files::read(files, &mut out);
     let read = cross::Read {
@@ -100,9 +107,13 @@ pub fn check(files: &Files) -> Checked {
         roster: &roster,
         rows: &rows,
         district: &district,
+        stations: &stations,
+        owners: &life.owners,
+        wall,
     };
     registry_files::check_types(&rows, &types, files, &mut out);
     cross::check(&read, &mut out);
+    roster.roster.stations = stations.stations;
     let settings = gateway.map(|gateway| Settings {
         gateway,
         power,
@@ -112,7 +123,7 @@ pub fn check(files: &Files) -> Checked {
         serial: links.serial.into_iter().map(|(link, said)| (link, said.value)).collect(),
         signals: links.signals.into_iter().collect(),
         device_types: types,
-        life,
+        life: life.plan,
         notify: notify.notify,
         platforms: district.platforms,
         roster: roster.roster,

@@ -18,7 +18,7 @@ pub(super) struct Rows {
     numbered: Vec<(u64, Row)>,
 }
 
-/// Reads all four files and checks them against each other.
+/// Reads all files and checks them against each other.
 pub(super) fn read(files: &Files, out: &mut Findings<'_>) -> Rows {
     let mut rows = Rows { rows: Vec::new(), numbered: Vec::new() };
     for table in Table::ALL {
@@ -58,6 +58,9 @@ pub(super) fn check_types(rows: &Rows, types: &DeviceTypes, files: &Files, out: 
 pub fn compare(files: &Files, rows: &[Row], record: &Registry) -> Vec<Problem> {
     let mut out = Findings::new(files);
     for table in Table::ALL {
+        if table.is_optional() && files.text(path(table)).is_none() {
+            continue;
+        }
         let columns = csv::columns(table, files.text(path(table)).unwrap_or_default());
         let kept = |row: &Row| match record.row(&row.id()) {
             Some(standing) => row.clone().keeping(&standing, &columns),
@@ -90,6 +93,8 @@ pub(super) const fn path(table: Table) -> &'static str {
         Table::Homes => "registry/homes.csv",
         Table::Devices => "registry/devices.csv",
         Table::People => "registry/people.csv",
+        Table::Contacts => "registry/contacts.csv",
+        Table::Beds => "registry/beds.csv",
     }
 }
 

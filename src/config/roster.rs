@@ -64,8 +64,9 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> RosterRead {
         top.missing(out, "[line.NAME]", "add [line.first] with a label and a fallback");
     }
     top.end(out);
-    let changes = BTreeMap::new();
-    let roster = Roster { zone, lines, rules, night, work, work_days, day_types, changes };
+    let (changes, stations) = (BTreeMap::new(), BTreeMap::new());
+    let roster =
+        Roster { zone, lines, rules, night, work, work_days, day_types, changes, stations };
     RosterRead { roster, people }
 }
 

@@ -39,9 +39,9 @@ pub struct Settings {
     pub notify: Notify,
     /// `[platform.NAME]` of `district.toml` by name; no webhook has the same one.
     pub platforms: BTreeMap<EndpointId, Platform>,
-    /// `roster.toml`.
+    /// `roster.toml`, with the stations of `gateway.toml`.
     pub roster: Roster,
-    /// The registry's files in their order: residents, homes, devices, people.
+    /// The registry's files in their order: residents, homes, devices, people, contacts, beds.
     pub rows: Vec<Row>,
     /// The name of the whole set of files: see [`super::Files::hash`].
     pub hash: String,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Counter;
 use crate::counter::{About, Ask, IncidentView, Moved, Pass, Reply};
-use crate::incident::{Contact, Ending, Move, Responder, StageName, Via};
+use crate::incident::{Contact, Ending, Ignored, Move, Responder, StageName, Via};
 use crate::terms::{Class, Kind, PersonId, plain};
 
 /// What a tap sends.
@@ -251,6 +251,11 @@ fn told(says: Move, moved: &Moved, mine: Option<Responder>) -> &'static str {
         return match says {
             Move::Resolve { .. } if open && mine != Some(Responder::OnScene) => {
                 "没有变化：须由已到场的人结束此单。您到场后请先点“我已到场”。"
+            }
+            Move::Resolve { .. } | Move::FalseAlarm { .. }
+                if moved.reason == Some(Ignored::NotAContacts) =>
+            {
+                "没有变化：须由值班人员结束此单。处置好后请致电值班室。"
             }
             _ => "没有变化：这一步已做过，或现在不能做。请看下面的情况。",
         };

@@ -1,4 +1,4 @@
-//! Who and what is registered: devices, residents, people.
+//! Who and what is registered: devices, residents, people, contacts, home-care beds.
 //!
 //! Names and places, because a page on the box needs them; no telephone numbers, mail addresses or
 //! ways into a home, because loopback asks nobody who they are. Who may see those is in the socket's
@@ -7,6 +7,7 @@
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use jiff::civil::Date;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -16,8 +17,8 @@ use super::incidents::PAGE;
 use super::params::Params;
 use super::problem::{Problem, Wrong};
 use crate::counter::{Ask, LIST_MAX, RegistryView, Reply, StrangerView, TRACES_MAX, page_of};
-use crate::registry::{Person, Resident, Role};
-use crate::terms::{DeviceId, HomeId, PersonId, ResidentId, Seq};
+use crate::registry::{Bed, Contact, Person, Relation, Resident, Role};
+use crate::terms::{BedId, DeviceId, HomeId, PersonId, ResidentId, Seq};
 
 /// A resident without what only the accepting person is told.
 #[derive(Serialize)]
@@ -29,6 +30,39 @@ struct ResidentRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     home: Option<HomeId>,
     place: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<PersonId>,
+}
+
+/// A contact without how they are reached.
+#[derive(Serialize)]
+struct ContactRow {
+    id: PersonId,
+    name: String,
+    relation: Relation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resident: Option<ResidentId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    home: Option<HomeId>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    grid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consent: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consent_until: Option<Date>,
+    order: u8,
+}
+
+/// A home-care bed; its plan is between those who care and the resident.
+#[derive(Serialize)]
+struct BedRow {
+    id: BedId,
+    resident: ResidentId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    home: Option<HomeId>,
+    from: Date,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Date>,
 }
 
 /// A person without how they are reached.
@@ -137,6 +171,7 @@ pub(super) async fn residents(
         born: one.born,
         home: one.home.clone(),
         place: place(one).unwrap_or_default().to_owned(),
+        owner: one.owner.clone(),
     };
     let rows = known.registry.residents().map(|one| (one.id.as_str(), one));
     list.part(&headers, known.version, rows, row)
@@ -153,6 +188,48 @@ pub(super) async fn people(
     let row =
         |one: &Person| PersonRow { id: one.id.clone(), name: one.name.clone(), role: one.role };
     let rows = known.registry.people().map(|one| (one.id.as_str(), one));
+    list.part(&headers, known.version, rows, row)
+}
+
+/// `GET /api/v1/contacts`.
+pub(super) async fn contacts(
+    State(counter): State<Counter>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let list = List { name: "contacts", part: Part::of(query.as_deref())? };
+    let known = registry(&counter).await?;
+    let row = |one: &Contact| ContactRow {
+        id: one.id.clone(),
+        name: one.name.clone(),
+        relation: one.relation,
+        resident: one.resident.clone(),
+        home: one.home.clone(),
+        grid: one.grid.clone(),
+        consent: one.consent,
+        consent_until: one.consent_until,
+        order: one.order,
+    };
+    let rows = known.registry.contacts().map(|one| (one.id.as_str(), one));
+    list.part(&headers, known.version, rows, row)
+}
+
+/// `GET /api/v1/beds`.
+pub(super) async fn beds(
+    State(counter): State<Counter>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let list = List { name: "beds", part: Part::of(query.as_deref())? };
+    let known = registry(&counter).await?;
+    let row = |one: &Bed| BedRow {
+        id: one.id.clone(),
+        resident: one.resident.clone(),
+        home: one.home.clone(),
+        from: one.from,
+        until: one.until,
+    };
+    let rows = known.registry.beds().map(|one| (one.id.as_str(), one));
     list.part(&headers, known.version, rows, row)
 }
 

@@ -48,8 +48,10 @@ fn open() -> Vec<Route> {
 fn api() -> Vec<Route> {
     vec![
         on_get("/api/openapi.json", document),
+        on_get("/api/v1/beds", registered::beds),
         on_get("/api/v1/boards", boards::list),
         on_post("/api/v1/boards/{board}/heard", boards::heard),
+        on_get("/api/v1/contacts", registered::contacts),
         on_get("/api/v1/devices", registered::devices),
         on_get("/api/v1/devices/heard", registered::strangers),
         on_get("/api/v1/devices/{device}/dry-run", work::dry_run),

@@ -41,6 +41,9 @@ pub struct ShiftView {
     pub line: LineId,
     /// What staff call it; may be empty.
     pub label: String,
+    /// The labels of the stations whose own line it is; empty where all share it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stations: Vec<String>,
     /// Its first moment.
     pub from: Wall,
     /// The first moment after.
@@ -82,6 +85,7 @@ impl DutyPlan {
         };
         let view = |shift: Shift| ShiftView {
             label: roster.lines.get(&shift.line).map(|l| l.label.clone()).unwrap_or_default(),
+            stations: roster.served_by(&shift.line).map(str::to_owned).collect(),
             line: shift.line,
             from: shift.from,
             to: shift.to,
@@ -146,6 +150,7 @@ mod tests {
             work_days: RuleDays::every(),
             day_types: DayTypes::default(),
             changes: BTreeMap::new(),
+            stations: BTreeMap::new(),
         };
         let mut registry = Registry::default();
         for (id, name) in [("zhangmin", "张敏"), ("wangli", "王丽")] {

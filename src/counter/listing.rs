@@ -1,12 +1,13 @@
 //! What programs list: incidents a page at a time, devices with when they were heard, and entries of
 //! the record.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::IncidentView;
 use crate::incident::Fact;
-use crate::registry::Device;
-use crate::terms::{At, IncidentId, LinkId, Seq, Wall};
+use crate::registry::{Contract, Device};
+use crate::terms::{At, BedId, IncidentId, LinkId, Seq, StationId, Wall};
 
 /// Most rows on one page of a list. Own choice: the desk makes 500 in a few milliseconds, and no call
 /// waits longer for that.
@@ -43,6 +44,12 @@ pub struct DeviceView {
     pub row: Device,
     /// Where it hangs, in words.
     pub place: String,
+    /// The station it belongs to, where its home names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub station: Option<StationId>,
+    /// How the contract of its home-care bed stands, where it does not run: nobody watches it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<ContractView>,
     /// When it was last heard, where anybody remembers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Wall>,
@@ -68,6 +75,17 @@ pub struct DeviceView {
     /// Its open incidents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<IncidentId>,
+}
+
+/// A contract that does not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContractView {
+    /// The bed.
+    pub bed: BedId,
+    /// Whether it is over or has not begun.
+    pub contract: Contract,
+    /// The first day without it; of one to come its first day.
+    pub since: Date,
 }
 
 /// How the battery of a device is.

@@ -29,8 +29,8 @@ pub use feed::{FOLLOWERS_MAX, Feed, FeedDoor, Follower, Step};
 pub use figures::{FORCE_BOUNDS, Figures, Histogram, OpenAt};
 pub use life::{LifeAsk, LifeView, ResidentView};
 pub use listing::{
-    BatteryView, DeviceView, DevicesView, ENTRIES_MAX, EntriesView, EntryView, LIST_MAX, ListView,
-    MissedView, StrangerView, page_of,
+    BatteryView, ContractView, DeviceView, DevicesView, ENTRIES_MAX, EntriesView, EntryView,
+    LIST_MAX, ListView, MissedView, StrangerView, page_of,
 };
 pub use pass::{PASS_MAX_CHARS, Pass};
 pub use past::{
@@ -40,7 +40,7 @@ pub use past::{
 pub use person::person_meant;
 pub use view::{
     CarrierView, DeviceCount, EndpointView, HeldView, IncidentView, LineView, NextStep, OpenCount,
-    PersonView, PowerView, RecordView, Status, WireView,
+    PersonView, PowerView, RecordView, StationView, Status, WireView,
 };
 pub use work::{
     BeginWork, DryRunView, JOIN_MAX, PointView, REASON_MAX_BYTES, ReachView, StepView, Swapped,

@@ -5,7 +5,7 @@
 //! answered with those who come near, because the one who asks may be in a hurry: a command that
 //! only says no sends them to a file.
 
-use crate::registry::{Person, Registry};
+use crate::registry::Registry;
 use crate::terms::PersonId;
 
 /// How many people an answer names; the rest is a number. Own choice: what fits two lines.
@@ -25,14 +25,15 @@ pub fn person_meant(registry: &Registry, said: &str) -> Result<PersonId, String>
             "a name has at most {SAID_MAX_CHARS} characters: give the person's id"
         ));
     }
-    if let Some(person) = PersonId::new(said).ok().and_then(|id| registry.person(&id)) {
-        return Ok(person.id.clone());
+    if let Some(id) = PersonId::new(said).ok().filter(|id| registry.name_of(id).is_some()) {
+        return Ok(id);
     }
-    let is_meant = |person: &&Person| same(&person.name, said) || same(person.id.as_str(), said);
-    let meant: Vec<&Person> = registry.people().filter(is_meant).collect();
+    let all = known(registry);
+    let is_meant = |one: &Known<'_>| same(one.name, said) || same(one.id.as_str(), said);
+    let meant: Vec<Known<'_>> = all.iter().copied().filter(is_meant).collect();
     match meant.as_slice() {
         [one] => Ok(one.id.clone()),
-        [] => Err(nobody(registry, said)),
+        [] => Err(nobody(&all, said)),
         many => {
             let count = many.len();
             Err(format!("{count} people are called {said}: give the id, {}", list(many, "or")))
@@ -40,26 +41,38 @@ pub fn person_meant(registry: &Registry, said: &str) -> Result<PersonId, String>
     }
 }
 
+/// Somebody who may answer: of the house, the district, or a contact.
+#[derive(Clone, Copy)]
+struct Known<'r> {
+    id: &'r PersonId,
+    name: &'r str,
+}
+
+fn known(registry: &Registry) -> Vec<Known<'_>> {
+    let people = registry.people().map(|row| Known { id: &row.id, name: &row.name });
+    let contacts = registry.contacts().map(|row| Known { id: &row.id, name: &row.name });
+    people.chain(contacts).collect()
+}
+
 fn same(known: &str, said: &str) -> bool {
     !said.is_empty() && known.trim().to_lowercase() == said.to_lowercase()
 }
 
 /// Those who come near, the nearest first; where nobody does, those who are there.
-fn nobody(registry: &Registry, said: &str) -> String {
-    let mut near: Vec<(usize, &Person)> =
-        registry.people().filter_map(|person| Some((likeness(person, said)?, person))).collect();
+fn nobody(all: &[Known<'_>], said: &str) -> String {
+    let mut near: Vec<(usize, Known<'_>)> =
+        all.iter().filter_map(|one| Some((likeness(*one, said)?, *one))).collect();
     near.sort_by_key(|(far, _)| *far);
-    let near: Vec<&Person> = near.into_iter().map(|(_, person)| person).collect();
-    let all: Vec<&Person> = registry.people().collect();
+    let near: Vec<Known<'_>> = near.into_iter().map(|(_, one)| one).collect();
     match (near.is_empty(), all.is_empty()) {
         (false, _) => format!("nobody is called {said}: did you mean {}?", list(&near, "or")),
-        (true, false) => format!("nobody is called {said}: there are {}", list(&all, "and")),
+        (true, false) => format!("nobody is called {said}: there are {}", list(all, "and")),
         (true, true) => format!("nobody is called {said}: nobody is registered, see people.csv"),
     }
 }
 
-fn list(people: &[&Person], word: &str) -> String {
-    let named = |person: &&Person| match person.name.is_empty() {
+fn list(people: &[Known<'_>], word: &str) -> String {
+    let named = |person: &Known<'_>| match person.name.is_empty() {
         true => person.id.to_string(),
         false => format!("{} ({})", person.id, person.name),
     };
@@ -75,8 +88,8 @@ fn list(people: &[&Person], word: &str) -> String {
 }
 
 /// How far a person's id or name is from what was said; none when it is no likeness at all.
-fn likeness(person: &Person, said: &str) -> Option<usize> {
-    [person.id.as_str(), person.name.as_str()].into_iter().filter_map(|word| far(word, said)).min()
+fn likeness(person: Known<'_>, said: &str) -> Option<usize> {
+    [person.id.as_str(), person.name].into_iter().filter_map(|word| far(word, said)).min()
 }
 
 /// A third of the letters may be wrong, one at least; a beginning of an id or a part of a name is
@@ -113,7 +126,7 @@ fn edits(one: &str, other: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::{Change, Role, Row};
+    use crate::registry::{Change, Person, Role, Row};
 
     fn house(people: &[(&str, &str)]) -> Registry {
         let mut registry = Registry::default();

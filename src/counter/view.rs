@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{ArchiveView, BoardView, LifeView, ResponseView, SilentView, WorkView};
 use crate::incident::{Carrier, Responder, StageName, StageTimes};
 use crate::roster::DutyBy;
-use crate::terms::{Class, Code, DeviceId, HubId, IncidentId, Kind, LineId, PersonId, Seq, Wall};
+use crate::terms::{
+    Class, Code, DeviceId, HubId, IncidentId, Kind, LineId, PersonId, Seq, StationId, Wall,
+};
 
 /// One incident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,6 +179,9 @@ pub struct HeldView {
 pub struct LineView {
     /// The line.
     pub line: LineId,
+    /// The labels of the stations whose own line it is; empty where all share it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stations: Vec<String>,
     /// Their names.
     pub people: Vec<String>,
     /// By what.
@@ -227,6 +232,19 @@ pub struct PowerView {
     /// The homes that nobody hears when the battery is empty; named while the box runs on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unheard: Vec<String>,
+}
+
+/// One of several stations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationView {
+    /// Its name in `gateway.toml`.
+    pub id: StationId,
+    /// What staff call it.
+    pub label: String,
+    /// How many devices hang in its homes.
+    pub devices: usize,
+    /// How many of them are silent.
+    pub silent: usize,
 }
 
 /// How the hub is.
@@ -299,6 +317,9 @@ pub struct Status {
     /// What the box runs on, where something says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power: Option<PowerView>,
+    /// Its stations, where it has several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stations: Vec<StationView>,
     /// Who is on duty.
     pub on_duty: Vec<LineView>,
     /// The config on disk cannot be used, and the last accepted one runs.

@@ -95,7 +95,7 @@ pub struct WorkView {
     pub until: Wall,
     /// How long that is from now, in ms.
     pub left_ms: u64,
-    /// Its devices, by id.
+    /// Its devices, by home and spot.
     pub points: Vec<PointView>,
     /// Everything shown here is on disk; false while the disk fails.
     pub on_disk: bool,

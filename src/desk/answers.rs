@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::held::record_view;
-use super::letters::{hub_subject, shown_place, whereabouts_of};
+use super::letters::{hub_subject, other_to_contact, shown_place, whereabouts_of};
 use super::lookup::{archive_view, response_view};
 use super::{Desk, Turn};
 use crate::counter::{
@@ -35,7 +35,9 @@ impl Desk {
             Ask::IncidentById { id, reader } => match self.book.incident(id) {
                 Some(incident) => {
                     let mut view = self.view(incident);
-                    view.reader = reader.map(|reader| self.name_of(&reader));
+                    if let Some(reader) = reader {
+                        self.narrow_to(&mut view, Some(incident), &reader);
+                    }
                     Reply::Incident(Box::new(view))
                 }
                 None => return self.seek(turn, Ask::IncidentById { id, reader }, reply),
@@ -275,8 +277,34 @@ impl Desk {
 
     /// A person's name; the id where none is known.
     pub(super) fn name_of(&self, id: &PersonId) -> String {
-        let known = self.book.registry().person(id).map(|p| p.name.clone());
-        known.filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_string())
+        let known = self.book.registry().name_of(id);
+        known.filter(|name| !name.is_empty()).map_or_else(|| id.to_string(), str::to_owned)
+    }
+
+    /// The page of one person: whoever is not of the house sees those they are called for, and of
+    /// everybody else only what they are; of what has left memory no name at all.
+    pub(super) fn narrow_to(
+        &self,
+        view: &mut IncidentView,
+        incident: Option<&Incident>,
+        reader: &PersonId,
+    ) {
+        view.reader = Some(self.name_of(reader));
+        let registry = self.book.registry();
+        if registry.person(reader).is_some() {
+            return;
+        }
+        view.residents.clear();
+        if let Some((incident, contact)) = incident.zip(registry.contact(reader)) {
+            let mut place = whereabouts_of(registry, incident, &self.settings);
+            place.residents.retain(|resident| registry.is_theirs(contact, resident));
+            view.residents = registry.names_of(&place, None).names;
+        }
+        view.notes.clear();
+        view.closed_by = None;
+        for person in view.people.iter_mut().filter(|person| person.id != *reader) {
+            person.name = other_to_contact(registry, &person.id).to_owned();
+        }
     }
 
     pub(super) fn status(&self) -> Status {
@@ -330,6 +358,7 @@ impl Desk {
             works: self.works(),
             life: self.life_views(),
             power: self.power_view(),
+            stations: self.station_views(),
             on_duty: self.on_duty(),
             old_config: self.old_config,
             record_of: self.book.hub().filter(|hub| self.is_another(hub)).cloned(),
@@ -376,6 +405,7 @@ impl Desk {
                     registry.person(id).map_or_else(|| id.to_string(), |p| p.name.clone())
                 };
                 LineView {
+                    stations: roster.served_by(line).map(str::to_owned).collect(),
                     line: line.clone(),
                     people: duty.people.iter().map(name).collect(),
                     by: duty.by,

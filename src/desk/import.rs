@@ -185,7 +185,11 @@ impl Desk {
 
     /// Takes the config's files in where nothing is registered yet; gives the turn to go on with.
     pub(super) async fn take_in_files(&mut self, mut turn: Turn) -> Result<Turn, DeskError> {
-        let mut rows = changes(self.book.registry(), &Table::ALL, &self.settings.rows);
+        let mut rows = changes(
+            self.book.registry(),
+            &Table::brought(&self.settings.rows),
+            &self.settings.rows,
+        );
         // A row too long for the record stays out alone.
         rows.retain(|row| {
             let fits = fits(row);
@@ -218,7 +222,7 @@ impl Desk {
             return;
         }
         let rows = std::mem::take(&mut Arc::make_mut(&mut self.settings).rows);
-        let differ = changes(self.book.registry(), &Table::ALL, &rows).len();
+        let differ = changes(self.book.registry(), &Table::brought(&rows), &rows).len();
         if differ > 0 {
             warn!(
                 rows = differ,

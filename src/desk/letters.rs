@@ -11,12 +11,14 @@ use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::counter::Pass;
 use crate::incident::{
-    Carrier, HUB_FAMILY, Incident, IncidentBook, Notice, Order, Responder, Stage, Story,
+    Carrier, HUB_FAMILY, Incident, IncidentBook, Notice, Order, Responder, Stage, Story, bed_behind,
 };
 use crate::notify::cloud_event::{Names, cloud_event};
 use crate::notify::{Addressee, Closing, Letter, Named, Site, Still};
-use crate::registry::{Registry, Whereabouts};
-use crate::terms::{Class, DeviceId, HomeId, LinkId, PersonId, ResidentId, Secret, Wait, Wall};
+use crate::registry::{Contract, Registry, Whereabouts};
+use crate::terms::{
+    Class, DeviceId, HomeId, LinkId, PersonId, ResidentId, Secret, StationId, Wait, Wall,
+};
 
 /// Writes letters and events.
 pub(super) struct Writer {
@@ -37,7 +39,12 @@ impl Writer {
         let registry = book.registry();
         let civil = settings.roster.civil(incident.raised_wall);
         let trusted_year = civil.filter(|_| incident.clock_trusted).map(|c| c.year());
-        let place = whereabouts_of(registry, incident, settings);
+        let mut place = whereabouts_of(registry, incident, settings);
+        let person = &order.id.person;
+        let contact = registry.contact(person).filter(|_| registry.person(person).is_none());
+        if let Some(contact) = contact {
+            place.residents.retain(|resident| registry.is_theirs(contact, resident));
+        }
         let named = registry.names_of(&place, trusted_year);
         let now = clock.now();
         Some(Letter {
@@ -52,7 +59,7 @@ impl Writer {
             test: incident.class == Class::Test,
             resent: resent || order.maybe_sent,
             to: addressee(registry, &order.id.person),
-            site: Site { name: settings.gateway.site.clone(), duty_phone: String::new() },
+            site: Site { name: site_of(incident, settings), duty_phone: String::new() },
             place: match order.id.carrier {
                 Carrier::Screen => shown_place(registry, settings, &incident.device, &place, None),
                 Carrier::Mail => place.place.clone(),
@@ -73,7 +80,8 @@ impl Writer {
             clock_trusted: incident.clock_trusted,
             presses: incident.presses,
             minutes: whole_minutes(now - incident.raised_at),
-            about: about(order, incident, registry),
+            about: about(order, incident, registry, contact.is_some()),
+            contract: contract_words(incident),
             arrive_within: match incident.stage {
                 Stage::Accepted { arrive_by, .. } | Stage::OnTheWay { arrive_by, .. } => {
                     Some(minutes_left(arrive_by - now))
@@ -145,17 +153,52 @@ pub(super) fn whereabouts_of(
     settings: &Settings,
 ) -> Whereabouts {
     let Incident { device, home, resident, .. } = incident;
-    whereabouts(registry, device, (home.as_ref(), resident.as_ref()), settings)
+    let lives = || registry.resident(resident.as_ref()?)?.home.as_ref();
+    let home = home.as_ref().or_else(lives);
+    let mut place = whereabouts(registry, device, (home, resident.as_ref()), settings);
+    // Two stations may each have a 3-2-501.
+    let station = home.and_then(|home| registry.home(home)?.station.as_ref());
+    if let Some(label) = settings.roster.label_of(station) {
+        place.place.insert_str(0, label);
+        place.short.insert_str(0, label);
+    }
+    place
 }
 
 /// Where to go: the hub's own troubles are at the hub.
+/// The line that says that nobody answers for a home any more, or not yet.
+fn contract_words(incident: &Incident) -> String {
+    match incident.bed.as_ref().map(|bed| bed.contract) {
+        Some(Contract::Over) => "床位合同已到期".to_owned(),
+        Some(Contract::Ahead) => "床位合同未开始".to_owned(),
+        Some(Contract::Running) | None => String::new(),
+    }
+}
+
+/// The centre's name; a station's own where many of its devices are silent.
+fn site_of(incident: &Incident, settings: &Settings) -> String {
+    let station = hub_subject(&incident.device)
+        .and_then(|subject| subject.strip_prefix("silent.devices."))
+        .and_then(|id| StationId::new(id).ok());
+    let label = settings.roster.label_of(station.as_ref()).map(str::to_owned);
+    label.unwrap_or_else(|| settings.gateway.site.clone())
+}
+
+/// What everybody else is to a contact.
+pub(super) fn other_to_contact(registry: &Registry, other: &PersonId) -> &'static str {
+    match registry.person(other) {
+        Some(_) => "工作人员",
+        None => "其他联系人",
+    }
+}
+
 fn whereabouts(
     registry: &Registry,
     device: &DeviceId,
     (home, resident): (Option<&HomeId>, Option<&ResidentId>),
     settings: &Settings,
 ) -> Whereabouts {
-    match hub_subject(device) {
+    match hub_subject(device).filter(|_| bed_behind(device).is_none()) {
         Some(_) => Whereabouts {
             place: settings.gateway.site.clone(),
             short: "本站主机".to_owned(),
@@ -204,6 +247,9 @@ fn is_stranger(device: &DeviceId) -> bool {
 }
 
 fn device_label(registry: &Registry, settings: &Settings, device: &DeviceId) -> String {
+    if let Some(bed) = bed_behind(device) {
+        return format!("床位{bed}");
+    }
     if let Some(subject) = hub_subject(device) {
         return subject.to_owned();
     }
@@ -215,20 +261,23 @@ fn device_label(registry: &Registry, settings: &Settings, device: &DeviceId) -> 
 }
 
 fn addressee(registry: &Registry, id: &PersonId) -> Addressee {
-    let row = registry.person(id);
-    let said = |field: fn(&crate::registry::Person) -> &String| {
-        row.map(|row| field(row).clone()).unwrap_or_default()
+    let person = registry.person(id).map(|row| (&row.name, &row.email, &row.phone));
+    let contact = || registry.contact(id).map(|row| (&row.name, &row.email, &row.phone));
+    let of_the_house = person.is_some();
+    let (name, email, phone) = match person.or_else(contact) {
+        Some((name, email, phone)) => (name.clone(), email.clone(), phone.clone()),
+        None => Default::default(),
     };
-    Addressee {
-        id: id.clone(),
-        name: said(|row| &row.name),
-        email: said(|row| &row.email),
-        phone: said(|row| &row.phone),
-    }
+    Addressee { id: id.clone(), name, email, phone, of_the_house }
 }
 
-/// The person a notice speaks of.
-fn about(order: &Order, incident: &Incident, registry: &Registry) -> Option<Named> {
+/// The person a notice speaks of. A contact is told what they are and not who.
+fn about(
+    order: &Order,
+    incident: &Incident,
+    registry: &Registry,
+    to_contact: bool,
+) -> Option<Named> {
     let last = |wanted: Responder| {
         incident.responders.iter().rev().find(|(_, is)| *is == wanted).map(|(who, _)| who)
     };
@@ -243,8 +292,11 @@ fn about(order: &Order, incident: &Incident, registry: &Registry) -> Option<Name
         },
         _ => last(Responder::OnScene).or_else(|| incident.active().next()),
     }?;
-    let name = registry.person(id).map(|p| p.name.clone()).unwrap_or_default();
-    Some(Named { id: id.clone(), name })
+    let name = match to_contact && *id != order.id.person {
+        true => other_to_contact(registry, id),
+        false => registry.name_of(id).unwrap_or_default(),
+    };
+    Some(Named { id: id.clone(), name: name.to_owned() })
 }
 
 fn closing(incident: &Incident, settings: &Settings) -> Option<Closing> {

@@ -1,4 +1,4 @@
-//! Signs of life at the desk: which words of devices are news, when windows are over, and what people
+//! Signs of life and the ends of contracts at the desk: which words of devices are news, when windows are over, and what people
 //! say of a resident. What is decided stands in [`crate::incident::LifeRule`]'s room.
 
 use tracing::{info, warn};
@@ -9,7 +9,7 @@ use crate::counter::{LifeAsk, LifeView, Reply, ResidentView, When};
 use crate::incident::{AWAY_MAX, LifeLook, LifeSign, Standing, Stimulus};
 use crate::terms::{At, PersonId, Report, ResidentId, Wall};
 
-/// Windows that are judged in one look; the rest come in the next. Own choice.
+/// Windows, and contracts, that are judged in one look; the rest come in the next. Own choice.
 const LOOKS_MAX: usize = 16;
 
 /// What the desk knows of the clock that no fact says.
@@ -59,6 +59,21 @@ impl Desk {
                 return;
             }
             self.say_windows();
+        }
+    }
+
+    /// Tells the work list which contracts of home-care beds near their end.
+    pub(super) fn look_at_beds(&mut self, turn: &mut Turn) {
+        if !self.book.registry().has_beds() {
+            return;
+        }
+        for _ in 0..LOOKS_MAX {
+            let before = self.book.last_seq();
+            self.decide(turn, &Stimulus::BedLook);
+            if self.book.last_seq() == before {
+                return;
+            }
+            info!("the contract of a home-care bed nears its end, or is over");
         }
     }
 

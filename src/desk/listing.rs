@@ -9,12 +9,12 @@ use super::entries::Readings;
 use super::held::record_view;
 use super::lookup::Record;
 use crate::counter::{
-    BatteryView, Beat, DeviceView, DevicesView, Feed, Figures, Histogram, LIST_MAX, ListView,
-    MissedView, OpenAt, StrangerView, digest, page_of,
+    BatteryView, Beat, ContractView, DeviceView, DevicesView, Feed, Figures, Histogram, LIST_MAX,
+    ListView, MissedView, OpenAt, StationView, StrangerView, digest, page_of,
 };
 use crate::incident::Battery;
-use crate::registry::Device;
-use crate::terms::{DeviceId, IncidentId, Seq, Sign, Wait, Wall, What};
+use crate::registry::{Contract, Device};
+use crate::terms::{DeviceId, IncidentId, Seq, Sign, StationId, Wait, Wall, What};
 
 /// What programs are served with beside what people ask for.
 pub(super) struct Programs {
@@ -76,18 +76,24 @@ impl Desk {
         let view = |row: &Device| {
             let now = self.intake.heard.get(&row.id).map(|at| self.clock.now() - *at);
             let memory = self.book.device(&row.id);
+            let contract = self.contract_view(row);
             DeviceView {
                 row: row.clone(),
-                place: self.shown_place(&row.id, &self.book.registry().whereabouts(&row.id)),
+                station: self.book.registry().station_at(row).cloned(),
+                place: self.place_of(&row.id),
                 heard: match now {
                     Some(ago) => Some(self.wall_before(ago)),
                     None => figures.heard.get(&row.id).copied(),
                 },
                 battery: self.intake.batteries.get(&row.id).copied(),
                 tested: memory.and_then(|memory| memory.tested),
-                test_by: self.test_by(row, memory.and_then(|memory| memory.tested)),
+                // Nobody tests what nobody answers for, nor walks there with a battery.
+                test_by: self
+                    .test_by(row, memory.and_then(|memory| memory.tested))
+                    .filter(|_| contract.is_none()),
                 online: memory.and_then(|memory| memory.online),
-                power: self.battery_view(row),
+                power: self.battery_view(row).filter(|_| contract.is_none()),
+                contract,
                 missed: memory
                     .and_then(|memory| memory.missed.as_ref())
                     .map(|missed| MissedView { count: missed.count, last: missed.last }),
@@ -97,6 +103,52 @@ impl Desk {
             }
         };
         DevicesView { devices: page.into_iter().map(view).collect(), more }
+    }
+
+    /// Where a device hangs, in words, its station first where there are several.
+    pub(super) fn place_of(&self, device: &DeviceId) -> String {
+        let registry = self.book.registry();
+        let place = self.shown_place(device, &registry.whereabouts(device));
+        let row = registry.device(device);
+        let station = row.and_then(|row| registry.station_at(row));
+        match self.settings.roster.label_of(station) {
+            Some(label) => format!("{label}{place}"),
+            None => place,
+        }
+    }
+
+    /// How the contract of a device's bed stands; none while it runs, or where there is no bed.
+    fn contract_view(&self, row: &Device) -> Option<ContractView> {
+        let registry = self.book.registry();
+        let today = self.settings.roster.day(self.clock.wall());
+        let (bed, contract) = registry.bed_of(row, today).filter(|_| registry.has_beds())?;
+        let since = match contract {
+            Contract::Running => return None,
+            Contract::Ahead => bed.from,
+            Contract::Over => bed.until?.tomorrow().ok()?,
+        };
+        Some(ContractView { bed: bed.id.clone(), contract, since })
+    }
+
+    /// How many devices each station has, and how many of them are silent.
+    pub(super) fn station_views(&self) -> Vec<StationView> {
+        let (roster, registry) = (&self.settings.roster, self.book.registry());
+        if roster.stations.len() < 2 {
+            return Vec::new();
+        }
+        let mut counts: BTreeMap<&StationId, (usize, usize)> = BTreeMap::new();
+        for device in registry.devices() {
+            if let Some(station) = registry.station_at(device) {
+                let (all, silent) = counts.entry(station).or_default();
+                *all += 1;
+                *silent += usize::from(self.book.is_offline(&device.id));
+            }
+        }
+        let view = |(id, station): (&StationId, &crate::roster::Station)| {
+            let (devices, silent) = counts.get(id).copied().unwrap_or_default();
+            StationView { id: id.clone(), label: station.label.clone(), devices, silent }
+        };
+        roster.stations.iter().map(view).collect()
     }
 
     /// How a device's battery is; none where its type runs on the mains.

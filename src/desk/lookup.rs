@@ -178,7 +178,9 @@ impl Desk {
             },
             Ask::IncidentById { id, reader } => match self.only(found) {
                 Some(mut view) => {
-                    view.reader = reader.map(|reader| self.name_of(&reader));
+                    if let Some(reader) = reader {
+                        self.narrow_to(&mut view, None, &reader);
+                    }
                     Reply::Incident(Box::new(view))
                 }
                 None => unknown(&id.to_string(), &state),
@@ -231,7 +233,8 @@ impl Desk {
         let strangers = self.intake.strangers.len();
         let mut count = DeviceCount { strangers, ..DeviceCount::default() };
         let mut silent: Vec<(Wall, &DeviceId)> = Vec::new();
-        for device in self.book.registry().devices() {
+        let (registry, today) = (self.book.registry(), self.settings.roster.day(self.clock.wall()));
+        for device in registry.devices() {
             count.registered += 1;
             let Some(heard) = (match self.intake.heard.get(&device.id) {
                 Some(at) => {
@@ -243,7 +246,8 @@ impl Desk {
                 count.never += 1;
                 continue;
             };
-            if heard < before(wall, SILENT_AFTER) {
+            let is_watched = || !registry.is_out_of_contract(device, today);
+            if heard < before(wall, SILENT_AFTER) && is_watched() {
                 silent.push((heard, &device.id));
                 silent.sort_unstable();
                 silent.truncate(SILENT_SHOWN);
@@ -251,7 +255,7 @@ impl Desk {
         }
         let view = |(heard, id): (Wall, &DeviceId)| SilentView {
             device: id.clone(),
-            place: self.shown_place(id, &self.book.registry().whereabouts(id)),
+            place: self.place_of(id),
             heard,
         };
         (count, silent.into_iter().map(view).collect())

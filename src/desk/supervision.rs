@@ -4,25 +4,25 @@
 //! device, to be looked at in working hours; one word of it, of any kind, settles that. Three rules keep
 //! this from becoming a noise that people learn to ignore. Time that the hub was off does not count. What
 //! has a cause of its own, a line or a broker or a bridge that is lost, is that one trouble and not one
-//! for each device behind it. And when many are silent at once, a fifth of the house, it is one trouble
-//! of the site, which calls people by day and the lead by night: nobody behind those may be able to call.
+//! for each device behind it. And when many are silent at once, a fifth of the house or of one of its
+//! stations, it is one trouble, which calls people by day and the lead by night: nobody behind those may
+//! be able to call.
 //!
 //! What was heard is only in memory and, every five minutes, in the archive; without one a restart
 //! counts from the start. The engine keeps what was said of each device, so a restart repeats nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::{info, warn};
 
 use super::gaps::Gaps;
 use super::life::Life;
 use super::power::Power;
-use super::vitals::turned;
 use super::{Desk, Turn};
 use crate::config::settings::Power as Wanted;
 use crate::incident::Stimulus;
 use crate::registry::Watch;
-use crate::terms::{At, DeviceId, Kind, Report, Wait, What};
+use crate::terms::{At, DeviceId, Kind, Report, StationId, Wait, What};
 
 /// Silent devices that are one trouble of the site: at least so many …
 const MANY_AT_LEAST: usize = 5;
@@ -38,8 +38,8 @@ pub(super) struct Supervision {
     started: At,
     /// How long the hub was off before that.
     off: Wait,
-    /// Whether they are many; none before the first look.
-    many: Option<bool>,
+    /// Whether they are many, by the subject of the trouble: the house, or a station of it.
+    many: BTreeMap<String, bool>,
     /// The numbers of those that count.
     pub(super) gaps: Gaps,
     /// What is known of the clock that windows of signs are judged by.
@@ -51,7 +51,7 @@ pub(super) struct Supervision {
 impl Supervision {
     pub(super) fn new(started: At, off: Wait) -> Self {
         let (gaps, life, power) = (Gaps::default(), Life::default(), Power::default());
-        Self { started, off, many: None, gaps, life, power }
+        Self { started, off, many: BTreeMap::new(), gaps, life, power }
     }
 
     /// The same, and the mains of the box are watched.
@@ -78,38 +78,113 @@ fn are_many(silent: usize, watched: usize) -> Option<bool> {
     }
 }
 
+/// The watched devices of one station, or of none.
+#[derive(Default)]
+struct Group {
+    watched: usize,
+    silent: BTreeSet<DeviceId>,
+}
+
+/// The subject of a station's trouble: `devices.hepan`; of the whole house: `devices`.
+fn subject_of(station: Option<&StationId>) -> String {
+    station.map_or_else(|| DEVICES.to_owned(), |id| format!("{DEVICES}.{id}"))
+}
+
+/// Whether many silent devices are one trouble, station by station and for the house; each device counts
+/// to one trouble only. A station that is lost is that station's; the house is judged by the rest. Where
+/// every one of several stations is lost, the cause lies in the house.
+fn causes(
+    groups: &BTreeMap<Option<StationId>, Group>,
+    before: &BTreeMap<String, bool>,
+) -> BTreeMap<String, bool> {
+    let judged =
+        |subject: &str, silent, watched| are_many(silent, watched).or(before.get(subject).copied());
+    let mut causes = BTreeMap::new();
+    for (station, group) in groups.iter().filter(|(station, _)| station.is_some()) {
+        let subject = subject_of(station.as_ref());
+        if let Some(many) = judged(&subject, group.silent.len(), group.watched) {
+            causes.insert(subject, many);
+        }
+    }
+    let all_lost = causes.len() > 1 && causes.values().all(|many| *many);
+    if all_lost {
+        causes.values_mut().for_each(|many| *many = false);
+        causes.insert(DEVICES.to_owned(), true);
+        return causes;
+    }
+    let is_lost = |station: &Option<StationId>| {
+        station.is_some() && causes.get(&subject_of(station.as_ref())) == Some(&true)
+    };
+    let rest = groups.iter().filter(|(station, _)| !is_lost(station));
+    let (silent, watched) = rest.fold((0, 0), |(silent, watched), (_, group)| {
+        (silent + group.silent.len(), watched + group.watched)
+    });
+    if let Some(many) = judged(DEVICES, silent, watched) {
+        causes.insert(DEVICES.to_owned(), many);
+    }
+    causes
+}
+
+/// Whether a station's silent devices are one trouble already, its own or the house's.
+fn is_one_trouble(causes: &BTreeMap<String, bool>, station: Option<&StationId>) -> bool {
+    let holds = |subject: &str| causes.get(subject) == Some(&true);
+    holds(DEVICES) || station.is_some_and(|id| holds(&subject_of(Some(id))))
+}
+
 impl Desk {
-    /// Looks who has fallen silent.
+    /// Looks who has fallen silent. A device whose contract does not run is not watched.
     pub(super) fn look_at_devices(&mut self, turn: &mut Turn) {
         let now = self.clock.now();
         let figures = self.archive.figures();
-        let (mut watched, mut silent) = (0, BTreeSet::new());
-        for device in self.book.registry().devices() {
+        let today = self.settings.roster.day(self.clock.wall());
+        let several = self.settings.roster.stations.len() > 1;
+        let registry = self.book.registry();
+        let mut groups: BTreeMap<Option<StationId>, Group> = BTreeMap::new();
+        for device in registry.devices() {
             let kind = self.settings.device_types.get(&device.type_name);
             let Some(Watch::Within(limit)) = kind.map(|kind| kind.watch) else { continue };
-            watched += 1;
+            if registry.is_out_of_contract(device, today) {
+                continue;
+            }
+            let station = registry.station_at(device).filter(|_| several).cloned();
+            let group = groups.entry(station).or_default();
+            group.watched += 1;
             let in_archive = || figures.heard.get(&device.id).map(|wall| self.at_of(*wall));
             let heard = self.intake.heard.get(&device.id).copied().or_else(in_archive);
             let cut_off = self.ports.is_cut_off(&device.id) || self.outside.is_cut_off(&device.id);
             if !cut_off && self.supervision.silence(heard, now) >= limit {
-                silent.insert(device.id.clone());
+                group.silent.insert(device.id.clone());
             }
         }
-        let many = are_many(silent.len(), watched).or(self.supervision.many);
-        if let Some(many) = many.filter(|many| turned(&mut self.supervision.many, *many).is_some())
-        {
+        let causes = causes(&groups, &self.supervision.many);
+        self.say_causes(turn, &causes);
+        let alone = groups.iter().filter(|(station, _)| !is_one_trouble(&causes, station.as_ref()));
+        let silent: BTreeSet<DeviceId> =
+            alone.flat_map(|(_, group)| group.silent.iter().cloned()).collect();
+        for device in silent {
+            if self.book.is_offline(&device) {
+                continue;
+            }
+            info!(%device, "the device has fallen silent");
+            self.say_presence(turn, &device, false);
+        }
+    }
+
+    /// Tells what became one trouble of many devices, or is none any more. Of a station that is not
+    /// there any more nothing is lost.
+    fn say_causes(&mut self, turn: &mut Turn, causes: &BTreeMap<String, bool>) {
+        let before = &self.supervision.many;
+        let gone = before.keys().filter(|subject| !causes.contains_key(*subject));
+        let gone: Vec<(String, bool)> = gone.map(|subject| (subject.clone(), false)).collect();
+        let news = causes.iter().filter(|(subject, many)| before.get(*subject) != Some(*many));
+        let news = news.map(|(subject, many)| (subject.clone(), *many));
+        for (subject, many) in news.chain(gone).collect::<Vec<_>>() {
             if many {
-                warn!(silent = silent.len(), watched, "many devices have fallen silent");
+                warn!(subject, "many devices have fallen silent");
             }
-            self.trouble(turn, Kind::Silent, DEVICES.to_owned(), many);
+            self.trouble(turn, Kind::Silent, subject, many);
         }
-        if many != Some(true) {
-            silent.retain(|device| !self.book.is_offline(device));
-            for device in &silent {
-                info!(%device, "the device has fallen silent");
-                self.say_presence(turn, device, false);
-            }
-        }
+        self.supervision.many = causes.clone();
     }
 
     /// The hub time of a wall time, as far as the clock can be believed; never after now.
@@ -173,6 +248,41 @@ mod tests {
         ] {
             assert_eq!(are_many(silent, watched), says, "{silent} of {watched}");
         }
+    }
+
+    fn station(id: &str) -> Option<StationId> {
+        Some(StationId::new(id).unwrap())
+    }
+
+    fn told(groups: &[(Option<StationId>, usize, usize)], before: &[(&str, bool)]) -> Vec<String> {
+        let group = |silent: usize, watched| {
+            let silent = (0..silent).map(|n| DeviceId::new(&format!("D{n}")).unwrap()).collect();
+            Group { watched, silent }
+        };
+        let groups = groups.iter().map(|(id, silent, all)| (id.clone(), group(*silent, *all)));
+        let before = before.iter().map(|(subject, many)| ((*subject).to_owned(), *many));
+        let causes = causes(&groups.collect(), &before.collect());
+        causes.into_iter().filter(|(_, many)| *many).map(|(subject, _)| subject).collect()
+    }
+
+    #[test]
+    fn a_station_that_is_lost_is_its_own_trouble_and_not_the_houses_beside_it() {
+        let (east, west) = (station("east"), station("west"));
+        assert_eq!(told(&[(east.clone(), 20, 50), (west.clone(), 0, 50)], &[]), ["devices.east"]);
+        let few = [(east.clone(), 3, 50), (west.clone(), 3, 50)];
+        assert_eq!(told(&few, &[]), [""; 0]);
+        let all = [(east.clone(), 20, 50), (west.clone(), 20, 50), (None, 0, 9)];
+        assert_eq!(told(&all, &[]), ["devices"], "one cause, in the house");
+        let rest = [(east, 20, 50), (west, 0, 50), (None, 12, 12)];
+        assert_eq!(told(&rest, &[]), ["devices.east"], "twelve of sixty-two are not many");
+        assert_eq!(told(&[(None, 5, 20)], &[]), ["devices"], "a house without stations");
+    }
+
+    #[test]
+    fn between_a_tenth_and_a_fifth_a_station_stays_as_it_was() {
+        let east = || [(station("east"), 7, 50)];
+        assert_eq!(told(&east(), &[("devices.east", true)]), ["devices.east"]);
+        assert_eq!(told(&east(), &[("devices.east", false)]), [""; 0]);
     }
 
     #[test]

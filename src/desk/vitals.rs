@@ -227,6 +227,7 @@ impl Desk {
         self.look_at_devices(turn);
         self.look_at_gaps(turn);
         self.look_at_life(turn);
+        self.look_at_beds(turn);
         self.look_at_certificate(turn);
     }
 

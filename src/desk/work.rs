@@ -97,6 +97,9 @@ impl Desk {
             Some(_) => {
                 Err("the district does no work in the house: name somebody of it".to_owned())
             }
+            None if self.book.registry().contact(by).is_some() => {
+                Err("a contact does no work in the house: name somebody of people.csv".to_owned())
+            }
             None => Err("nobody of that name is registered: see `anling roster`".to_owned()),
         }
     }
@@ -142,13 +145,19 @@ impl Desk {
             let (heard, trouble) = said.partition(|kind| kind.is_a_devices());
             PointView {
                 device: device.clone(),
-                place: self.book.registry().whereabouts(device).place,
+                place: self.place_of(device),
                 label: self.label_of(device),
                 heard,
                 trouble,
                 still_on: self.book.unheard_levels(device),
             }
         };
+        // As a technician walks: home by home, by spots.
+        let mut devices: Vec<&DeviceId> = self.book.devices_of(work).collect();
+        devices.sort_by_cached_key(|id| {
+            let row = self.book.registry().device(id);
+            row.map(|row| (row.home.clone(), row.spot.clone(), row.id.clone()))
+        });
         let ms = i64::try_from(left.0).unwrap_or(i64::MAX);
         WorkView {
             id: work.id,
@@ -159,7 +168,7 @@ impl Desk {
             reason: work.reason.clone(),
             until: crate::terms::Wall(self.clock.wall().wall.0.saturating_add(ms)),
             left_ms: left.0,
-            points: self.book.devices_of(work).map(point).collect(),
+            points: devices.into_iter().map(point).collect(),
             // Said when it leaves.
             on_disk: false,
         }

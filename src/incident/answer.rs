@@ -27,7 +27,7 @@ impl IncidentBook {
         }
         let mut answer = answer.clone();
         let mut facts = Vec::new();
-        let known = self.registry.person(&answer.by).is_some();
+        let known = self.may_speak(&answer);
         if let Some(text) = words.filter(|text| known && !text.trim().is_empty()) {
             let note = NoteId(self.last_note + 1);
             answer.note = Some(note);
@@ -41,13 +41,24 @@ impl IncidentBook {
         facts
     }
 
+    /// Whether the words of a note are kept: of anybody of the house or the district, and of a contact
+    /// who was called for it.
+    fn may_speak(&self, answer: &Answer) -> bool {
+        let called = || self.incident(answer.incident)?.responder(&answer.by);
+        let contact = || self.registry.contact(&answer.by).and_then(|_| called());
+        self.registry.person(&answer.by).is_some() || contact().is_some()
+    }
+
     fn judged(
         &self,
         at: At,
         standing: &Standing<'_>,
         answer: &Answer,
     ) -> Result<Vec<Fact>, Ignored> {
-        let person = self.registry.person(&answer.by).ok_or(Ignored::UnknownPerson)?;
+        let person = self.registry.person(&answer.by);
+        if person.is_none() && self.registry.contact(&answer.by).is_none() {
+            return Err(Ignored::UnknownPerson);
+        }
         let incident = self.incident(answer.incident).ok_or(Ignored::UnknownIncident)?;
         if answer.via == Via::ExpiredPage {
             return Err(Ignored::Expired);
@@ -56,9 +67,14 @@ impl IncidentBook {
             true => of_an_earlier_call(answer.says)?,
             false => answer.says,
         };
-        let district = person.role == Role::District;
-        if district && !matches!(says, Move::Accept | Move::TakeOver | Move::Note) {
-            return Err(Ignored::NotTheDistricts);
+        match person {
+            Some(person) if person.role == Role::District && !is_the_districts(says) => {
+                return Err(Ignored::NotTheDistricts);
+            }
+            Some(_) => {}
+            None if incident.responder(&answer.by).is_none() => return Err(Ignored::NotCalledFor),
+            None if !is_a_contacts(says) => return Err(Ignored::NotAContacts),
+            None => {}
         }
         let step = self.step(at, standing, incident);
         let by = &answer.by;
@@ -82,6 +98,24 @@ impl IncidentBook {
             }
         }
     }
+}
+
+fn is_the_districts(says: Move) -> bool {
+    matches!(says, Move::Accept | Move::TakeOver | Move::Note)
+}
+
+/// What somebody outside of the house may say: whatever brings help, and nothing that ends it.
+fn is_a_contacts(says: Move) -> bool {
+    matches!(
+        says,
+        Move::Accept
+            | Move::Decline
+            | Move::OnTheWay
+            | Move::Arrive
+            | Move::StillHere
+            | Move::NeedHelp
+            | Move::Note
+    )
 }
 
 /// An answer to an earlier call counts as a fresh "I am coming", never as proof of anything.

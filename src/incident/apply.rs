@@ -70,6 +70,7 @@ impl IncidentBook {
             | Fact::AwaySaid { .. } => self.apply_to_life(entry),
             Fact::DutyChanged { .. } | Fact::DutyUndone { .. } => self.apply_to_duty(entry),
             Fact::PowerSaid { .. } | Fact::HubTrouble { .. } => self.apply_to_power(entry),
+            Fact::BedEnding { .. } => self.note_bed(entry),
             Fact::MessagesMissed { device, count } => self.note_missed(entry, device, *count),
             Fact::BatteryLevel { device, percent } => self.note_level(entry.wall, device, *percent),
             Fact::HubStopped

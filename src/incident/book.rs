@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::brought::Brought;
@@ -22,13 +23,13 @@ use super::identity::Identity;
 use super::life::Life;
 use super::words::{HeardWord, WordId, Words};
 use super::{
-    BootMark, Carrier, Cut, DeviceMemory, Incident, Ladder, Order, OrderId, OrderState, Policy,
-    PolicyHash, Story, Why, Work,
+    BedEnd, BootMark, Carrier, Cut, DeviceMemory, Incident, Ladder, Order, OrderId, OrderState,
+    Policy, PolicyHash, Story, Why, Work,
 };
 use crate::registry::Registry;
 use crate::terms::{
-    At, Class, Code, DeviceId, EndpointId, HomeId, IncidentId, Kind, NoteId, PersonId, Seq, Wait,
-    Wall, WorkId,
+    At, BedId, Class, Code, DeviceId, EndpointId, HomeId, IncidentId, Kind, NoteId, PersonId, Seq,
+    Wait, Wall, WorkId,
 };
 
 /// How many events may be owed to one endpoint. Own choice: 100,000 events of 400 bytes are a week
@@ -63,6 +64,8 @@ pub struct IncidentBook {
     pub(super) life: Life,
     pub(super) duty: DutyBook,
     pub(super) cut: Option<Cut>,
+    /// Of which end of which bed the work list was told, and how near it was then.
+    pub(super) beds_told: BTreeMap<BedId, (Date, BedEnd)>,
     /// When each point got its device.
     pub(super) installed: BTreeMap<DeviceId, Wall>,
     pub(super) registry_at: Seq,
@@ -121,6 +124,8 @@ pub(super) struct Stored {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cut: Option<Cut>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    beds_told: BTreeMap<BedId, (Date, BedEnd)>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     installed: BTreeMap<DeviceId, Wall>,
     #[serde(default)]
     registry_at: Seq,
@@ -168,6 +173,7 @@ impl From<IncidentBook> for Stored {
             life: book.life,
             duty: book.duty,
             cut: book.cut,
+            beds_told: book.beds_told,
             installed: book.installed,
             registry_at: book.registry_at,
             brought: book.brought,
@@ -208,6 +214,7 @@ impl From<Stored> for IncidentBook {
             life: stored.life,
             duty: stored.duty,
             cut: stored.cut,
+            beds_told: stored.beds_told,
             installed: stored.installed,
             registry_at: stored.registry_at,
             brought: stored.brought,

@@ -5,7 +5,8 @@
 //! Somebody has to stand there by the plan, not by a fallback; there have to be two people; and the ways
 //! to them must not all need the same: the building, the internet, the mobile network. Answers can
 //! change only where a shift or the night begins or ends, so those moments are computed and each stretch
-//! between two of them is looked at once. Sampling every minute was rejected: it misses what an override
+//! between two of them is looked at once, for the house and for each station with lines of its own.
+//! Contacts of a resident are not counted: not everybody has one. Sampling every minute was rejected: it misses what an override
 //! leaves open for half a minute, and costs more. The clock is taken at its word.
 
 use std::collections::BTreeSet;
@@ -15,7 +16,7 @@ use serde::Serialize;
 use super::{Carrier, Ladder, Needs, Policy, Rung, Who};
 use crate::registry::Registry;
 use crate::roster::{DutyBy, Roster, Shift, everybody};
-use crate::terms::{Class, LineId, PersonId, Wall, WallReading};
+use crate::terms::{Class, LineId, PersonId, StationId, Wall, WallReading};
 
 /// How many steps of a ladder have to hold by themselves (the project's issue).
 pub const STEPS: usize = 2;
@@ -27,6 +28,9 @@ pub const COVERED: [Class; 4] = [Class::Emergency, Class::Hazard, Class::Welfare
 pub struct Uncovered {
     /// The class.
     pub class: Class,
+    /// The station whose own lines it is about; none for everybody else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub station: Option<StationId>,
     /// Its first moment.
     pub from: Wall,
     /// The first moment after.
@@ -84,15 +88,20 @@ pub fn uncovered(
     let Some(to) = shifts.iter().map(|shift| shift.to).max() else { return Vec::new() };
     let everybody = everybody(registry);
     let plan = Plan { policy, roster, registry, shifts, everybody, span: (from, to) };
-    COVERED.into_iter().flat_map(|class| plan.of_class(class)).collect()
+    let own = roster.stations.iter().filter(|(_, station)| !station.lines.is_empty());
+    let places: Vec<Option<&StationId>> =
+        [None].into_iter().chain(own.map(|(id, _)| Some(id))).collect();
+    let plan = &plan;
+    let each = |class| places.iter().flat_map(move |station| plan.of_class(class, *station));
+    COVERED.into_iter().flat_map(each).collect()
 }
 
 impl Plan<'_> {
-    fn of_class(&self, class: Class) -> Vec<Uncovered> {
+    fn of_class(&self, class: Class, station: Option<&StationId>) -> Vec<Uncovered> {
         let ladder = self.policy.ladders.get(&class).cloned();
         let ladder = ladder.unwrap_or_else(|| Ladder::loud(class));
         let has_night = class == Class::Coverage && !ladder.night.is_empty();
-        let mut edges = self.edges(&ladder, has_night);
+        let mut edges = self.edges(&ladder, has_night, station);
         edges.insert(self.span.0);
         let ends: Vec<Wall> = edges.iter().skip(1).copied().chain([self.span.1]).collect();
         let mut found: Vec<Uncovered> = Vec::new();
@@ -100,24 +109,32 @@ impl Plan<'_> {
             let reading = WallReading { wall: from, trusted: true };
             let by_night = has_night && self.roster.is_night(reading);
             let rungs = if by_night { &ladder.night } else { &ladder.rungs };
-            let why = self.weaknesses(&rungs[..rungs.len().min(STEPS)], from);
+            let why = self.weaknesses(&rungs[..rungs.len().min(STEPS)], from, station);
             match found.last_mut() {
                 _ if why.is_empty() => {}
                 Some(last) if last.to == from && last.why == why => last.to = to,
-                _ => found.push(Uncovered { class, from, to, why }),
+                _ => {
+                    let station = station.cloned();
+                    found.push(Uncovered { class, station, from, to, why });
+                }
             }
         }
         found
     }
 
     /// The moments at which an answer can change.
-    fn edges(&self, ladder: &Ladder, has_night: bool) -> BTreeSet<Wall> {
+    fn edges(
+        &self,
+        ladder: &Ladder,
+        has_night: bool,
+        station: Option<&StationId>,
+    ) -> BTreeSet<Wall> {
         let nights = if has_night { ladder.night.iter() } else { [].iter() };
         let rungs = ladder.rungs.iter().take(STEPS).chain(nights.take(STEPS));
         let lines: BTreeSet<&LineId> = rungs
             .flat_map(|rung| &rung.who)
             .filter_map(|who| match who {
-                Who::Line(line) => Some(line),
+                Who::Line(line) => Some(self.roster.line_at(station, line)),
                 _ => None,
             })
             .collect();
@@ -129,12 +146,12 @@ impl Plan<'_> {
         edges
     }
 
-    fn weaknesses(&self, rungs: &[Rung], at: Wall) -> Vec<Weakness> {
+    fn weaknesses(&self, rungs: &[Rung], at: Wall, station: Option<&StationId>) -> Vec<Weakness> {
         let mut why = BTreeSet::new();
         let (mut people, mut ways) = (BTreeSet::new(), BTreeSet::new());
         for (step, rung) in (1u8..).zip(rungs) {
             for who in &rung.who {
-                let called = self.called(who, step, at, &mut why);
+                let called = self.called((who, station), step, at, &mut why);
                 for person in called {
                     let reach = |carrier: &&Carrier| self.reaches(**carrier, person);
                     let needs: Vec<Needs> =
@@ -162,7 +179,7 @@ impl Plan<'_> {
     /// Whom a step calls; a line that is empty by the plan is noted.
     fn called<'p>(
         &'p self,
-        who: &'p Who,
+        (who, station): (&'p Who, Option<&StationId>),
         step: u8,
         at: Wall,
         why: &mut BTreeSet<Weakness>,
@@ -173,7 +190,9 @@ impl Plan<'_> {
                 Some(_) => std::slice::from_ref(person),
                 None => &[],
             },
+            Who::Contact(_) => &[],
             Who::Line(line) => {
+                let line = self.roster.line_at(station, line);
                 let Some(shift) = self.shift(line, at) else { return &[] };
                 if !self.is_by_plan(line, shift) {
                     let (line, instead) = (line.clone(), shift.duty.people.clone());

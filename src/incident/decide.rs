@@ -2,7 +2,7 @@
 //! they are applied.
 
 use super::{Call, Entry, Fact, Incident, IncidentBook, Policy, Standing, Stimulus};
-use crate::registry::{Change, RowId};
+use crate::registry::{Change, Row, RowId};
 use crate::roster::Roster;
 use crate::terms::{At, EndpointId, IncidentId, PersonId, Seq, WallReading};
 
@@ -65,6 +65,7 @@ impl IncidentBook {
             }
             Stimulus::Battery { device, percent } => self.on_battery(device, *percent),
             Stimulus::Supply(supply) => self.on_supply(at, standing, supply),
+            Stimulus::BedLook => self.on_bed_look(at, standing),
             Stimulus::Trouble(trouble) => self.on_trouble(at, standing, trouble),
             Stimulus::Found(finding) => vec![Fact::Found { finding: finding.clone() }],
             Stimulus::Retired(retired) => vec![Fact::SegmentsRetired { retired: retired.clone() }],
@@ -111,11 +112,10 @@ impl IncidentBook {
         facts: Vec<Fact>,
         changes: &[Change],
     ) -> Vec<Fact> {
-        let counted_on = |change: &Change| match change {
-            Change::Removed(RowId::Person(who)) => {
+        let counted_on = |change: &Change| {
+            leaves(change, standing).is_some_and(|who| {
                 self.open().any(|incident| incident.active().any(|coming| coming == who))
-            }
-            _ => false,
+            })
         };
         if !changes.iter().any(counted_on) {
             return facts;
@@ -128,7 +128,7 @@ impl IncidentBook {
             after.goes_along(at, standing, fact, &mut all);
         }
         for change in changes {
-            let Change::Removed(RowId::Person(who)) = change else { continue };
+            let Some(who) = leaves(change, standing) else { continue };
             let is_coming = |i: &&Incident| i.active().any(|coming| coming == who);
             let left: Vec<IncidentId> = after.open().filter(is_coming).map(|i| i.id).collect();
             for id in left {
@@ -214,6 +214,15 @@ fn divided(mut fact: Fact) -> Vec<Fact> {
     let told: Vec<Fact> =
         to_rest.map(|to| Fact::Told { incident, notice: notice.clone(), to }).collect();
     [fact].into_iter().chain(told).collect()
+}
+
+/// Who is not to be counted on any more: gone from a list, or a contact who takes their word back.
+fn leaves<'c>(change: &'c Change, standing: &Standing<'_>) -> Option<&'c PersonId> {
+    match change {
+        Change::Removed(RowId::Person(who) | RowId::Contact(who)) => Some(who),
+        Change::Set(Row::Contact(row)) if !row.agrees(standing.today()) => Some(&row.id),
+        _ => None,
+    }
 }
 
 fn on_roster(roster: &Roster) -> Vec<Fact> {

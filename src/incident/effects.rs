@@ -489,6 +489,7 @@ impl Story {
             times: incident.times,
             people: people.to_vec(),
             test: incident.class == Class::Test,
+            bed: incident.bed.clone(),
         }
     }
 }

@@ -5,16 +5,18 @@
 //! or a new config never rewrites what happened. Facts hold ids; names, numbers and the words of
 //! notes stand only in the rows that explain the ids.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Carrier, Contact, Ending, Ignored, LifePlan, LifeSign, Notice, OrderId, Outcome,
-    PolicyHash, Power, Retired, Scope, TakenOver, Trouble, Unjudged, Why, WorkKind,
+    Answer, BedEnd, CallBed, Carrier, Contact, Ending, Ignored, LifePlan, LifeSign, Notice,
+    OrderId, Outcome, PolicyHash, Power, Retired, Scope, TakenOver, Trouble, Unjudged, Why,
+    WorkKind,
 };
 use crate::registry::Change;
 use crate::roster::DutyChange;
 use crate::terms::{
-    At, BootMark, Class, Code, DeviceId, DutyChangeId, EndpointId, HomeId, HubId, ImportId,
+    At, BedId, BootMark, Class, Code, DeviceId, DutyChangeId, EndpointId, HomeId, HubId, ImportId,
     IncidentId, Kind, LinkId, Mark, NoteId, PersonId, Refusal, Report, ResidentId, Resumed, Seq,
     Wait, Wall, WorkId,
 };
@@ -212,6 +214,17 @@ pub enum Fact {
         /// What.
         power: Power,
     },
+    /// The contract of a home-care bed nears its end, or is over: an entry of the work list follows.
+    BedEnding {
+        /// The bed.
+        bed: BedId,
+        /// Whose.
+        resident: ResidentId,
+        /// Its last day.
+        until: Date,
+        /// How near that is.
+        end: BedEnd,
+    },
     /// A carrier said what became of an order.
     OutcomeHeard {
         /// The order.
@@ -378,6 +391,9 @@ pub enum Fact {
         /// It waits for working hours until then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         queued_until: Option<At>,
+        /// The home-care bed it belongs to, and how its contract stands.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bed: Option<CallBed>,
     },
     /// A rung was called: the incident is in `Calling` from here on.
     Called {

@@ -26,6 +26,7 @@ impl Fact {
             Self::AwaySaid { .. } => "away_said",
             Self::BatteryLevel { .. } => "battery_level",
             Self::PowerSaid { .. } => "power_said",
+            Self::BedEnding { .. } => "bed_ending",
             Self::OutcomeHeard { .. } => "outcome_heard",
             Self::Delivered { .. } => "delivered",
             Self::AnswerHeard { .. } => "answer_heard",
@@ -87,6 +88,7 @@ impl Fact {
             | Self::MessagesMissed { .. }
             | Self::BatteryLevel { .. }
             | Self::PowerSaid { .. }
+            | Self::BedEnding { .. }
             | Self::LifePlanTaken { .. }
             | Self::SignOfLife { .. }
             | Self::WindowJudged { .. }

@@ -10,7 +10,7 @@ use super::{
     Who,
 };
 use crate::registry::Role;
-use crate::terms::{At, Class, IncidentId, PersonId, Wait};
+use crate::terms::{At, Class, HomeId, IncidentId, PersonId, ResidentId, StationId, Wait};
 
 /// From the beginning of a hazard's call until the district is asked to take over. 180 s: the outer
 /// bound for an emergency nobody accepts (oncall.md 3.3); a hazard has no steps to count instead.
@@ -47,24 +47,68 @@ impl IncidentBook {
         Step { book: self, standing, at, incident, ladder: self.ladder_of(incident) }
     }
 
-    /// The people behind `who`, each once, in order, with the carriers that can reach them.
-    pub(super) fn calls(&self, standing: &Standing<'_>, who: &[Who], by: &[Carrier]) -> Vec<Call> {
+    /// The people behind `who`, each once, in order, with the carriers that can reach them. Which line
+    /// is meant and whose contacts is for the incident to say; without one, the shared lines and none.
+    pub(super) fn calls(
+        &self,
+        standing: &Standing<'_>,
+        about: Option<&Incident>,
+        who: &[Who],
+        by: &[Carrier],
+    ) -> Vec<Call> {
         let mut seen = BTreeSet::new();
         who.iter()
-            .flat_map(|who| self.people(standing, who))
+            .flat_map(|who| self.people(standing, about, who))
             .filter(|person| seen.insert(person.clone()))
             .map(|person| Call { by: self.reachable(&person, by), person })
             .collect()
     }
 
-    fn people(&self, standing: &Standing<'_>, who: &Who) -> Vec<PersonId> {
+    fn people(
+        &self,
+        standing: &Standing<'_>,
+        about: Option<&Incident>,
+        who: &Who,
+    ) -> Vec<PersonId> {
+        let registry = &self.registry;
         match who {
-            Who::Line(line) => standing.roster.on_duty(&self.registry, line, standing.wall).people,
-            Who::Person(person) => {
-                self.registry.person(person).map(|p| p.id.clone()).into_iter().collect()
+            Who::Line(line) => {
+                let station = about.and_then(|incident| self.station_of(incident));
+                let line = standing.roster.line_at(station, line);
+                standing.roster.on_duty(registry, line, standing.wall).people
+            }
+            Who::Person(id) => {
+                let contact = || registry.contact(id).filter(|one| one.agrees(standing.today()));
+                let known = registry.person(id).is_some() || contact().is_some();
+                known.then(|| id.clone()).into_iter().collect()
+            }
+            Who::Contact(relation) => {
+                let Some(incident) = about else { return Vec::new() };
+                let (residents, home) = (self.residents_in(incident), self.home_of(incident));
+                let found = registry.contacts_for(*relation, &residents, home, standing.today());
+                found.into_iter().map(|contact| contact.id.clone()).collect()
             }
             Who::Everyone => self.everybody(),
         }
+    }
+
+    /// Where an incident is: the device's home, else its resident's.
+    fn home_of<'b>(&'b self, incident: &'b Incident) -> Option<&'b HomeId> {
+        let lives = || self.registry.resident(incident.resident.as_ref()?)?.home.as_ref();
+        incident.home.as_ref().or_else(lives)
+    }
+
+    /// Whom it may be about: the one resident who is known, else all who live there.
+    fn residents_in(&self, incident: &Incident) -> Vec<ResidentId> {
+        match (&incident.resident, self.home_of(incident)) {
+            (Some(one), _) => vec![one.clone()],
+            (None, Some(home)) => self.registry.residents_of(home).cloned().collect(),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    fn station_of(&self, incident: &Incident) -> Option<&StationId> {
+        self.registry.home(self.home_of(incident)?)?.station.as_ref()
     }
 
     /// Everybody of the house; when only the district is registered, the district.
@@ -78,9 +122,12 @@ impl IncidentBook {
     /// The carriers of `by` that this person has an address for; the screen where none is left.
     fn reachable(&self, person: &PersonId, by: &[Carrier]) -> Vec<Carrier> {
         let row = self.registry.person(person);
+        let contact = self.registry.contact(person).filter(|_| row.is_none());
+        let email = row.map(|p| &p.email).or(contact.map(|c| &c.email));
         let has = |carrier: &Carrier| match carrier {
-            Carrier::Screen => true,
-            Carrier::Mail => row.is_some_and(|p| !p.email.trim().is_empty()),
+            // A contact does not sit in the duty room; it speaks for them where nothing else does.
+            Carrier::Screen => contact.is_none(),
+            Carrier::Mail => email.is_some_and(|email| !email.trim().is_empty()),
         };
         let mut left: Vec<Carrier> = Vec::new();
         for carrier in by.iter().copied().filter(has) {
@@ -95,6 +142,11 @@ impl IncidentBook {
 impl Step<'_> {
     fn id(&self) -> IncidentId {
         self.incident.id
+    }
+
+    /// The people behind `who` for this incident.
+    fn calls(&self, who: &[Who], by: &[Carrier]) -> Vec<Call> {
+        self.book.calls(self.standing, Some(self.incident), who, by)
     }
 
     /// The steps that hold for this incident.
@@ -157,12 +209,16 @@ impl Step<'_> {
     }
 
     /// Calls a rung, or what stands beyond the last one. A rung nobody stands on is answered with
-    /// the ladder's end; one where everybody has said no or is coming, with the rung after it.
+    /// the ladder's end, one of contacts whom this incident has none of with the next; one where everybody has said no or is coming, with the rung after it.
     pub(super) fn call(&self, next: &Next) -> Vec<Fact> {
         for (place, rung) in self.rungs().iter().enumerate().skip(next.rung) {
             let mut calls = self.on_rung(rung, next.with_first);
-            if calls.is_empty() {
-                break;
+            let of_contacts = rung.who.iter().all(|who| matches!(who, Who::Contact(_)));
+            match calls.is_empty() {
+                // Not everybody has a neighbour who agreed.
+                true if of_contacts => continue,
+                true => break,
+                false => {}
             }
             calls.retain(|call| match self.incident.responder(&call.person) {
                 Some(what) => what != Responder::Declined && !what.is_active(),
@@ -185,9 +241,9 @@ impl Step<'_> {
     }
 
     fn on_rung(&self, rung: &Rung, with_first: bool) -> Vec<Call> {
-        let calls = self.book.calls(self.standing, &rung.who, &rung.by);
+        let calls = self.calls(&rung.who, &rung.by);
         match self.rungs().first().filter(|_| with_first) {
-            Some(first) => joined(calls, self.book.calls(self.standing, &first.who, &first.by)),
+            Some(first) => joined(calls, self.calls(&first.who, &first.by)),
             None => calls,
         }
     }
@@ -280,7 +336,7 @@ impl Step<'_> {
     /// Everybody who is not coming; where everybody is, everybody again: a call to nobody would be
     /// silence.
     fn everybody(&self) -> Vec<Call> {
-        let everybody = self.book.calls(self.standing, &[Who::Everyone], &self.all_carriers());
+        let everybody = self.calls(&[Who::Everyone], &self.all_carriers());
         let others = self.not_coming(everybody.clone());
         if others.is_empty() { everybody } else { others }
     }
@@ -292,7 +348,7 @@ impl Step<'_> {
 
     /// Everybody who has not answered; when all have said that they cannot come, everybody again.
     pub(super) fn hazard_people(&self) -> Vec<Call> {
-        let mut everybody = self.book.calls(self.standing, &[Who::Everyone], &self.all_carriers());
+        let mut everybody = self.calls(&[Who::Everyone], &self.all_carriers());
         let answer = |call: &Call| self.incident.responder(&call.person);
         everybody.retain(|call| !answer(call).is_some_and(Responder::is_active));
         let waiting = |call: &Call| answer(call) != Some(Responder::Declined);
@@ -304,15 +360,15 @@ impl Step<'_> {
 
     /// Everybody who is not coming, for help asked for on scene.
     pub(super) fn more_hands(&self) -> Vec<Call> {
-        self.not_coming(self.book.calls(self.standing, &[Who::Everyone], &self.all_carriers()))
+        self.not_coming(self.calls(&[Who::Everyone], &self.all_carriers()))
     }
 
     /// The lead, or everybody where no lead is set.
     pub(super) fn lead(&self) -> Vec<Call> {
         let policy = self.book.policy_of(self.incident);
-        let lead = self.book.calls(self.standing, &policy.lead, &policy.lead_by);
+        let lead = self.calls(&policy.lead, &policy.lead_by);
         match lead.is_empty() {
-            true => self.book.calls(self.standing, &[Who::Everyone], &policy.lead_by),
+            true => self.calls(&[Who::Everyone], &policy.lead_by),
             false => lead,
         }
     }
@@ -320,7 +376,7 @@ impl Step<'_> {
     /// The second line that hard pressing adds, or everybody where none is set.
     pub(super) fn second_line(&self) -> Vec<Call> {
         let policy = self.book.policy_of(self.incident);
-        let second = self.book.calls(self.standing, &policy.second, &self.all_carriers());
+        let second = self.calls(&policy.second, &self.all_carriers());
         if second.is_empty() { self.more_hands() } else { self.not_coming(second) }
     }
 
@@ -332,7 +388,7 @@ impl Step<'_> {
     /// Those of `people` who are still registered, with the carriers of the ladder.
     pub(super) fn tell(&self, people: impl IntoIterator<Item = PersonId>) -> Vec<Call> {
         let who: Vec<Who> = people.into_iter().map(Who::Person).collect();
-        self.book.calls(self.standing, &who, &self.all_carriers())
+        self.calls(&who, &self.all_carriers())
     }
 
     /// Every carrier that any step of the ladder uses.

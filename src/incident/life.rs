@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::ladder::joined;
-use super::{Carrier, Entry, Fact, IncidentBook, LifeSign, Resumed, Standing, Who};
+use super::{Call, Carrier, Entry, Fact, IncidentBook, LifeSign, Resumed, Standing, Who};
 use crate::registry::{Device, Resident};
 use crate::roster::Hours;
 use crate::terms::{
@@ -53,7 +53,7 @@ pub struct LifeRule {
     /// Who is left out.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub without: BTreeSet<ResidentId>,
-    /// Who is asked beside the duty room.
+    /// Who is asked first, before the duty room, where a resident has no owner of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<PersonId>,
 }
@@ -359,7 +359,8 @@ impl IncidentBook {
         let (mut missed, mut unheard) = (Vec::new(), 0_u32);
         for resident in self.watched_by(over.rule).filter(|_| unjudged.is_none()) {
             let away = self.away_until(&resident.id).is_some_and(|until| until > over.from);
-            if away || self.life.is_seen(over.rule, &resident.id, began) {
+            let idle = self.is_bed_idle(standing, &resident.id);
+            if away || idle || self.life.is_seen(over.rule, &resident.id, began) {
                 continue;
             }
             let mut near = self.devices_near(over.rule, resident);
@@ -407,11 +408,18 @@ impl IncidentBook {
         }
         facts.extend(self.raised_of(at, standing, &device.id, kind));
         if kind == Kind::NoSign {
-            let owner = over.rule.owner.clone().map(Who::Person);
-            let owner = self.calls(standing, owner.as_slice(), &[Carrier::Screen]);
+            // Who knows them best is asked first: their own, else the rule's.
+            let owner = resident.owner.clone().or_else(|| over.rule.owner.clone());
+            let owner = owner.map(Who::Person);
+            let owner = self.calls(standing, None, owner.as_slice(), &[Carrier::Screen]);
             for fact in &mut facts {
                 if let Fact::Called { calls, next, .. } = fact {
-                    *calls = joined(std::mem::take(calls), owner.clone());
+                    let others = std::mem::take(calls);
+                    let is_owner = |call: &Call| owner.iter().any(|o| o.person == call.person);
+                    let (own, others): (Vec<Call>, Vec<Call>) =
+                        others.into_iter().partition(is_owner);
+                    let own = if own.is_empty() { owner.clone() } else { own };
+                    *calls = joined(own, others);
                     *next = at + PROMPT_WAIT;
                 }
             }

@@ -116,7 +116,7 @@ impl IncidentBook {
         let mut facts = vec![Fact::PowerSaid { power }];
         if let Some(open) = self.open_on(&mains(true).device(), Class::Coverage) {
             let carriers = self.step(at, standing, open).all_carriers();
-            let to = self.calls(standing, &[Who::Everyone], &carriers);
+            let to = self.calls(standing, None, &[Who::Everyone], &carriers);
             let (incident, notice) = (open.id, Notice::RunningLow { minutes });
             facts.push(Fact::Told { incident, notice, to });
         }
@@ -136,7 +136,7 @@ impl IncidentBook {
             let concerned = open.responders.iter().filter(is_concerned).map(|(who, _)| who.clone());
             // Who was told that the hub falls silent is told that it does not.
             let everybody = match cut.low {
-                true => self.calls(standing, &[Who::Everyone], &step.all_carriers()),
+                true => self.calls(standing, None, &[Who::Everyone], &step.all_carriers()),
                 false => Vec::new(),
             };
             let to = joined(joined(step.tell(concerned), step.lead()), everybody);

@@ -12,6 +12,7 @@
 mod answer;
 mod apply;
 mod battery;
+mod bed;
 mod book;
 mod bounds;
 mod brought;
@@ -44,6 +45,7 @@ mod work;
 
 pub use crate::terms::{BootMark, Resumed};
 pub use battery::{BATTERY_CHANGE_AT, Battery};
+pub use bed::{BedEnd, CallBed, bed_behind};
 pub use book::{IncidentBook, OWED_MAX};
 pub use dry_run::{DryRun, WouldCall};
 pub use duty::{DutyAsked, NoDutyChange};

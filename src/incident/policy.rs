@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Carrier, StoryKind};
+use crate::registry::Relation;
 use crate::terms::{Class, EndpointId, LineId, PersonId, Wait};
 
 /// Whom a rung calls.
@@ -20,6 +21,9 @@ pub enum Who {
     Line(LineId),
     /// This person: `person:zhangmin`.
     Person(PersonId),
+    /// The contacts of this relation of the incident's resident, home or grid, in their order:
+    /// `contact:neighbour`.
+    Contact(Relation),
     /// Everybody of the house: `everyone`.
     Everyone,
 }

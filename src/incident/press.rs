@@ -3,7 +3,7 @@
 use super::ladder::{Next, Step, joined};
 use super::{
     Call, DeviceMemory, Fact, Incident, IncidentBook, Notice, Responder, Sameness, Stage, Standing,
-    Trouble,
+    Trouble, bed_behind,
 };
 use crate::terms::{
     At, Class, Code, DeviceId, IncidentId, Kind, LinkId, Mark, PersonId, Refusal, Report, Wait,
@@ -144,8 +144,11 @@ impl IncidentBook {
             let told = other.and_then(|_| self.told_of_another_danger(at, standing, open));
             return Some([again].into_iter().chain(told).collect());
         }
-        // A stranger's alarm calls people; its empty battery is written down and sends nobody.
-        if class == Class::Fault && report.device.is_unregistered() {
+        // A stranger's alarm calls people; its empty battery is written down and sends nobody, as one
+        // does whose contract is over.
+        let nobodys = report.device.is_unregistered()
+            || (kind == Kind::LowBattery && self.is_out_of_contract(standing, &report.device));
+        if class == Class::Fault && nobodys {
             return Some(Vec::new());
         }
         Some(self.on_press(at, standing, report, kind))
@@ -170,6 +173,10 @@ impl IncidentBook {
         self.registry.device(&report.device)?;
         let known = self.devices.get(&report.device).and_then(|m| m.online);
         if known == Some(online) || (known.is_none() && online) {
+            return None;
+        }
+        // Nobody watches a device whose contract is over; once it runs again, its silence is found.
+        if !online && self.is_out_of_contract(standing, &report.device) {
             return None;
         }
         let open = self.open_on(&report.device, Class::Fault);
@@ -311,7 +318,14 @@ impl IncidentBook {
         // What was swapped out of a home is looked for there.
         let point = self.swapped_out(cause.device).unwrap_or(cause.device);
         let device = self.registry.device(point);
-        let residents = self.registry.whereabouts(point).residents;
+        let (home, resident) = match bed_behind(cause.device).and_then(|id| self.registry.bed(&id))
+        {
+            Some(bed) => (bed.home.clone(), Some(bed.resident.clone())),
+            None => match self.registry.whereabouts(point).residents.as_slice() {
+                [one] => (device.and_then(|d| d.home.clone()), Some(one.clone())),
+                _ => (device.and_then(|d| d.home.clone()), None),
+            },
+        };
         let id = IncidentId(self.last_incident.saturating_add(1));
         // Whoever gave no sign this evening is asked after this evening.
         let waits_for_work =
@@ -328,11 +342,8 @@ impl IncidentBook {
             class: cause.class,
             kind: cause.kind,
             device: cause.device.clone(),
-            home: device.and_then(|d| d.home.clone()),
-            resident: match residents.as_slice() {
-                [one] => Some(one.clone()),
-                _ => None,
-            },
+            home,
+            resident,
             mark: cause.mark,
             policy: hash,
             night,
@@ -340,6 +351,7 @@ impl IncidentBook {
             linked: self.linked(cause),
             found_at_start: cause.found_at_start,
             queued_until,
+            bed: self.call_bed(standing, point),
         };
         let mut facts = vec![raised];
         if queued_until.is_none() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Carrier, Ending, Fact, OrderId, PolicyHash, StageName, StageTimes, Why};
+use super::{CallBed, Carrier, Ending, Fact, OrderId, PolicyHash, StageName, StageTimes, Why};
 use crate::terms::{
     At, Class, Code, DeviceId, HomeId, IncidentId, Kind, Mark, PersonId, ResidentId, Wall,
 };
@@ -191,6 +191,9 @@ pub struct Incident {
     pub unreachable: BTreeSet<(PersonId, Carrier)>,
     /// Its orders that are not settled.
     pub orders: BTreeSet<OrderId>,
+    /// The home-care bed it belongs to, and how its contract stood when it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bed: Option<CallBed>,
 }
 
 /// How many presses are remembered with their times: three in 2 min add the second line.
@@ -214,6 +217,7 @@ impl Incident {
             linked,
             found_at_start,
             queued_until,
+            bed,
         } = fact
         else {
             return None;
@@ -252,6 +256,7 @@ impl Incident {
             times: StageTimes { raised: Some(wall), ..StageTimes::default() },
             unreachable: BTreeSet::new(),
             orders: BTreeSet::new(),
+            bed: bed.clone(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! Stimuli: everything the engine is asked to decide about.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{OrderId, Outcome, WordId};
@@ -106,6 +107,8 @@ pub enum Stimulus {
     },
     /// What the box runs on.
     Supply(super::Supply),
+    /// Contracts of home-care beds may be near their end: decides about the first one that is news.
+    BedLook,
     /// A person answered.
     Answered(Answer, Option<String>),
     /// A carrier said what became of an order.
@@ -167,6 +170,13 @@ pub struct Standing<'a> {
     pub types: &'a DeviceTypes,
     /// Whether the record can be written: when not, every press calls everybody.
     pub safe: bool,
+}
+
+impl Standing<'_> {
+    /// The day at the site; none while the clock cannot be trusted.
+    pub fn today(&self) -> Option<Date> {
+        self.roster.day(self.wall)
+    }
 }
 
 /// The oldest part of the record, and the rule by which it goes: all of it is older than the limit,
@@ -424,6 +434,10 @@ pub enum Ignored {
     NoContact,
     /// The district may take over and note, nothing else.
     NotTheDistricts,
+    /// A contact may come and call for help; the house does the rest.
+    NotAContacts,
+    /// A contact speaks only of what they were called for.
+    NotCalledFor,
     /// Nobody has accepted, so there is nobody to help.
     NobodyToHelp,
     /// A score is 1 to 5.
@@ -453,6 +467,13 @@ impl Ignored {
                 "say how you know: --by-phone or --visit; a false alarm needs a word with the resident"
             }
             Self::NotTheDistricts => "the district may take over and note; the house does the rest",
+            Self::NotAContacts => {
+                "a contact comes, arrives and calls for help; the house closes it: leave a note, or \
+                 ring the duty room"
+            }
+            Self::NotCalledFor => {
+                "a contact speaks only of calls they were called for: ring the duty room"
+            }
             Self::NobodyToHelp => "nobody has accepted yet: accept first",
             Self::BadScore => "a score is 1 to 5",
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Carrier, StageName};
+use super::{CallBed, Carrier, StageName};
 use crate::terms::{Class, Code, DeviceId, IncidentId, Kind, PersonId, ResidentId, Seq, Wall};
 
 /// The kind of an event; the `type` is `anling.incident.` and this word.
@@ -123,4 +123,7 @@ pub struct Story {
     pub people: Vec<(PersonId, Option<Carrier>)>,
     /// A drill or a test.
     pub test: bool,
+    /// The home-care bed it belongs to, and how its contract stood when it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bed: Option<CallBed>,
 }

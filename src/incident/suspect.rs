@@ -75,7 +75,8 @@ impl IncidentBook {
         let mut facts = vec![Fact::MessagesMissed { device: device.clone(), count }];
         let missed = self.devices.get(device).and_then(|memory| memory.missed.as_ref());
         let before = missed.map_or(0, |missed| missed.lately(at));
-        if before < MISSED_OFTEN && before.saturating_add(count) >= MISSED_OFTEN {
+        let watched = !self.is_out_of_contract(standing, device);
+        if watched && before < MISSED_OFTEN && before.saturating_add(count) >= MISSED_OFTEN {
             facts.extend(self.fault_of(at, standing, device, Kind::Missed));
         }
         facts

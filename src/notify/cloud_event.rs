@@ -50,6 +50,8 @@ struct Data<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     resident: Option<Resident<'a>>,
     home: Home<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bed: Option<Bed<'a>>,
     times: Times,
     people: Vec<Person<'a>>,
     clock_trusted: bool,
@@ -90,6 +92,12 @@ struct Home<'a> {
     place: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     grid: &'a str,
+}
+
+#[derive(Serialize)]
+struct Bed<'a> {
+    id: &'a str,
+    contract: &'static str,
 }
 
 #[derive(Serialize)]
@@ -163,6 +171,10 @@ pub fn cloud_event(story: &Story, names: &Names, hub: &HubId) -> Vec<u8> {
                 .as_ref()
                 .map(|id| Resident { id: id.as_str(), name: names.resident.as_deref() }),
             home: Home { place: &names.place, grid: &names.grid },
+            bed: story
+                .bed
+                .as_ref()
+                .map(|bed| Bed { id: bed.id.as_str(), contract: bed.contract.word() }),
             times: Times::of(&story.times),
             people: story
                 .people
@@ -228,6 +240,7 @@ mod tests {
             times: StageTimes { raised: Some(Wall(1_787_385_900_000)), ..StageTimes::default() },
             people: vec![(PersonId::new("P001").unwrap(), Some(Carrier::Mail))],
             test: false,
+            bed: None,
         }
     }
 

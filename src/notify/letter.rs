@@ -48,6 +48,8 @@ pub struct Addressee {
     pub email: String,
     /// Telephone as dialled; may be empty.
     pub phone: String,
+    /// Whether they belong to the house: a contact has no computer of it to answer at.
+    pub of_the_house: bool,
 }
 
 /// A person a letter speaks of.
@@ -138,6 +140,8 @@ pub struct Letter {
     pub arrive_within: Option<u32>,
     /// How it ended, for [`Notice::Closed`] and [`Notice::FollowUpDue`].
     pub closing: Option<Closing>,
+    /// What staff must know of the contract of a home-care bed that does not run; mostly empty.
+    pub contract: String,
     /// The homes that nobody hears when the hub is off, for [`Notice::RunningLow`].
     pub unheard: Vec<String>,
     /// The one-tap page for this incident, epoch and person, where the site has a public address.
@@ -176,6 +180,7 @@ mod tests {
                     name: "李建国".into(),
                     email: "lijianguo@example.org".into(),
                     phone: String::new(),
+                    of_the_house: true,
                 },
                 site: Site { name: "幸福里驿站".into(), duty_phone: "010-55550117".into() },
                 place: "3号楼2单元501".into(),
@@ -197,6 +202,7 @@ mod tests {
                     closed: "16:25".into(),
                     outcome: "误报".into(),
                 }),
+                contract: String::new(),
                 unheard: vec!["3-2-501".into(), "3-2-302".into(), "5-1-102".into()],
                 link: None,
             }

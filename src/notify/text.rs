@@ -76,6 +76,7 @@ fn facts(letter: &Letter) -> Vec<String> {
     if let Some(about) = &letter.about {
         line("同事", named(about));
     }
+    line("床位", plain(&letter.contract));
     line("站点", plain(&letter.site.name));
     lines
 }
@@ -94,7 +95,7 @@ fn ways(letter: &Letter) -> Vec<String> {
     } else {
         format!("电话：致电值班室 {phone}，由值班员代为登记。")
     });
-    if letter.notice.is_call() {
+    if letter.notice.is_call() && letter.to.of_the_house {
         let (code, person) = (letter.code, &letter.to.id);
         lines.push(format!("主机：在主机上执行 anling incident {code} accept --as {person}"));
     }
@@ -226,6 +227,11 @@ impl Words<'_> {
                 vec![place, Part::Residents(names, letter.age)]
             }
             Subject::Device => vec![place, Part::Label(plain(&letter.device) + " ")],
+            Subject::Bed => {
+                let names = letter.residents.iter().map(|name| plain(name)).collect();
+                let bed = Part::Label(plain(&letter.device) + " ");
+                vec![place, Part::Residents(names, letter.age), bed]
+            }
         }
     }
 
@@ -275,6 +281,10 @@ impl Words<'_> {
     fn happened(&self, event: String) -> Vec<Part> {
         let mut parts = self.place();
         parts.extend([self.time(), fixed(event)]);
+        let contract = plain(&self.letter.contract);
+        if !contract.is_empty() {
+            parts.push(Part::Aside(format!("（{contract}）")));
+        }
         parts
     }
 

@@ -112,6 +112,8 @@ pub(super) enum Subject {
     Home,
     /// A device and where it hangs.
     Device,
+    /// A home-care bed, where it stands and whose it is.
+    Bed,
     /// The site as a whole.
     Site,
 }
@@ -141,7 +143,7 @@ const fn say(
 /// What is said of a kind in a class: a device that is silent is a repair, many are a site that
 /// cannot be heard.
 pub(super) fn saying(class: Class, kind: Kind) -> Saying {
-    use Subject::{Device, Home, Site};
+    use Subject::{Bed, Device, Home, Site};
     match kind {
         Kind::Sos => say("紧急求助", "按下呼救键", "", Home),
         Kind::Fall => say("跌倒", "跌倒报警", "", Home),
@@ -165,6 +167,8 @@ pub(super) fn saying(class: Class, kind: Kind) -> Saying {
         Kind::Suspect => say("设备", "7天内多次误报", "请上门检查", Device),
         Kind::OldDevice => say("设备", "收到已换下旧设备的信号", "请收回旧设备", Device),
         Kind::Missed => say("设备", "一天内丢失多条消息", "请检查信号和电量", Device),
+        Kind::BedEnds => say("床位", "合同即将到期", "请联系续签", Bed),
+        Kind::BedOver => say("床位", "合同已到期", "请续签或收回设备", Bed),
         Kind::Garbage => say("设备", "数据无法识别", "请检修", Device),
         Kind::Memory => say("系统", "起主机不能存盘", "断电会丢记录，请留守值班室并报修", Site),
         Kind::Record => say("系统", "发现部分记录损坏", "请报修", Site),

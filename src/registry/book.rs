@@ -1,7 +1,7 @@
 //! The registry as it stands, built by applying changes.
 //!
-//! Two indexes stand beside the rows: who lives in a home, and which device is heard under a name. A
-//! press asks both, and a street's power returning asks them ten thousand times at once, so neither
+//! Three indexes stand beside the rows: who lives in a home, which devices hang there, and which device
+//! is heard under a name. A press asks all, and a street's power returning asks them ten thousand times at once, so none
 //! may cost a walk through 3,000 devices. They are derived: never written down, kept by every
 //! change, and built anew when a registry is read back, so that no record can disagree with itself.
 
@@ -9,9 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::bed::Bed;
+use super::contact::Contact;
 use super::device_types::{DeviceTypes, Family};
 use super::rows::{Change, Device, Home, Person, Resident, Row, RowId};
-use crate::terms::{DeviceId, HomeId, PersonId, ResidentId};
+use crate::terms::{BedId, DeviceId, HomeId, PersonId, ResidentId};
 
 /// Everybody and everything known, by id.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +23,14 @@ pub struct Registry {
     homes: BTreeMap<HomeId, Home>,
     devices: BTreeMap<DeviceId, Device>,
     people: BTreeMap<PersonId, Person>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    contacts: BTreeMap<PersonId, Contact>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    beds: BTreeMap<BedId, Bed>,
     #[serde(skip_serializing)]
     living: BTreeMap<HomeId, BTreeSet<ResidentId>>,
+    #[serde(skip_serializing)]
+    hanging: BTreeMap<HomeId, BTreeSet<DeviceId>>,
     #[serde(skip_serializing)]
     heard: BTreeMap<String, BTreeSet<DeviceId>>,
 }
@@ -39,6 +47,12 @@ impl Registry {
             Change::Set(Row::Person(row)) => {
                 self.people.insert(row.id.clone(), row.clone());
             }
+            Change::Set(Row::Contact(row)) => {
+                self.contacts.insert(row.id.clone(), row.clone());
+            }
+            Change::Set(Row::Bed(row)) => {
+                self.beds.insert(row.id.clone(), row.clone());
+            }
             Change::Removed(RowId::Resident(id)) => self.remove_resident(id),
             Change::Removed(RowId::Home(id)) => {
                 self.homes.remove(id);
@@ -46,6 +60,12 @@ impl Registry {
             Change::Removed(RowId::Device(id)) => self.remove_device(id),
             Change::Removed(RowId::Person(id)) => {
                 self.people.remove(id);
+            }
+            Change::Removed(RowId::Contact(id)) => {
+                self.contacts.remove(id);
+            }
+            Change::Removed(RowId::Bed(id)) => {
+                self.beds.remove(id);
             }
         }
     }
@@ -56,6 +76,8 @@ impl Registry {
             && self.homes.is_empty()
             && self.devices.is_empty()
             && self.people.is_empty()
+            && self.contacts.is_empty()
+            && self.beds.is_empty()
     }
 
     /// A resident by id.
@@ -78,6 +100,16 @@ impl Registry {
         self.people.get(id)
     }
 
+    /// A contact by id.
+    pub fn contact(&self, id: &PersonId) -> Option<&Contact> {
+        self.contacts.get(id)
+    }
+
+    /// A bed by id.
+    pub fn bed(&self, id: &BedId) -> Option<&Bed> {
+        self.beds.get(id)
+    }
+
     /// A row by its name.
     pub fn row(&self, id: &RowId) -> Option<Row> {
         match id {
@@ -85,6 +117,8 @@ impl Registry {
             RowId::Home(id) => self.home(id).cloned().map(Row::Home),
             RowId::Device(id) => self.device(id).cloned().map(Row::Device),
             RowId::Person(id) => self.person(id).cloned().map(Row::Person),
+            RowId::Contact(id) => self.contact(id).cloned().map(Row::Contact),
+            RowId::Bed(id) => self.bed(id).cloned().map(Row::Bed),
         }
     }
 
@@ -106,6 +140,27 @@ impl Registry {
     /// All people by id.
     pub fn people(&self) -> impl Iterator<Item = &Person> {
         self.people.values()
+    }
+
+    /// All contacts by id.
+    pub fn contacts(&self) -> impl Iterator<Item = &Contact> {
+        self.contacts.values()
+    }
+
+    /// All beds by id.
+    pub fn beds(&self) -> impl Iterator<Item = &Bed> {
+        self.beds.values()
+    }
+
+    /// Whether there is any bed at all.
+    pub fn has_beds(&self) -> bool {
+        !self.beds.is_empty()
+    }
+
+    /// The devices that name a home, by id.
+    pub fn devices_at(&self, home: &HomeId) -> impl Iterator<Item = &Device> {
+        let ids = self.hanging.get(home).into_iter().flatten();
+        ids.filter_map(|id| self.devices.get(id))
     }
 
     /// Everybody who lives in a home, by id: one, a couple, or none.
@@ -146,12 +201,18 @@ impl Registry {
     fn set_device(&mut self, row: &Device) {
         self.remove_device(&row.id);
         self.heard.entry(row.heard_name().to_owned()).or_default().insert(row.id.clone());
+        if let Some(home) = &row.home {
+            self.hanging.entry(home.clone()).or_default().insert(row.id.clone());
+        }
         self.devices.insert(row.id.clone(), row.clone());
     }
 
     fn remove_device(&mut self, id: &DeviceId) {
         let Some(row) = self.devices.remove(id) else { return };
         forget(&mut self.heard, row.heard_name(), id);
+        if let Some(home) = &row.home {
+            forget(&mut self.hanging, home, id);
+        }
     }
 }
 
@@ -177,11 +238,16 @@ struct Rows {
     homes: BTreeMap<HomeId, Home>,
     devices: BTreeMap<DeviceId, Device>,
     people: BTreeMap<PersonId, Person>,
+    #[serde(default)]
+    contacts: BTreeMap<PersonId, Contact>,
+    #[serde(default)]
+    beds: BTreeMap<BedId, Bed>,
 }
 
 impl From<Rows> for Registry {
     fn from(rows: Rows) -> Self {
-        let mut book = Self { homes: rows.homes, people: rows.people, ..Self::default() };
+        let Rows { homes, people, contacts, beds, .. } = rows;
+        let mut book = Self { homes, people, contacts, beds, ..Self::default() };
         rows.residents.values().for_each(|row| book.set_resident(row));
         rows.devices.values().for_each(|row| book.set_device(row));
         book
@@ -203,6 +269,7 @@ mod tests {
             home: home.map(home_id),
             phone: String::new(),
             access: String::new(),
+            owner: None,
         })
     }
 

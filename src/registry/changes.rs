@@ -8,7 +8,8 @@ use super::rows::{Change, Row, RowId};
 
 /// In which order tables are filled, so that no row names one that is still to come; they are
 /// emptied the other way round.
-const ORDER: [Table; 4] = [Table::Homes, Table::Residents, Table::Devices, Table::People];
+const ORDER: [Table; 6] =
+    [Table::Homes, Table::Residents, Table::Devices, Table::People, Table::Contacts, Table::Beds];
 
 /// What turns the named tables of a registry into these rows: new and different rows first, then
 /// the removal of rows that are gone. Tables that are not named stay as they are, so that a missing

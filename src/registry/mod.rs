@@ -1,4 +1,4 @@
-//! Who lives where, which device hangs where, and who may be called.
+//! Who lives where, which device hangs where, who may be called, and which beds are under contract.
 //!
 //! The registry is facts: one row per fact, taken in from CSV files at the first start and by
 //! import, and afterwards at home in the journal. It is pure: files are read and written elsewhere,
@@ -6,9 +6,11 @@
 //! the moment of a call: [`Registry::whereabouts`] always says where to go, in the best words the
 //! rows allow, because somebody has to run there.
 
+mod bed;
 mod book;
 mod bridged_topics;
 mod changes;
+mod contact;
 pub mod csv;
 mod device_types;
 mod difference;
@@ -20,9 +22,11 @@ mod weighing;
 mod whereabouts;
 mod zigbee_models;
 
+pub use bed::{Bed, Contract};
 pub use book::Registry;
 pub use bridged_topics::roots_meet;
 pub use changes::changes;
+pub use contact::{Contact, ORDER_MAX, Relation};
 pub use device_types::{
     BridgedType, DeviceType, DeviceTypes, Family, WATCHED_WITHIN, Watch, ZigbeeType,
 };

@@ -1,8 +1,11 @@
-//! The rows: residents, homes, devices and people, as they stand in the CSV files and in the journal.
+//! The rows: residents, homes, devices and people, as they stand in the CSV files and in the journal;
+//! contacts and beds have files of their own beside this one.
 
 use serde::{Deserialize, Serialize};
 
-use crate::terms::{DeviceId, HomeId, PersonId, ResidentId};
+use super::bed::Bed;
+use super::contact::Contact;
+use crate::terms::{BedId, DeviceId, HomeId, PersonId, ResidentId, StationId};
 
 /// Somebody who lives in a home and may need help.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +27,9 @@ pub struct Resident {
     /// Who holds a key and how to get in; never in a first message.
     #[serde(default)]
     pub access: String,
+    /// The person of the house who is asked first when they are not heard of.
+    #[serde(default)]
+    pub owner: Option<PersonId>,
 }
 
 /// A home, a room of the centre, a corridor: a place somebody can run to.
@@ -43,6 +49,9 @@ pub struct Home {
     /// Whether it stands in the centre's own building: then people arrive sooner.
     #[serde(default)]
     pub on_site: bool,
+    /// The station it belongs to, a name in `gateway.toml`; none where the site has one only.
+    #[serde(default)]
+    pub station: Option<StationId>,
 }
 
 /// A button, a sensor, a cord.
@@ -147,6 +156,10 @@ pub enum Row {
     Device(Device),
     /// A person.
     Person(Person),
+    /// A contact.
+    Contact(Contact),
+    /// A home-care bed.
+    Bed(Bed),
 }
 
 impl Device {
@@ -170,6 +183,7 @@ impl Row {
                 id(r.home.as_ref()),
                 r.phone.clone(),
                 r.access.clone(),
+                id(r.owner.as_ref()),
             ],
             Self::Home(h) => vec![
                 h.id.to_string(),
@@ -177,6 +191,7 @@ impl Row {
                 h.short.clone(),
                 h.grid.clone(),
                 if h.on_site { "yes" } else { "no" }.to_owned(),
+                id(h.station.as_ref()),
             ],
             Self::Device(d) => vec![
                 d.id.to_string(),
@@ -193,6 +208,27 @@ impl Row {
                 p.phone.clone(),
                 p.email.clone(),
             ],
+            Self::Contact(c) => vec![
+                c.id.to_string(),
+                c.name.clone(),
+                c.relation.word().to_owned(),
+                c.phone.clone(),
+                c.email.clone(),
+                id(c.resident.as_ref()),
+                id(c.home.as_ref()),
+                c.grid.clone(),
+                id(c.consent.as_ref()),
+                id(c.consent_until.as_ref()),
+                c.order.to_string(),
+            ],
+            Self::Bed(b) => vec![
+                b.id.to_string(),
+                b.resident.to_string(),
+                id(b.home.as_ref()),
+                b.from.to_string(),
+                id(b.until.as_ref()),
+                b.plan.clone(),
+            ],
         }
     }
 
@@ -203,6 +239,8 @@ impl Row {
             Self::Home(row) => RowId::Home(row.id.clone()),
             Self::Device(row) => RowId::Device(row.id.clone()),
             Self::Person(row) => RowId::Person(row.id.clone()),
+            Self::Contact(row) => RowId::Contact(row.id.clone()),
+            Self::Bed(row) => RowId::Bed(row.id.clone()),
         }
     }
 }
@@ -223,12 +261,14 @@ impl Row {
                 keep(brought, "home", &mut row.home, &old.home);
                 keep(brought, "phone", &mut row.phone, &old.phone);
                 keep(brought, "access", &mut row.access, &old.access);
+                keep(brought, "owner", &mut row.owner, &old.owner);
             }
             (Self::Home(row), Self::Home(old)) => {
                 keep(brought, "place", &mut row.place, &old.place);
                 keep(brought, "short", &mut row.short, &old.short);
                 keep(brought, "grid", &mut row.grid, &old.grid);
                 keep(brought, "on_site", &mut row.on_site, &old.on_site);
+                keep(brought, "station", &mut row.station, &old.station);
             }
             (Self::Device(row), Self::Device(old)) => {
                 keep(brought, "heard_as", &mut row.heard_as, &old.heard_as);
@@ -240,6 +280,22 @@ impl Row {
                 keep(brought, "name", &mut row.name, &old.name);
                 keep(brought, "phone", &mut row.phone, &old.phone);
                 keep(brought, "email", &mut row.email, &old.email);
+            }
+            (Self::Contact(row), Self::Contact(old)) => {
+                keep(brought, "name", &mut row.name, &old.name);
+                keep(brought, "phone", &mut row.phone, &old.phone);
+                keep(brought, "email", &mut row.email, &old.email);
+                keep(brought, "resident", &mut row.resident, &old.resident);
+                keep(brought, "home", &mut row.home, &old.home);
+                keep(brought, "grid", &mut row.grid, &old.grid);
+                keep(brought, "consent", &mut row.consent, &old.consent);
+                keep(brought, "consent_until", &mut row.consent_until, &old.consent_until);
+                keep(brought, "order", &mut row.order, &old.order);
+            }
+            (Self::Bed(row), Self::Bed(old)) => {
+                keep(brought, "home", &mut row.home, &old.home);
+                keep(brought, "until", &mut row.until, &old.until);
+                keep(brought, "plan", &mut row.plan, &old.plan);
             }
             _ => {}
         }
@@ -259,6 +315,10 @@ pub enum RowId {
     Device(DeviceId),
     /// A person's.
     Person(PersonId),
+    /// A contact's.
+    Contact(PersonId),
+    /// A bed's.
+    Bed(BedId),
 }
 
 /// One change of the registry.
@@ -297,10 +357,23 @@ mod tests {
     fn a_row_of_which_only_the_id_was_brought_keeps_every_other_cell() {
         use crate::registry::csv::{Table, read};
         for (table, text) in [
-            (Table::Residents, "id,name,born,home,phone,access\nR1,a,1943,H1,1,b\nR1,,,,,\n"),
-            (Table::Homes, "id,place,short,grid,on_site\nH1,a,b,c,yes\nH1,,,,no\n"),
+            (
+                Table::Residents,
+                "id,name,born,home,phone,access,owner\nR1,a,1943,H1,1,b,li\nR1,,,,,,\n",
+            ),
+            (Table::Homes, "id,place,short,grid,on_site,station\nH1,a,b,c,yes,s\nH1,,,,no,\n"),
             (Table::Devices, "id,type,heard_as,home,resident,spot\nB,x,a,H1,R1,b\nB,x,,,,\n"),
             (Table::People, "id,name,role,phone,email\nli,a,staff,1,b@c\nli,,staff,,\n"),
+            (
+                Table::Contacts,
+                "id,name,relation,phone,email,resident,home,grid,consent,consent_until,order\n\
+                 c,a,family,1,b@c,R1,H1,G,2026-01-01,2027-01-01,3\nc,,family,,,,,,,,\n",
+            ),
+            (
+                Table::Beds,
+                "id,resident,home,from,until,plan\n\
+                 HB,R1,H1,2026-01-01,2026-12-31,a\nHB,R1,,2026-01-01,,\n",
+            ),
         ] {
             let rows: Vec<Row> = read(table, text).0.into_iter().map(|(_, row)| row).collect();
             let [standing, bare] = rows.as_slice() else { panic!("{rows:?}") };

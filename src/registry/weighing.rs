@@ -15,7 +15,7 @@ use super::rows::{Row, RowId};
 /// A file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brought {
-    /// Which of the four.
+    /// Which list.
     pub table: Table,
     /// The columns it has; the record's cells in others stay as they are.
     pub columns: Vec<&'static str>,
@@ -186,6 +186,18 @@ mod tests {
     }
 
     #[test]
+    fn a_contact_and_a_person_of_one_id_are_told_on_the_row_that_was_brought() {
+        let contact = [(Table::Contacts, "id,relation,home\nli,family,H1\n")];
+        assert_eq!(codes(&weighed(&contact, false)), [(2, "id-twice")]);
+        let mut record = record();
+        let known = rows(&[(Table::Contacts, "id,relation,home\nwu,family,H1\n")]);
+        known.into_iter().for_each(|(_, row)| record.apply(&crate::registry::Change::Set(row)));
+        let person = rows(&[(Table::People, "id,role,phone\nwu,staff,1\n")]);
+        let found = weigh(&record, &types(), (&[Table::People], &person), false);
+        assert_eq!(codes(&found), [(2, "id-twice")]);
+    }
+
+    #[test]
     fn a_home_that_somebody_lives_in_cannot_be_taken_out_alone() {
         let wrong = weighed(&[(Table::Homes, "id\nH2\n")], true);
         assert_eq!(codes(&wrong), [(0, "home-unknown"), (0, "home-unknown"), (0, "home-unknown")]);
@@ -263,8 +275,8 @@ mod tests {
         let lists = [(Table::Residents, "编号,姓名\nR1,王桂花\nR9,何永福\n")];
         let judged = judge(&record(), &types(), brought(&lists), Wanted::default());
         let cells: Vec<Vec<String>> = judged.rows.iter().map(|(_, row)| row.cells()).collect();
-        assert_eq!(cells[0], ["R1", "王桂花", "1943", "H1", "", ""]);
-        assert_eq!(cells[1], ["R9", "何永福", "", "", "", ""]);
+        assert_eq!(cells[0], ["R1", "王桂花", "1943", "H1", "", "", ""]);
+        assert_eq!(cells[1], ["R9", "何永福", "", "", "", "", ""]);
         let emptied = [(Table::Residents, "id,born\nR1,\n")];
         let judged = judge(&record(), &types(), brought(&emptied), Wanted::default());
         assert_eq!(judged.rows[0].1.cells()[..3], ["R1", "王桂芳", ""]);

@@ -9,7 +9,7 @@
 
 use super::book::Registry;
 use super::rows::{Device, Home, Resident};
-use crate::terms::{DeviceId, HomeId, ResidentId};
+use crate::terms::{DeviceId, HomeId, ResidentId, StationId};
 
 /// Longest short place in UTF-16 units, as SMS counts them. Own choice: of a message's 70, what
 /// presses, who presses and what to answer take 50 (the templates' measure).
@@ -58,7 +58,10 @@ impl Registry {
         let named = [device.home.as_ref(), resident.and_then(|r| r.home.as_ref())];
         let home = named.into_iter().flatten().find_map(|h| self.home(h));
         let home_id = home.map(|h| &h.id).or_else(|| named.into_iter().flatten().next());
-        let (place, short) = words(device, home, home_id);
+        let (place, mut short) = words(device, home, home_id);
+        if home_id.is_some_and(|home| self.tells_apart(device, home)) {
+            short = with_spot(&short, device.spot.trim());
+        }
         Whereabouts {
             located: home_id.is_some() || !device.spot.trim().is_empty(),
             place,
@@ -109,6 +112,18 @@ impl Registry {
         Named { names, age }
     }
 
+    /// The station a device belongs to: its home's, else its resident's home's.
+    pub fn station_at(&self, device: &Device) -> Option<&StationId> {
+        let lives = || self.resident(device.resident.as_ref()?)?.home.as_ref();
+        self.home(device.home.as_ref().or_else(lives)?)?.station.as_ref()
+    }
+
+    /// Whether the spot says which of several points of a home it is: two beds in one room.
+    fn tells_apart(&self, device: &Device, home: &HomeId) -> bool {
+        let spot = device.spot.trim();
+        !spot.is_empty() && self.devices_at(home).any(|other| other.spot.trim() != spot)
+    }
+
     fn meant(&self, resident: Option<&Resident>, home: Option<&HomeId>) -> Vec<ResidentId> {
         match (resident, home) {
             (Some(one), _) => vec![one.id.clone()],
@@ -130,6 +145,12 @@ fn words(device: &Device, home: Option<&Home>, home_id: Option<&HomeId>) -> (Str
         "" => (format!("设备{id}(位置未登记,请查看值班室屏幕)"), format!("设备{id}")),
         spot => (format!("{spot}(设备{id})"), spot.to_owned()),
     }
+}
+
+/// The short place and the spot, where both fit; of a place too long for that the place alone.
+fn with_spot(short: &str, spot: &str) -> String {
+    let both = format!("{short}{spot}");
+    if both.encode_utf16().count() <= SHORT_MAX_UNITS { both } else { short.to_owned() }
 }
 
 /// A home in full and in short; its id where its row says nothing.

@@ -27,6 +27,7 @@ fn home(id: &str, place: &str, short: &str) -> Row {
         short: short.to_owned(),
         grid: "G07".to_owned(),
         on_site: true,
+        station: None,
     })
 }
 
@@ -38,6 +39,7 @@ fn resident(id: &str, name: &str, born: Option<i16>, home: Option<&str>) -> Row 
         home: home.map(|h| HomeId::new(h).unwrap()),
         phone: String::new(),
         access: String::new(),
+        owner: None,
     })
 }
 
@@ -71,6 +73,23 @@ fn a_complete_row_says_the_home_and_the_spot_in_it() {
     assert_eq!(at.place, "3号楼2单元501卫生间");
     assert_eq!(at.short, "3-2-501");
     assert_eq!((at.grid.as_str(), at.on_site), ("G07", true));
+}
+
+#[test]
+fn the_short_place_says_the_spot_where_another_point_of_the_home_is_elsewhere() {
+    let Row::Device(first) = device(Some("H-3-2-501"), None, "东床") else { panic!() };
+    let mut rows = vec![full_home(), Row::Device(first.clone())];
+    expect(rows.clone(), "3号楼2单元501东床", "3-2-501", 0);
+    let other =
+        |spot: &str| Row::Device(Device { id: id("B-15"), spot: spot.to_owned(), ..first.clone() });
+    rows.push(other("西床"));
+    expect(rows.clone(), "3号楼2单元501东床", "3-2-501东床", 0);
+    rows[2] = other("东床");
+    expect(rows.clone(), "3号楼2单元501东床", "3-2-501", 0);
+    rows[2] = other("靠窗第二张床位旁边的那面墙上");
+    let long = device(Some("H-3-2-501"), None, "靠门第一张床位旁边的那面墙上");
+    rows[1] = long;
+    expect(rows, "3号楼2单元501靠门第一张床位旁边的那面墙上", "3-2-501", 0);
 }
 
 #[test]

@@ -18,11 +18,12 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::Station;
 use super::change::{DutyChange, DutyChanged};
 use super::civil::{self, DAY_MINUTES};
 use super::day_types::{DayType, DayTypes};
 use crate::registry::Registry;
-use crate::terms::{DutyChangeId, LineId, PersonId, Wait, Wall, WallReading};
+use crate::terms::{DutyChangeId, LineId, PersonId, StationId, Wait, Wall, WallReading};
 
 /// A span of the day in minutes since midnight, 0–1440; one that ends before it begins runs over
 /// midnight, one that begins and ends alike is a whole day from that minute on: 08:00–08:00 is a
@@ -125,6 +126,9 @@ pub struct Roster {
     /// What people have changed, by number; from the record and not from the file.
     #[serde(skip)]
     pub changes: BTreeMap<DutyChangeId, DutyChange>,
+    /// The stations of `gateway.toml`; empty where the site is one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stations: BTreeMap<StationId, Station>,
 }
 
 /// By what somebody is on duty.

@@ -64,6 +64,7 @@ pub(in crate::roster) fn roster(zone: &str, fallback: &[&str], rules: Vec<Rule>)
         work_days: RuleDays::every(),
         day_types: DayTypes::default(),
         changes: BTreeMap::new(),
+        stations: BTreeMap::new(),
     }
 }
 

@@ -12,6 +12,7 @@ mod daily;
 mod day_types;
 mod duty;
 mod plan;
+mod station;
 
 pub use change::{
     DUTY_CHANGE_LONGEST, DUTY_CHANGES_MAX, DutyChange, DutyChanged, OVERRIDE_PEOPLE_MAX,
@@ -20,6 +21,7 @@ pub use civil::known_zone;
 pub use day_types::{DayType, DayTypes, TYPED_DATES_MAX};
 pub use duty::{Duty, DutyBy, Hours, Line, Roster, Rule, RuleDays, everybody};
 pub use plan::{PLAN_DAYS_MAX, Shift};
+pub use station::Station;
 
 #[cfg(test)]
 mod layers_tests;

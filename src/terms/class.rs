@@ -122,6 +122,10 @@ pub enum Kind {
     OldDevice,
     /// A device whose messages get lost again and again.
     Missed,
+    /// The contract of a home-care bed is about to end.
+    BedEnds,
+    /// It is over.
+    BedOver,
     /// The hub's own disk cannot be written: calls are held in memory only.
     Memory,
     /// Part of the record is damaged or missing.
@@ -154,7 +158,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::Sos,
         Self::Fall,
         Self::Smoke,
@@ -174,6 +178,8 @@ impl Kind {
         Self::Suspect,
         Self::OldDevice,
         Self::Missed,
+        Self::BedEnds,
+        Self::BedOver,
         Self::Memory,
         Self::Record,
         Self::DiskSpace,
@@ -212,6 +218,8 @@ impl Kind {
             | Self::Suspect
             | Self::OldDevice
             | Self::Missed
+            | Self::BedEnds
+            | Self::BedOver
             | Self::Record
             | Self::DiskSpace
             | Self::Endpoint
@@ -245,6 +253,8 @@ impl Kind {
             Self::Suspect => "suspect",
             Self::OldDevice => "old_device",
             Self::Missed => "missed",
+            Self::BedEnds => "bed_ends",
+            Self::BedOver => "bed_over",
             Self::Memory => "memory",
             Self::Record => "record",
             Self::DiskSpace => "disk_space",

@@ -97,6 +97,14 @@ text_id!(
     LineId
 );
 text_id!(
+    /// A home-care bed: a contract for one resident at home.
+    BedId
+);
+text_id!(
+    /// A station of the site, one of several that one hub serves.
+    StationId
+);
+text_id!(
     /// A wire into the hub: `broker`, `serial.front`.
     LinkId
 );

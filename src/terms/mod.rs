@@ -22,8 +22,8 @@ mod time;
 pub use class::{Class, Kind};
 pub use command::{Command, FeedbackStage};
 pub use ids::{
-    BadId, Code, DeviceId, DutyChangeId, EndpointId, HomeId, HubId, ID_MAX_BYTES, ImportId,
-    IncidentId, LineId, LinkId, NoteId, PersonId, ResidentId, Seq, WorkId,
+    BadId, BedId, Code, DeviceId, DutyChangeId, EndpointId, HomeId, HubId, ID_MAX_BYTES, ImportId,
+    IncidentId, LineId, LinkId, NoteId, PersonId, ResidentId, Seq, StationId, WorkId,
 };
 pub use inbound::{Inbound, Receipt, Verdict};
 pub use json_source::{JsonSource, TimeForm};

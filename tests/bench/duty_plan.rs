@@ -83,6 +83,7 @@ fn roster() -> Roster {
         work_days: RuleDays::every(),
         day_types: DayTypes::default(),
         changes: BTreeMap::new(),
+        stations: BTreeMap::new(),
     }
 }
 

@@ -177,3 +177,51 @@ fn a_rule_for_signs_of_life_is_read() {
     assert_eq!((rule.windows.len(), rule.signs.len(), rule.types.len()), (1, 2, 1));
     assert_eq!((rule.homes.len(), rule.owner.as_ref()), (0, None));
 }
+
+#[test]
+fn an_owner_of_a_rule_who_is_nobody_is_a_problem() {
+    let rule = "windows = [\"06:00-10:00\"]\nsigns = [\"door\"]\nhomes = [\"H1\"]\nowner = ";
+    assert_eq!(codes_of(&with_life(&format!("{rule}\"zhangmin\"\n"))), [""; 0]);
+    assert_eq!(codes_of(&with_life(&format!("{rule}\"zhangmn\"\n"))), ["unknown-person"]);
+}
+
+fn with_neighbour(consent: &str, wall: Option<anling::terms::Wall>) -> Vec<&'static str> {
+    let steps = edit(
+        "ladders.toml",
+        "[\"line:first\"], by = [\"screen\"]",
+        "[\"contact:neighbour\"], by = [\"screen\"]",
+    );
+    let files = edited(&base(), &[steps]);
+    let list = format!("id,relation,home,consent,consent_until\nn1,邻居,H1,{consent}\n");
+    let mut texts: Vec<(&str, &str)> = files.texts().collect();
+    texts.push(("registry/contacts.csv", &list));
+    codes_of(&anling::config::check_at(&Files::of("test", texts), wall))
+}
+
+#[test]
+fn a_step_of_contacts_of_whom_nobody_agrees_any_more_is_a_warning() {
+    // 23 November 2026, 10:00 in Shanghai.
+    let now = Some(anling::terms::Wall(1_795_399_200_000));
+    assert_eq!(with_neighbour("2026-10-01,", now), [""; 0]);
+    assert_eq!(with_neighbour("2026-10-01,2026-11-22", None), [""; 0], "on a day nobody knows");
+    for consent in ["2026-10-01,2026-11-22", "2026-11-24,", ","] {
+        assert_eq!(with_neighbour(consent, now), ["no-consent"], "{consent}");
+    }
+}
+
+#[test]
+fn stations_are_read_with_their_lines_and_every_slip_in_them_is_told() {
+    let with = |table: &str| {
+        let end = "# end of console";
+        check(&edited(&base(), &[edit("gateway.toml", end, &format!("{end}\n{table}"))]))
+    };
+    let good = with("[station.hepan]\nlabel = \"河畔驿站\"\nlines = { first = \"lead\" }\n");
+    let stations = good.settings.unwrap().roster.stations;
+    let (id, station) = stations.first_key_value().unwrap();
+    assert_eq!(
+        (id.as_str(), station.label.as_str(), station.lines.len()),
+        ("hepan", "河畔驿站", 1)
+    );
+    let bad = with("[station.hepan]\nlines = { frist = \"lead\", first = \"leed\" }\nwho = 1\n");
+    assert_eq!(codes_of(&bad), ["key-missing", "unknown-line", "unknown-line", "unknown-key"]);
+}

@@ -24,6 +24,8 @@ fn the_shipped_directory_is_a_small_centre() {
     assert_eq!(count(|row| matches!(row, Row::Resident(_))), 8);
     assert_eq!(count(|row| matches!(row, Row::Device(_))), 12);
     assert_eq!(count(|row| matches!(row, Row::Person(_))), 5);
+    assert_eq!(count(|row| matches!(row, Row::Contact(_))), 4);
+    assert_eq!(count(|row| matches!(row, Row::Bed(_))), 2);
     assert_eq!(settings.gateway.hub.as_str(), "zs-yunjian");
     assert_eq!(settings.policy.ladders.len(), Class::ALL.len());
     let broker = settings.broker.unwrap();

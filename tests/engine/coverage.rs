@@ -7,8 +7,9 @@ use anling::incident::{Carrier, Ladder, Needs, Policy, Rung, Who};
 use anling::registry::{Change, Person, Registry, Role, Row};
 use anling::roster::{
     DayType, DayTypes, DutyBy, DutyChange, DutyChanged, Hours, Line, Roster, Rule, RuleDays,
+    Station,
 };
-use anling::terms::{Class, DutyChangeId, LineId, Wait, Wall, WallReading};
+use anling::terms::{Class, DutyChangeId, LineId, StationId, Wait, Wall, WallReading};
 use jiff::civil::date;
 use proptest::prelude::*;
 
@@ -80,6 +81,7 @@ fn roster(rules: Vec<Rule>) -> Roster {
         work_days: RuleDays::every(),
         day_types,
         changes: BTreeMap::new(),
+        stations: BTreeMap::new(),
     }
 }
 
@@ -140,7 +142,8 @@ fn a_minute_before_midnight_on_a_make_up_workday_is_named_and_nothing_else() {
     let (from, to) = (at(&roster, "2026-10-10T23:59"), at(&roster, "2026-10-11T00:00"));
     let empty =
         Weakness::NobodyOnShift { step: 1, line: line("first"), instead: vec![person("li")] };
-    let named = COVERED.map(|class| Uncovered { class, from, to, why: vec![empty.clone()] });
+    let named =
+        COVERED.map(|class| Uncovered { class, station: None, from, to, why: vec![empty.clone()] });
     assert_eq!(gaps, named);
 }
 
@@ -183,6 +186,24 @@ fn who_has_no_address_of_a_way_is_not_reached_by_it() {
     let first = gaps.into_iter().find(|gap| gap.class == Class::Emergency).unwrap();
     let one = Weakness::OnePerson { person: person("wang") };
     assert!(first.why.contains(&one), "{first:?}");
+}
+
+#[test]
+fn a_station_with_a_line_of_its_own_is_looked_at_by_itself() {
+    let mut rules = whole();
+    rules.push(rule("first-hepan", RuleDays::every(), (0, 1430), &["li"]));
+    let mut roster = roster(rules);
+    let fallback = vec![person("li")];
+    roster.lines.insert(line("first-hepan"), Line { label: String::new(), fallback });
+    let hepan = StationId::new("hepan").unwrap();
+    let lines = BTreeMap::from([(line("first"), line("first-hepan"))]);
+    roster.stations.insert(hepan.clone(), Station { label: "河畔驿站".to_owned(), lines });
+    roster.stations.insert(StationId::new("yunjian").unwrap(), Station::default());
+    let gaps = found(&policy(BOTH), &roster);
+    let of_emergency: Vec<_> = gaps.iter().filter(|gap| gap.class == Class::Emergency).collect();
+    assert_eq!(of_emergency.len(), 60, "ten minutes of every day");
+    assert!(of_emergency.iter().all(|gap| gap.station.as_ref() == Some(&hepan)));
+    assert_eq!(of_emergency[0].from, at(&roster, "2026-10-01T23:50"));
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn only_people_make_it_quieter(before: &IncidentBook, after: &IncidentBook, by: 
 /// Invariant 9.
 fn strangers_change_nothing(before: &IncidentBook, by: &Stimulus, facts: &[Fact]) {
     let Stimulus::Answered(answer, _) = by else { return };
-    let stranger = before.registry().person(&answer.by).is_none();
+    let stranger = before.registry().name_of(&answer.by).is_none();
     if stranger || answer.via == Via::ExpiredPage || before.incident(answer.incident).is_none() {
         let log = |f: &Fact| {
             matches!(f, Fact::NoteKept { .. } | Fact::AnswerHeard { ignored: Some(_), .. })
@@ -197,7 +197,7 @@ fn nobody_is_called_twice_or_while_coming(
         assert!(!call.by.is_empty() && ways.len() == call.by.len(), "{call:?}");
     }
     let registry = after.registry();
-    assert!(people.iter().all(|p| registry.person(p).is_some()), "a stranger in {fact:?}");
+    assert!(people.iter().all(|p| registry.name_of(p).is_some()), "a stranger in {fact:?}");
     let Some(held) = before.incident(*incident) else { return };
     if matches!(fact, Fact::Called { .. }) && registry.people().next().is_some() {
         let missed = matches!(held.class, Class::Hazard) && held.active().count() > 0;

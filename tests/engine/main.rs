@@ -10,6 +10,8 @@ mod plan;
 
 mod answers;
 mod arrival;
+mod beds;
+mod contacts;
 mod coverage;
 mod devices;
 mod district;
@@ -28,6 +30,7 @@ mod old_journals;
 mod outcomes;
 mod presses;
 mod properties;
+mod stations;
 mod technicians;
 mod welfare;
 mod years;

@@ -15,12 +15,13 @@ use std::sync::Arc;
 
 use anling::incident::{
     Carrier, Ending, Entry, Fact, Incident, IncidentBook, LifeLook, LifeRule, LifeSign, Move,
-    Order, Outcome, Resumed, Retired, Scope, Stimulus, Supply, TakenOver, WorkAsked, WorkKind,
+    Order, Outcome, Resumed, Retired, Rung, Scope, Stimulus, Supply, TakenOver, Who, WorkAsked,
+    WorkKind,
 };
 use anling::journal::{Draft, Journal, Limits, OsDisk, tail, verify};
-use anling::registry::{Change, Row};
+use anling::registry::{Bed, Change, Contact, Relation, Row, RowId};
 use anling::roster::Hours;
-use anling::terms::{HomeId, Kind, ResidentId, Seq, Wait, Wall, WorkId};
+use anling::terms::{Class, HomeId, Kind, ResidentId, Seq, Wait, Wall, WallReading, WorkId};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -28,9 +29,9 @@ use crate::house::{BY_PHONE, HELPED, House};
 use crate::plan;
 
 /// The journal that today's code writes.
-const NEWEST: &str = "v4";
+const NEWEST: &str = "v5";
 /// How many kinds of facts there are in it.
-const FACTS: usize = 58;
+const FACTS: usize = 59;
 /// Entries in one frame, as a small turn makes them.
 const FRAME: usize = 5;
 
@@ -60,6 +61,7 @@ fn story() -> House {
     technicians(&mut house);
     signs_of_life(&mut house);
     the_mains(&mut house);
+    agreements(&mut house);
     // What is open at the end: a call nobody has answered, one that is accepted, one that waits.
     house.press("B-14");
     house.pulse("bed-7", Kind::Inactivity);
@@ -166,6 +168,40 @@ fn the_mains(house: &mut House) {
     house.minutes(5);
     house.takes(&supply(false, 20));
     house.says("zhaolei", Move::Resolve { ending: Ending::DeviceFault, contact: BY_PHONE });
+}
+
+/// A contact is called and comes, takes their word back, and a bed's contract ends.
+fn agreements(house: &mut House) {
+    let contact = json!({
+        "id": "aunt-li", "name": "李阿姨", "relation": "neighbour", "phone": "1", "home": "3-2-502",
+        "consent": "2026-10-01", "consent_until": "2099-12-31", "order": 1,
+    });
+    let contact: Contact = serde_json::from_value(contact).unwrap();
+    let today = house.roster.day(WallReading { wall: house.wall, trusted: true }).unwrap();
+    let bed = json!({
+        "id": "HB-1", "resident": "R4", "home": "3-2-503", "from": "2026-01-01",
+        "until": today.tomorrow().unwrap(), "plan": "每周两次",
+    });
+    let bed: Bed = serde_json::from_value(bed).unwrap();
+    let rows = vec![Change::Set(Row::Contact(contact.clone())), Change::Set(Row::Bed(bed.clone()))];
+    house.takes(&Stimulus::Registry(rows));
+    let mut policy = plan::policy();
+    let who = vec![Who::Contact(Relation::Neighbour)];
+    let rung = Rung { who, by: plan::BOTH.to_vec(), wait: Wait::secs(60) };
+    policy.ladders.get_mut(&Class::Emergency).unwrap().rungs.insert(1, rung);
+    house.takes(&Stimulus::Policy(Box::new(policy)));
+    house.press("B-15");
+    house.passes(60);
+    house.says("aunt-li", Move::Accept);
+    house.says("aunt-li", HELPED);
+    let withdrawn = Contact { consent: None, ..contact };
+    house.takes(&Stimulus::Registry(vec![Change::Set(Row::Contact(withdrawn))]));
+    house.says("zhangmin", Move::FalseAlarm { contact: BY_PHONE });
+    house.takes(&Stimulus::BedLook);
+    house.press("B-16");
+    house.says("zhangmin", Move::FalseAlarm { contact: BY_PHONE });
+    let gone = Change::Removed(RowId::Bed(bed.id));
+    house.takes(&Stimulus::Registry(vec![gone]));
 }
 
 /// Ladders, answers, arrivals, and what comes after them.
@@ -299,6 +335,12 @@ fn summary(journal: &Path) -> String {
         "last": [json!(book.last_seq()), json!(book.last_at()), json!(book.last_wall())],
         "last_trusted": book.last_trusted(),
     });
+    // Older summaries were written before there were contacts and beds.
+    if book.registry().contacts().next().is_some() {
+        value["contacts"] = json!(book.registry().contacts().collect::<Vec<_>>());
+        let with_bed = book.incidents().filter(|it| it.bed.is_some());
+        value["beds"] = json!(with_bed.map(|it| json!([it.id, it.bed])).collect::<Vec<_>>());
+    }
     // Older summaries were written before there was any work.
     if book.works().next().is_some() {
         value["work"] = json!(book.works().collect::<Vec<_>>());

@@ -68,6 +68,7 @@ pub fn registry() -> Vec<Change> {
             short: id.to_owned(),
             grid: String::new(),
             on_site: id == "day-room",
+            station: None,
         }))
     });
     let lives_in = ["3-2-501", "3-2-502", "3-2-502", "3-2-503", "day-room"];
@@ -79,6 +80,7 @@ pub fn registry() -> Vec<Change> {
             home: lives_in.get(n - 1).map(|id| HomeId::new(id).unwrap()),
             phone: String::new(),
             access: String::new(),
+            owner: None,
         }))
     });
     let devices = DEVICES.map(|(id, type_name, home, resident)| {
@@ -136,6 +138,7 @@ pub fn roster() -> Roster {
         work_days: RuleDays::every(),
         day_types: DayTypes::default(),
         changes: BTreeMap::new(),
+        stations: BTreeMap::new(),
     }
 }
 

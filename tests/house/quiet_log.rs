@@ -7,7 +7,9 @@ use crate::receivers::{MailServer, Mood, Receiver};
 /// Every name, telephone number, mail address and hint for the door in the shipped registry.
 fn private_words(hub: &Hub) -> Vec<String> {
     let mut words = Vec::new();
-    for (file, columns) in [("people", [1, 3, 4].as_slice()), ("residents", &[1, 4, 5])] {
+    let files =
+        [("people", [1, 3, 4].as_slice()), ("residents", &[1, 4, 5]), ("contacts", &[1, 3])];
+    for (file, columns) in files {
         let path = hub.config().join(format!("registry/{file}.csv"));
         let text = std::fs::read_to_string(path).unwrap();
         for row in text.lines().skip(1) {

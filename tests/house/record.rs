@@ -188,7 +188,7 @@ fn a_start_on_a_full_disk_hears_calls_and_writes_them_down_later() {
     hub.under.clear();
     hub.start();
     assert_eq!(hub.open_on("B-05").len(), 1, "what was heard on the full disk is in the record");
-    assert_eq!(hub.facts("registry_brought").len(), 34);
+    assert_eq!(hub.facts("registry_brought").len(), 40);
     assert_eq!(hub.cli(&["journal", "verify"]).code, 0);
 }
 

@@ -19,6 +19,7 @@ pub(crate) async fn soon<T>(what: &str, it: impl Future<Output = T>) -> T {
 pub(crate) fn letter(carrier: Carrier, class: Class, n: u64) -> Letter {
     let to = PersonId::new("P001").unwrap();
     Letter {
+        contract: String::new(),
         id: OrderId {
             cause: Seq(100 + n),
             incident: IncidentId(n),
@@ -40,6 +41,7 @@ pub(crate) fn letter(carrier: Carrier, class: Class, n: u64) -> Letter {
             name: "李建国".into(),
             email: "lijianguo@example.org".into(),
             phone: String::new(),
+            of_the_house: true,
         },
         site: Site { name: "幸福里驿站".into(), duty_phone: String::new() },
         place: "3号楼2单元501".into(),

@@ -3,18 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Table;
+use super::agreements::{Known, beds_at_once, of_bed, of_contact};
 use super::problem::RowProblem;
 use crate::registry::device_types::DeviceTypes;
-use crate::registry::rows::{Device, Person, Role, Row, RowId};
-use crate::terms::{HomeId, ResidentId};
+use crate::registry::rows::{Device, Person, Resident, Role, Row, RowId};
+use crate::terms::{HomeId, PersonId, ResidentId};
 
-/// Checks the rows of all four tables against each other. Where a table comes from no file, its
+/// Checks the rows of all tables against each other. Where a table comes from no file, its
 /// rows in the registry belong here too, as line 0.
 pub fn cross_check(rows: &[(u64, Row)]) -> Vec<RowProblem> {
     let mut found = same_ids(rows);
-    let homes: BTreeSet<&HomeId> = rows
+    let known = Known::of(rows);
+    let homes = &known.homes;
+    let staff: BTreeSet<&PersonId> = rows
         .iter()
-        .filter_map(|(_, row)| if let Row::Home(home) = row { Some(&home.id) } else { None })
+        .filter_map(|(_, row)| if let Row::Person(one) = row { Some(&one.id) } else { None })
         .collect();
     let residents: BTreeMap<&ResidentId, Option<&HomeId>> = rows
         .iter()
@@ -28,21 +31,26 @@ pub fn cross_check(rows: &[(u64, Row)]) -> Vec<RowProblem> {
         match row {
             Row::Resident(resident) => {
                 let who = format!("resident {}", resident.id);
-                found.extend(unknown_home(row, *line, &who, resident.home.as_ref(), &homes));
+                found.extend(unknown_home(row, *line, &who, resident.home.as_ref(), homes));
+                found.extend(unknown_owner(row, *line, resident, &staff));
             }
             Row::Device(device) => {
                 let who = format!("device {}", device.id);
-                found.extend(unknown_home(row, *line, &who, device.home.as_ref(), &homes));
-                found.extend(unknown_resident(row, *line, device, &residents));
+                found.extend(unknown_home(row, *line, &who, device.home.as_ref(), homes));
+                let resident = device.resident.as_ref();
+                found.extend(unknown_resident(row, *line, &who, resident, &known.residents));
                 found.extend(nowhere(row, *line, device, &residents));
                 if let Some(first) = heard.insert(device.heard_name(), device) {
                     found.push(heard_twice(row, *line, first, device));
                 }
             }
             Row::Person(person) => found.extend(unreachable(row, *line, person)),
+            Row::Contact(contact) => found.extend(of_contact(row, *line, contact, &known)),
+            Row::Bed(bed) => found.extend(of_bed(row, *line, bed, &known)),
             Row::Home(_) => {}
         }
     }
+    found.extend(beds_at_once(rows));
     found.extend(nobody_to_call(rows));
     found
 }
@@ -64,7 +72,7 @@ pub fn check_types(rows: &[(u64, Row)], types: &DeviceTypes) -> Vec<RowProblem> 
         .collect()
 }
 
-fn problem(
+pub(super) fn problem(
     row: &Row,
     line: u64,
     column: &'static str,
@@ -85,10 +93,36 @@ fn same_ids(rows: &[(u64, Row)]) -> Vec<RowProblem> {
         let help = "give each row its own id, or remove one of the two";
         found.push(problem(row, *line, "id", "id-twice", message, help));
     }
+    found.extend(contacts_of_the_house(rows));
     found
 }
 
-fn unknown_home(
+/// A contact answers under their id as a person does: it must be one or the other. Told where it was
+/// brought, which may be either list.
+fn contacts_of_the_house(rows: &[(u64, Row)]) -> Vec<RowProblem> {
+    let staff: BTreeMap<&PersonId, (u64, &Row)> = rows
+        .iter()
+        .filter_map(|(line, row)| match row {
+            Row::Person(person) => Some((&person.id, (*line, row))),
+            _ => None,
+        })
+        .collect();
+    let both = rows.iter().filter_map(|(line, row)| match row {
+        Row::Contact(contact) => Some((*line, row, *staff.get(&contact.id)?, &contact.id)),
+        _ => None,
+    });
+    both.map(|(line, row, (at, person), id)| {
+        let message = format!("{id} is the id of a person of the house and of a contact");
+        let help = "give one of the two another id";
+        match line {
+            0 => problem(person, at, "id", "id-twice", message, help),
+            line => problem(row, line, "id", "id-twice", message, help),
+        }
+    })
+    .collect()
+}
+
+pub(super) fn unknown_home(
     row: &Row,
     line: u64,
     who: &str,
@@ -101,15 +135,28 @@ fn unknown_home(
     Some(problem(row, line, "home", "home-unknown", message, help))
 }
 
-fn unknown_resident(
+/// The person who is asked first must be somebody of the house.
+fn unknown_owner(
     row: &Row,
     line: u64,
-    device: &Device,
-    residents: &BTreeMap<&ResidentId, Option<&HomeId>>,
+    resident: &Resident,
+    staff: &BTreeSet<&PersonId>,
 ) -> Option<RowProblem> {
-    let resident = device.resident.as_ref().filter(|id| !residents.contains_key(id))?;
-    let message =
-        format!("device {} names resident {resident}, who is not in residents.csv", device.id);
+    let owner = resident.owner.as_ref().filter(|owner| !staff.contains(owner))?;
+    let message = format!("resident {} names owner {owner}, who is not in people.csv", resident.id);
+    let help = "add them to people.csv, or correct or empty the cell";
+    Some(problem(row, line, "owner", "owner-unknown", message, help))
+}
+
+pub(super) fn unknown_resident(
+    row: &Row,
+    line: u64,
+    who: &str,
+    resident: Option<&ResidentId>,
+    residents: &BTreeSet<&ResidentId>,
+) -> Option<RowProblem> {
+    let resident = resident.filter(|id| !residents.contains(id))?;
+    let message = format!("{who} names resident {resident}, who is not in residents.csv");
     let help = "add the resident to residents.csv, or correct or empty the cell";
     Some(problem(row, line, "resident", "resident-unknown", message, help))
 }

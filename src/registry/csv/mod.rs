@@ -1,4 +1,4 @@
-//! The registry as four CSV files, the form in which a centre already has its lists.
+//! The registry as six CSV files, the form in which a centre already has its lists.
 //!
 //! Text comes in, rows and problems come out; the files themselves are the caller's. One pass names every problem it can, with its line and column, instead of stopping
 //! at the first: a list of 500 residents is mended in one evening, not in twenty attempts. A cell
@@ -10,6 +10,7 @@
 //! few is refused, because whatever follows a lost comma would stand in the wrong column; so is a
 //! telephone number of which a spreadsheet has made 1.38E+10.
 
+mod agreements;
 mod bytes;
 mod check;
 mod guard;
@@ -30,7 +31,7 @@ use super::rows::Row;
 /// spreadsheet, which otherwise shows Chinese as garbage.
 pub const BOM: char = '\u{feff}';
 
-/// One of the four files.
+/// One of the six files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
     /// residents.csv
@@ -41,6 +42,10 @@ pub enum Table {
     Devices,
     /// people.csv
     People,
+    /// contacts.csv
+    Contacts,
+    /// beds.csv
+    Beds,
 }
 
 /// One column: its name in the header line, and whether the header and every row must have it.
@@ -69,20 +74,22 @@ const fn optional(name: &'static str, titles: &'static [&'static str]) -> Column
     Column { name, titles, required: false }
 }
 
-const RESIDENTS: [Column; 6] = [
+const RESIDENTS: [Column; 7] = [
     required("id", &["编号", "老人编号"]),
     optional("name", &["姓名", "老人姓名"]),
     optional("born", &["出生年", "出生年份", "出生日期"]),
     optional("home", &["住所", "住所编号"]),
     optional("phone", &["电话", "手机", "联系电话"]),
     optional("access", &["进门方式", "钥匙"]),
+    optional("owner", &["负责人", "责任人"]),
 ];
-const HOMES: [Column; 5] = [
+const HOMES: [Column; 6] = [
     required("id", &["编号", "住所编号"]),
     optional("place", &["地址", "住址"]),
     optional("short", &["简称"]),
     optional("grid", &["网格", "网格编号"]),
     optional("on_site", &["院内", "中心内"]),
+    optional("station", &["驿站", "站点"]),
 ];
 const DEVICES: [Column; 6] = [
     required("id", &["编号", "设备编号"]),
@@ -99,10 +106,43 @@ const PEOPLE: [Column; 5] = [
     optional("phone", &["电话", "手机", "联系电话"]),
     optional("email", &["邮箱", "电子邮箱"]),
 ];
+const CONTACTS: [Column; 11] = [
+    required("id", &["编号", "联系人编号"]),
+    optional("name", &["姓名", "联系人"]),
+    required("relation", &["关系"]),
+    optional("phone", &["电话", "手机", "联系电话"]),
+    optional("email", &["邮箱", "电子邮箱"]),
+    optional("resident", &["老人", "老人编号"]),
+    optional("home", &["住所", "住所编号"]),
+    optional("grid", &["网格", "网格编号"]),
+    optional("consent", &["同意日期"]),
+    optional("consent_until", &["同意截止", "同意截止日期"]),
+    optional("order", &["顺序"]),
+];
+const BEDS: [Column; 6] = [
+    required("id", &["编号", "床位编号"]),
+    required("resident", &["老人", "老人编号"]),
+    optional("home", &["住所", "住所编号"]),
+    required("from", &["开始日期", "合同开始"]),
+    optional("until", &["结束日期", "合同结束"]),
+    optional("plan", &["护理计划", "服务计划"]),
+];
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 4] = [Self::Residents, Self::Homes, Self::Devices, Self::People];
+    pub const ALL: [Self; 6] =
+        [Self::Residents, Self::Homes, Self::Devices, Self::People, Self::Contacts, Self::Beds];
+
+    /// Whether a centre may be without this list.
+    pub fn is_optional(self) -> bool {
+        matches!(self, Self::Contacts | Self::Beds)
+    }
+
+    /// The tables that rows of files speak for: an optional list without a row was not brought.
+    pub fn brought(rows: &[Row]) -> Vec<Self> {
+        let has = |table: &Self| rows.iter().any(|row| Self::of(row) == *table);
+        Self::ALL.into_iter().filter(|table| !table.is_optional() || has(table)).collect()
+    }
 
     /// The file's name in the registry's folder.
     pub fn file_name(self) -> &'static str {
@@ -111,6 +151,8 @@ impl Table {
             Self::Homes => "homes.csv",
             Self::Devices => "devices.csv",
             Self::People => "people.csv",
+            Self::Contacts => "contacts.csv",
+            Self::Beds => "beds.csv",
         }
     }
 
@@ -121,6 +163,8 @@ impl Table {
             Self::Homes => &HOMES,
             Self::Devices => &DEVICES,
             Self::People => &PEOPLE,
+            Self::Contacts => &CONTACTS,
+            Self::Beds => &BEDS,
         }
     }
 
@@ -131,6 +175,8 @@ impl Table {
             Row::Home(_) => Self::Homes,
             Row::Device(_) => Self::Devices,
             Row::Person(_) => Self::People,
+            Row::Contact(_) => Self::Contacts,
+            Row::Bed(_) => Self::Beds,
         }
     }
 
@@ -141,6 +187,8 @@ impl Table {
             Self::Homes => registry.homes().cloned().map(Row::Home).collect(),
             Self::Devices => registry.devices().cloned().map(Row::Device).collect(),
             Self::People => registry.people().cloned().map(Row::Person).collect(),
+            Self::Contacts => registry.contacts().cloned().map(Row::Contact).collect(),
+            Self::Beds => registry.beds().cloned().map(Row::Bed).collect(),
         }
     }
 }

@@ -76,9 +76,9 @@ impl RowProblem {
     /// The table that must be whole for it to mean anything.
     pub fn needs(&self) -> Option<Table> {
         match self.code {
-            "home-unknown" => Some(Table::Homes),
+            "home-unknown" | "grid-unknown" => Some(Table::Homes),
             "resident-unknown" | "device-nowhere" => Some(Table::Residents),
-            "nobody-to-call" => Some(Table::People),
+            "nobody-to-call" | "owner-unknown" => Some(Table::People),
             _ => None,
         }
     }
@@ -86,7 +86,7 @@ impl RowProblem {
 
 /// Every code that [`super::read`], [`super::cross_check`] and [`super::check_types`] can give, how
 /// severe it is and what it means.
-pub const CODES: [(&str, Severity, &str); 27] = [
+pub const CODES: [(&str, Severity, &str); 35] = [
     ("table-empty", Problem, "the file has no header line"),
     ("column-missing", Problem, "the header line lacks a column that every row needs"),
     ("column-unknown", Problem, "the header line names a column that does not exist"),
@@ -108,10 +108,18 @@ pub const CODES: [(&str, Severity, &str); 27] = [
     ("phone-odd", Warning, "a telephone number holds what cannot be dialled"),
     ("email-malformed", Problem, "a mail address cannot be one"),
     ("home-unknown", Problem, "a row names a home that is not in homes.csv"),
-    ("resident-unknown", Problem, "a device names a resident who is not in residents.csv"),
+    ("resident-unknown", Problem, "a row names a resident who is not in residents.csv"),
     ("device-type-unknown", Problem, "a device is of a type that devices.toml does not describe"),
     ("heard-name-twice", Problem, "two devices would be heard under the same name"),
     ("device-nowhere", Warning, "nothing says where a device is"),
     ("person-unreachable", Warning, "a person has neither telephone nor mail address"),
     ("nobody-to-call", Problem, "nobody has the role staff or lead"),
+    ("date-malformed", Problem, "a cell that holds a day cannot be one"),
+    ("order-malformed", Problem, "a contact's place in the row is not 1 to 9"),
+    ("relation-unknown", Problem, "a contact has a relation that does not exist"),
+    ("contact-for-whom", Problem, "a contact is not for exactly one resident, home or grid"),
+    ("grid-unknown", Warning, "a contact is for a grid that no home is in"),
+    ("owner-unknown", Problem, "a resident's owner is not in people.csv"),
+    ("dates-reversed", Problem, "a contract or a consent ends before it begins"),
+    ("bed-twice", Problem, "one resident has two beds at once"),
 ];

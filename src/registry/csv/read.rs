@@ -5,9 +5,12 @@ use ::csv::{ReaderBuilder, StringRecord};
 use super::guard::{is_error, is_mangled, unguarded};
 use super::problem::RowProblem;
 use super::{BOM, Column, Table};
+use crate::registry::bed::Bed;
+use crate::registry::contact::{Contact, ORDER_MAX, Relation};
 use crate::registry::rows::{Device, Home, Person, Resident, Role, Row};
 use crate::registry::whereabouts::SHORT_MAX_UNITS;
-use crate::terms::{BadId, DeviceId, HomeId, PersonId, ResidentId};
+use crate::terms::{BadId, BedId, DeviceId, HomeId, PersonId, ResidentId, StationId};
+use jiff::civil::Date;
 
 /// Most rows read from a file; what follows is a problem. Own choice: six times the 3,000 devices a
 /// hub serves.
@@ -275,6 +278,8 @@ impl<'a> Cells<'a> {
             Table::Homes => self.home().map(Row::Home),
             Table::Devices => self.device().map(Row::Device),
             Table::People => self.person().map(Row::Person),
+            Table::Contacts => self.contact().map(Row::Contact),
+            Table::Beds => self.bed().map(Row::Bed),
         }
     }
 
@@ -286,6 +291,7 @@ impl<'a> Cells<'a> {
             home: self.reference("home", HomeId::new),
             phone: self.phone("phone"),
             access: self.text("access"),
+            owner: self.reference("owner", PersonId::new),
             id: id?,
         };
         Some(rest)
@@ -297,7 +303,8 @@ impl<'a> Cells<'a> {
         let short = self.short("short");
         let grid = self.text("grid");
         let on_site = self.yes("on_site");
-        Some(Home { id: id?, place, short, grid, on_site })
+        let station = self.reference("station", StationId::new);
+        Some(Home { id: id?, place, short, grid, on_site, station })
     }
 
     fn device(&mut self) -> Option<Device> {
@@ -317,6 +324,43 @@ impl<'a> Cells<'a> {
         let phone = self.phone("phone");
         let email = self.email("email");
         Some(Person { id: id?, name, role: role?, phone, email })
+    }
+
+    fn contact(&mut self) -> Option<Contact> {
+        let id = self.id("id", PersonId::new);
+        let name = self.text("name");
+        let relation = self.relation("relation");
+        let (phone, email) = (self.phone("phone"), self.email("email"));
+        let resident = self.reference("resident", ResidentId::new);
+        let home = self.reference("home", HomeId::new);
+        let grid = self.text("grid");
+        let consent = self.date("consent");
+        let consent_until = self.date("consent_until");
+        let order = self.order("order");
+        let (id, relation) = (id?, relation?);
+        Some(Contact {
+            id,
+            name,
+            relation,
+            phone,
+            email,
+            resident,
+            home,
+            grid,
+            consent,
+            consent_until,
+            order,
+        })
+    }
+
+    fn bed(&mut self) -> Option<Bed> {
+        let id = self.id("id", BedId::new);
+        let resident = self.id("resident", ResidentId::new);
+        let home = self.reference("home", HomeId::new);
+        let from = self.required("from").and_then(|_| self.date("from"));
+        let until = self.date("until");
+        let plan = self.text("plan");
+        Some(Bed { id: id?, resident: resident?, home, from: from?, until, plan })
     }
 
     fn cell(&self, column: &'static str) -> &'a str {
@@ -406,6 +450,57 @@ impl<'a> Cells<'a> {
             self.problem(column, "year-malformed", message, &help);
         }
         year
+    }
+
+    /// A day as people and spreadsheets write it: 2026-10-01, 2026/10/1, 2026年10月1日.
+    fn date(&mut self, column: &'static str) -> Option<Date> {
+        let cell = half_width(self.cell(column));
+        if cell.is_empty() {
+            return None;
+        }
+        let plain = cell.trim_end_matches('日');
+        let mut parts = plain.split(['年', '月', '-', '/', '.']).map(str::trim);
+        let mut day = || -> Option<Date> {
+            let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+            let date =
+                Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()?;
+            (parts.next().is_none() && (BORN_MIN..=BORN_MAX).contains(&date.year())).then_some(date)
+        };
+        let day = day();
+        if day.is_none() {
+            let message = format!("{cell:?} is not a day");
+            self.problem(column, "date-malformed", message, "write it like 2026-10-01");
+        }
+        day
+    }
+
+    fn order(&mut self, column: &'static str) -> u8 {
+        let cell = half_width(self.cell(column));
+        if cell.is_empty() {
+            return ORDER_MAX;
+        }
+        let order = cell.parse::<u8>().ok().filter(|order| (1..=ORDER_MAX).contains(order));
+        if order.is_none() {
+            let message = format!("{cell:?} is no place in a row");
+            let help = format!("write 1 for who is called first, up to {ORDER_MAX}");
+            self.problem(column, "order-malformed", message, &help);
+        }
+        order.unwrap_or(ORDER_MAX)
+    }
+
+    fn relation(&mut self, column: &'static str) -> Option<Relation> {
+        let word = half_width(&self.required(column)?);
+        let relation = Relation::from_word(&word.to_ascii_lowercase());
+        if relation.is_none() {
+            let known: Vec<String> = Relation::ALL
+                .into_iter()
+                .map(|one| format!("{} ({})", one.word(), one.chinese()))
+                .collect();
+            let help = format!("write one of {}", known.join(", "));
+            let message = format!("there is no relation {word:?}");
+            self.problem(column, "relation-unknown", message, &help);
+        }
+        relation
     }
 
     fn yes(&mut self, column: &'static str) -> bool {

@@ -57,6 +57,20 @@ fn a_note_for_excel_in_the_first_line_is_no_row_and_moves_no_line_number() {
 }
 
 #[test]
+fn contacts_and_beds_are_read_with_the_days_as_spreadsheets_write_them() {
+    let (encoding, separator, rows) = saved(Table::Contacts, "contacts-excel.csv");
+    assert_eq!((encoding, separator), (Encoding::Gb18030, Separator::Comma));
+    let cells: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
+    assert_eq!(cells[0][2..6], ["family", "01380000201", "", "R0003"]);
+    assert_eq!(cells[1][8..], ["2026-10-01", "2099-12-31", "9"]);
+    let (encoding, separator, rows) = saved(Table::Beds, "beds-wps.csv");
+    assert_eq!((encoding, separator), (Encoding::Utf8, Separator::Semicolon));
+    let cells: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
+    assert_eq!(cells[0][2..], ["H-3-2-302", "2025-03-01", "2025-06-30", "每周上门两次；夜间巡查"]);
+    assert_eq!(cells[1][2..], ["", "2025-03-01", "", ""]);
+}
+
+#[test]
 fn fifty_bad_rows_among_ten_thousand_are_all_named_with_line_and_column() {
     let (text, _) = decode(&bytes("residents-10000.csv"), None).unwrap();
     let (mut rows, mut problems) = read(Table::Residents, &text);

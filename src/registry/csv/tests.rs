@@ -6,9 +6,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::registry::{
-    Change, Device, DeviceType, DeviceTypes, Family, Home, Person, Resident, Role, changes,
+    Bed, Change, Contact, Device, DeviceType, DeviceTypes, Family, Home, Person, Relation,
+    Resident, Role, changes,
 };
-use crate::terms::{DeviceId, HomeId, PersonId, ResidentId};
+use crate::terms::{BedId, DeviceId, HomeId, PersonId, ResidentId, StationId};
 
 fn read_well(table: Table, text: &str) -> Vec<(u64, Row)> {
     let (rows, problems) = read(table, text);
@@ -39,6 +40,8 @@ fn the_columns_are_the_fields_of_the_rows_in_their_order() {
         (Table::Homes, row_json("id\nH1\n", Table::Homes)),
         (Table::Devices, row_json("id,type\nB-1,button\n", Table::Devices)),
         (Table::People, row_json("id,role\nli,staff\n", Table::People)),
+        (Table::Contacts, row_json("id,relation\nc,family\n", Table::Contacts)),
+        (Table::Beds, row_json("id,resident,from\nb,R1,2026-01-01\n", Table::Beds)),
     ];
     for (table, json) in rows {
         let places: Vec<usize> = table
@@ -58,6 +61,8 @@ fn row_json(text: &str, table: Table) -> String {
         Row::Home(row) => serde_json::to_string(row).unwrap(),
         Row::Device(row) => serde_json::to_string(row).unwrap(),
         Row::Person(row) => serde_json::to_string(row).unwrap(),
+        Row::Contact(row) => serde_json::to_string(row).unwrap(),
+        Row::Bed(row) => serde_json::to_string(row).unwrap(),
     }
 }
 
@@ -278,12 +283,78 @@ fn a_device_of_an_unknown_type_is_told_which_there_are() {
     assert_eq!(found[0].help, "devices.toml describes button; add it or correct it");
 }
 
+/// Contacts and beds beside a resident, a home and a colleague.
+fn agreements([contacts, beds]: [&str; 2]) -> Vec<(u64, Row)> {
+    let mut rows = all_rows([
+        "id,home,owner\nR1,H1,nobody\nR2,H1,li\n",
+        "id,grid\nH1,G-3\n",
+        "id,type\n",
+        PEOPLE,
+    ]);
+    rows.extend(read_well(Table::Contacts, contacts));
+    rows.extend(read_well(Table::Beds, beds));
+    rows
+}
+
+#[test]
+fn contacts_and_beds_are_read_as_a_centre_writes_them() {
+    let contacts = "编号,姓名,关系,电话,老人编号,同意日期,同意截止,顺序\n\
+        C1,王晓明,家属,１３８００００,R1,2026年10月1日,2027/10/1,1\nC2,李阿姨,邻居,,R2,2026.10.1,,\n";
+    let rows = read_well(Table::Contacts, contacts);
+    let Row::Contact(first) = &rows[0].1 else { panic!() };
+    let day = |text: &str| Some(text.parse().unwrap());
+    assert_eq!((first.relation, first.phone.as_str()), (Relation::Family, "1380000"));
+    assert_eq!((first.consent, first.consent_until), (day("2026-10-01"), day("2027-10-01")));
+    let Row::Contact(second) = &rows[1].1 else { panic!() };
+    assert_eq!((second.consent, second.order), (day("2026-10-01"), 9));
+    let beds = "床位编号,老人编号,开始日期,结束日期,护理计划\nHB-1,R1,2026-01-01,,每周两次\n";
+    let Row::Bed(bed) = &read_well(Table::Beds, beds)[0].1.clone() else { panic!() };
+    assert_eq!((bed.until, bed.plan.as_str()), (None, "每周两次"));
+    for wrong in ["2026-13-01", "2026-02-30", "1.10.", "46296", "2026-10-01-2", "0026-01-01"] {
+        let (rows, found) = read(Table::Beds, &format!("id,resident,from\nHB-1,R1,{wrong}\n"));
+        assert_eq!((rows.len(), places(&found)), (0, vec![(2, Some("from"), "date-malformed")]));
+    }
+}
+
+#[test]
+fn what_contacts_and_beds_agreed_to_is_checked() {
+    let rows = agreements([
+        "id,relation,resident,home,grid,consent,consent_until\n\
+         li,family,R1,,,,\nc2,family,R9,,,,\nc3,family,R1,H1,,,\nc4,family,,,,,\n\
+         c5,grid_worker,,,G-9,,\nc6,neighbour,,H1,,2026-10-01,2026-09-30\n",
+        "id,resident,home,from,until\n\
+         b1,R1,H1,2026-01-01,2026-06-30\nb2,R1,H1,2026-06-30,\nb3,R2,H9,2026-02-01,2026-01-01\n\
+         b4,R9,,2026-01-01,\n",
+    ]);
+    let found = cross_check(&rows);
+    let said: Vec<_> = found.iter().map(|p| (p.table, p.line, p.code)).collect();
+    assert_eq!(
+        said,
+        [
+            (Table::Contacts, 2, "id-twice"),
+            (Table::Residents, 2, "owner-unknown"),
+            (Table::Contacts, 3, "resident-unknown"),
+            (Table::Contacts, 4, "contact-for-whom"),
+            (Table::Contacts, 5, "contact-for-whom"),
+            (Table::Contacts, 6, "grid-unknown"),
+            (Table::Contacts, 7, "dates-reversed"),
+            (Table::Beds, 4, "home-unknown"),
+            (Table::Beds, 4, "dates-reversed"),
+            (Table::Beds, 5, "resident-unknown"),
+            (Table::Beds, 3, "bed-twice"),
+        ]
+    );
+    let grid = found.iter().find(|p| p.code == "grid-unknown").unwrap();
+    assert_eq!(grid.severity, Severity::Warning);
+}
+
 #[test]
 fn every_code_is_explained_once_and_can_be_met() {
     let long = format!("id,place\nH1,{}\n", "长".repeat(TEXT_MAX_UNITS + 1));
     let many = format!("id\n{}", "H1\n".repeat(ROWS_MAX + 1));
     let garbage = format!("id,role\n{}", "x,y\n".repeat(PROBLEMS_MAX + 1));
     let files = [
+        (Table::Contacts, "id,relation,consent,order\nc,uncle,soon,10\n"),
         (Table::Homes, ""),
         (Table::Homes, "id,id,colour\nH1,H1,red\n"),
         (Table::Homes, "id,short\nH1,云建路社区幸福里小区南区十三号楼二单元501\n"),
@@ -305,6 +376,11 @@ fn every_code_is_explained_once_and_can_be_met() {
         "id,role\ngu,district\n",
     ]);
     met.extend(cross_check(&rows).iter().map(|p| p.code));
+    let agreed = agreements([
+        "id,relation,grid,home,consent,consent_until\nc,family,G,,2026-02-01,2026-01-01\nd,family,,,,\n",
+        "id,resident,from\nb,R1,2026-01-01\nb2,R1,2026-02-01\n",
+    ]);
+    met.extend(cross_check(&agreed).iter().map(|p| p.code));
     met.extend(check_types(&rows, &types()).iter().map(|p| p.code));
     let explained: BTreeSet<&str> = CODES.iter().map(|(code, _, _)| *code).collect();
     assert_eq!(explained.len(), CODES.len());
@@ -334,13 +410,15 @@ fn some_row() -> impl Strategy<Value = Row> {
         (name(), cell(), born, home(), phone(), cell()).prop_map(
             |(id, name, born, home, phone, access)| {
                 let id = ResidentId::new(&id).unwrap();
-                Row::Resident(Resident { id, name, born, home, phone, access })
+                let owner = born.map(|_| PersonId::new("li").unwrap());
+                Row::Resident(Resident { id, name, born, home, phone, access, owner })
             }
         ),
         (name(), cell(), cell(), cell(), proptest::bool::ANY).prop_map(
             |(id, place, short, grid, on_site)| {
                 let id = HomeId::new(&id).unwrap();
-                Row::Home(Home { id, place, short, grid, on_site })
+                let station = on_site.then(|| StationId::new("河畔").unwrap());
+                Row::Home(Home { id, place, short, grid, on_site, station })
             }
         ),
         (name(), name(), cell(), home(), whose, cell()).prop_map(
@@ -353,7 +431,50 @@ fn some_row() -> impl Strategy<Value = Row> {
             let id = PersonId::new(&id).unwrap();
             Row::Person(Person { id, name, role, phone, email })
         }),
+        some_contact().prop_map(Row::Contact),
+        some_bed().prop_map(Row::Bed),
     ]
+}
+
+fn some_day() -> impl Strategy<Value = jiff::civil::Date> {
+    (1990i16..2090, 1i8..=12, 1i8..=28)
+        .prop_map(|(year, month, day)| jiff::civil::Date::new(year, month, day).unwrap())
+}
+
+fn some_contact() -> impl Strategy<Value = Contact> {
+    let whose = proptest::option::of(name().prop_map(|id| ResidentId::new(&id).unwrap()));
+    let home = proptest::option::of(name().prop_map(|id| HomeId::new(&id).unwrap()));
+    let relation = proptest::sample::select(Relation::ALL.to_vec());
+    let days = (proptest::option::of(some_day()), proptest::option::of(some_day()));
+    (name(), cell(), relation, whose, home, cell(), days, 1u8..=9).prop_map(
+        |(id, name, relation, resident, home, grid, (consent, consent_until), order)| Contact {
+            id: PersonId::new(&id).unwrap(),
+            name,
+            relation,
+            phone: "0000".to_owned(),
+            email: String::new(),
+            resident,
+            home,
+            grid,
+            consent,
+            consent_until,
+            order,
+        },
+    )
+}
+
+fn some_bed() -> impl Strategy<Value = Bed> {
+    let home = proptest::option::of(name().prop_map(|id| HomeId::new(&id).unwrap()));
+    (name(), name(), home, some_day(), proptest::option::of(some_day()), cell()).prop_map(
+        |(id, resident, home, from, until, plan)| Bed {
+            id: BedId::new(&id).unwrap(),
+            resident: ResidentId::new(&resident).unwrap(),
+            home,
+            from,
+            until,
+            plan,
+        },
+    )
 }
 
 fn some_rows() -> impl Strategy<Value = Vec<Row>> {
