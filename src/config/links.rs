@@ -32,6 +32,8 @@ pub(super) struct Links {
     pub(super) serial: Vec<(LinkId, Said<Serial>)>,
     /// Lines whose panels are polled, in the order of the file.
     pub(super) modbus: Vec<(LinkId, Said<PolledRead>)>,
+    /// Whether a point of one of them could not be read: it is no unknown one.
+    pub(super) points_lost: bool,
     /// Who may hand in signals over HTTP, in the order of the file.
     pub(super) signals: Vec<(LinkId, Signal)>,
 }
@@ -64,7 +66,8 @@ pub(super) fn read(
             links.serial.extend(read_serial(&name, port, out));
         }
         for (name, line) in link.named(out, "modbus") {
-            links.modbus.extend(read_polled(&name, line, out));
+            let lost = &mut links.points_lost;
+            links.modbus.extend(read_polled(&name, line, out, lost));
         }
         link.later(out, "modem", "modems come");
         link.end(out);

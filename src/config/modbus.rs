@@ -38,6 +38,7 @@ pub(super) fn read_polled(
     name: &Said<&str>,
     mut section: Section<'_>,
     out: &mut Findings<'_>,
+    lost: &mut bool,
 ) -> Option<(LinkId, Said<PolledRead>)> {
     let at = section.at.clone();
     let path = section
@@ -59,8 +60,10 @@ pub(super) fn read_polled(
         let help = format!("a line has at most {POINTS_MAX}: put some panels on another");
         out.add(&codes::OUT_OF_RANGE, &at, message, help);
     }
+    let said = tables.len();
     let tables = tables.into_iter().take(POINTS_MAX);
     let read: Vec<_> = tables.filter_map(|(name, table)| read_point(&name, table, out)).collect();
+    *lost |= read.len() < said || path.is_none();
     check_places(&read, out);
     let panels = read_panels(&mut section, &read, out);
     section.end(out);
@@ -90,7 +93,7 @@ fn read_point(
             known
         });
     let address = read_address(&mut table, out);
-    let on = read_on(&mut table, kind, out);
+    let on = read_on(name.value, &mut table, kind, out);
     let means = table
         .need_text(out, "means", "add means = \"sos\", or what else it says when it turns on")
         .and_then(|said| read_means(&said, out));
@@ -142,6 +145,7 @@ fn number(
 
 /// What of it counts as on: one `bit` of a register, one `value`, else anything but 0.
 fn read_on(
+    name: &str,
     table: &mut Section<'_>,
     kind: Option<ModbusTable>,
     out: &mut Findings<'_>,
@@ -153,14 +157,14 @@ fn read_on(
         (false, false, _) => return Some(ModbusOn::Set),
         (true, false, false) => return u8::try_from(bit).ok().map(ModbusOn::Bit),
         (false, true, false) => return Some(ModbusOn::Value(value)),
-        (true, true, _) => ("it has a bit and a value", "keep one of them"),
+        (true, true, _) => ("has a bit and a value", "keep one of them"),
         (_, _, true) => (
-            "coils and inputs are single bits",
+            "has a bit or a value, and stands in a table of single bits",
             "take bit and value out, or read a table of registers: holding or input-registers",
         ),
     };
     let (message, help) = what;
-    out.add(&codes::BAD_POINT, &table.at, message, help);
+    out.add(&codes::BAD_POINT, &table.at, format!("{name} {message}"), help);
     None
 }
 
@@ -244,7 +248,7 @@ pub(super) fn check<'d>(
         let named = polled.points.iter().map(|point| format!("{line}/{}", point.name));
         points.extend(named.zip(spots));
     }
-    let is_whole = out.is_whole("links.toml");
+    let is_whole = out.is_whole("links.toml") && !links.points_lost;
     for (device, at, family) in devices {
         if family != Some(Family::Modbus) {
             continue;
