@@ -205,18 +205,25 @@ pub struct Modbus {
 #[derive(Debug, Clone)]
 struct Point {
     is: ModbusPoint,
+    /// The name that it is heard under.
+    name: String,
     stood: Option<bool>,
 }
 
 impl Modbus {
     /// A reader that knows no image yet. Points are heard as `<line>/<point>`.
     pub fn new(line: &str, points: Vec<ModbusPoint>, settings: FieldSettings) -> Self {
-        let points = points.into_iter().map(|is| Point { is, stood: None }).collect();
+        let points = points.into_iter().map(|is| Point::new(line, is, None)).collect();
         Self { field: Field::new(MODBUS_FAMILY, settings), line: line.to_owned(), points }
     }
 }
 
 impl Point {
+    fn new(line: &str, is: ModbusPoint, stood: Option<bool>) -> Self {
+        let name = format!("{line}/{}", is.name);
+        Self { is, name, stood }
+    }
+
     /// What it says now, and whether it was so when the hub came to look; nothing but that it is there
     /// when it stands as before.
     fn turned(&mut self, value: u16, since: Since) -> Option<(Means, bool)> {
@@ -260,8 +267,7 @@ impl Decoder for Modbus {
                 continue;
             }
             let Some(value) = request.at(data, point.is.address) else { continue };
-            let name = format!("{}/{}", self.line, point.is.name);
-            let mut told = self.field.told(heard, &name, None);
+            let mut told = self.field.told(heard, &point.name, None);
             let turned = point.turned(value, since);
             if let Some((means, _)) = turned {
                 told.means(means);
@@ -294,7 +300,7 @@ impl FieldReader for Modbus {
             let mut same = before.iter().filter(|point| place(&point.is) == place(is));
             same.find(|point| point.is.name == is.name).and_then(|point| point.stood)
         };
-        let points = points.iter().map(|is| Point { is: is.clone(), stood: known(is) });
+        let points = points.iter().map(|is| Point::new(&self.line, is.clone(), known(is)));
         self.points = points.collect();
     }
 }

@@ -40,11 +40,13 @@ fn lamp(slave: u8, on: bool) -> Lamp {
 struct Bus {
     _dir: TempDir,
     path: PathBuf,
-    told: Arc<Mutex<Vec<Vec<u8>>>>,
+    told: Told,
     over: Arc<AtomicBool>,
     task: Option<std::thread::JoinHandle<()>>,
 }
 
+/// Frames that were told.
+type Told = Arc<Mutex<Vec<Vec<u8>>>>;
 /// What a panel says, piece by piece, each after a pause in milliseconds.
 type Says = Vec<(u64, Vec<u8>)>;
 
@@ -57,7 +59,7 @@ impl Bus {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("usb-bus");
         let mut end = plugged(&path);
-        let (told, over): (Arc<Mutex<Vec<Vec<u8>>>>, Arc<AtomicBool>) = Default::default();
+        let (told, over): (Told, Arc<AtomicBool>) = Default::default();
         let (into, until) = (told.clone(), over.clone());
         let task = std::thread::spawn(move || {
             let (mut heard, mut space) = (Vec::new(), [0; 64]);

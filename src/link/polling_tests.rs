@@ -20,12 +20,15 @@ fn answer() -> Came {
     Came::Answer(vec![7])
 }
 
+/// When people are told of which panel, and whether it is lost.
+type Lost = (u64, u8, bool);
+
 /// Runs a plan until `until`; when which question was asked, and the news of panels.
 fn run(
     plan: &mut Plan,
     (from, until): (u64, u64),
     came: impl Fn(usize, u8) -> Came,
-) -> (Vec<(u64, usize)>, Vec<(u64, u8, bool)>) {
+) -> (Vec<(u64, usize)>, Vec<Lost>) {
     let (mut asked, mut news, mut now) = (Vec::new(), Vec::new(), At(from));
     while now.0 < until {
         let (at, slave) = match plan.next(now) {
