@@ -75,6 +75,10 @@ impl Desk {
         lost: Option<String>,
     ) {
         let Some(line) = self.settings.modbus.get(link) else { return };
+        // From before a reload took it out: nothing would ever settle it.
+        if !line.points.iter().any(|point| point.slave == slave) {
+            return;
+        }
         let name = line.panels.get(&slave).cloned().unwrap_or_else(|| slave.to_string());
         match &lost {
             Some(why) => warn!(%link, panel = name, why, "nobody behind the panel is heard"),

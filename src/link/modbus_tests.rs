@@ -121,6 +121,10 @@ struct Line {
 
 impl Line {
     fn open(path: &Path, slaves: &[u8]) -> Self {
+        Self::open_at(path, slaves, POLL)
+    }
+
+    fn open_at(path: &Path, slaves: &[u8], poll: Wait) -> Self {
         let (to_desk, inbox) = mpsc::channel(256);
         let (tell, news) = mpsc::channel(256);
         let settings = PolledSettings {
@@ -128,7 +132,7 @@ impl Line {
             path: path.to_owned(),
             baud: 115_200,
             framing: Framing::Eight,
-            asks: Asks { poll: POLL, questions: slaves.iter().copied().map(question).collect() },
+            asks: Asks { poll, questions: slaves.iter().copied().map(question).collect() },
         };
         let time = Arc::new(AtomicU64::new(0));
         let ticking = time.clone();
@@ -261,6 +265,18 @@ fn each_kind_of_wrong_answer_is_told_from_a_right_one() {
 }
 
 #[tokio::test]
+async fn what_came_unasked_is_dropped_before_the_next_question() {
+    // Long after its answer and long before the next question, a frame that would fit.
+    let bus = Bus::plug(|frame| vec![(0, inputs(frame[0], 1)), (50, inputs(frame[0], 7))]);
+    let mut line = Line::open_at(&bus.path, &[1], Wait::secs(1));
+    until(|| bus.told(&question(1).wire) == 4).await;
+    assert_eq!(line.hears().await.1, 1);
+    while let Ok(inbound) = line.inbox.try_recv() {
+        assert_eq!(inbound.bytes[3], 1);
+    }
+}
+
+#[tokio::test]
 async fn a_late_answer_of_one_panel_is_no_answer_of_the_next() {
     // The second panel is dead; what comes in its time is the first one's, late.
     let bus = Bus::plug(move |frame| match frame[0] {
@@ -387,4 +403,22 @@ async fn other_questions_are_asked_on_the_open_port() {
     while let Ok((_, news)) = line.news.try_recv() {
         assert!(!matches!(news, PortNews::Closed { .. }), "{news:?}");
     }
+}
+
+#[tokio::test]
+async fn a_port_that_takes_nothing_is_closed_and_opened_again() {
+    use rustix::termios::{Action, tcflow};
+    let bus = Bus::plug(|frame| at_once(inputs(frame[0], 4)));
+    let mut line = Line::open(&bus.path, &[1]);
+    assert_eq!(line.hears().await.0, "1/2/0/8");
+    let port = File::options().read(true).write(true).open(&bus.path).unwrap();
+    tcflow(&port, Action::OOff).unwrap();
+    loop {
+        if let PortNews::Closed { why } = line.news().await {
+            assert_eq!(why, "it takes nothing");
+            break;
+        }
+    }
+    tcflow(&port, Action::OOn).unwrap();
+    while line.hears().await != ("1/2/0/8/outage".to_owned(), 4) {}
 }

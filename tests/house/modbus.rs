@@ -187,10 +187,13 @@ fn a_press_lights_its_lamp_until_the_call_is_over_and_a_restart_in_between_chang
     assert_eq!(panels.does("coil 2 3"), "0", "nobody else's");
     // The call lamp stays lit, as panels have it; the hub is another process.
     hub.kill();
-    panels.does("input 1 2 1");
+    // Somebody has switched the panels off and on, and one lamp is lit for nobody.
+    panels.does("lamp 1 2 0");
+    panels.does("lamp 2 3 1");
     hub.start();
     answer(&hub, 2);
     panels.lamp(1, 2, true);
+    panels.lamp(2, 3, false);
     assert_eq!(hub.facts("reported").len(), 1, "what is still lit is the call that is open");
     assert_eq!(hub.says(&code(&call), "chenjie", &["accept"]).code, 0);
     panels.lamp(1, 2, true);

@@ -2,6 +2,7 @@
 
 Reads words from its input and answers each with one line:
   input SLAVE ADDRESS 0|1   a call lamp on the panel, as the resident sees it
+  lamp SLAVE ADDRESS 0|1    the reassurance lamp, by whoever else may switch it
   coil SLAVE ADDRESS        how the reassurance lamp stands
   off SLAVE / on SLAVE      the panel's power
 """
@@ -60,6 +61,9 @@ async def main(port, slaves):
         what, slave, rest = words[0], int(words[1]), [int(word) for word in words[2:]]
         if what == "input":
             panels[slave].setValues(INPUTS, rest[0], [bool(rest[1])])
+            print("done", flush=True)
+        elif what == "lamp":
+            panels[slave].setValues(COILS, rest[0], [bool(rest[1])])
             print("done", flush=True)
         elif what == "coil":
             print(int(panels[slave].getValues(COILS, rest[0], 1)[0]), flush=True)
