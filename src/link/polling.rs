@@ -20,7 +20,7 @@ const LOST_AFTER: u32 = 3;
 /// How often a lost question is asked. Own choice: a panel that was switched on is back before its
 /// technician has put the lid on.
 const LOST_PAUSE: Wait = Wait::secs(5);
-/// Two lost questions of one line are at least so far apart.
+/// Two lost questions of one line are at least so far apart, and a lamp and one before it that failed.
 const LOST_APART: Wait = Wait::secs(1);
 /// An answer that says the same is handed in again after this, as a sign of life. Own choice: half of
 /// the shortest silence that a type of device may name.
@@ -244,7 +244,11 @@ pub(super) type Wanted = BTreeMap<(u8, u16), Vec<u8>>;
 
 /// What the lamps of a line were told.
 #[derive(Debug, Default)]
-pub(super) struct Lamps(BTreeMap<(u8, u16), Shown>);
+pub(super) struct Lamps {
+    shown: BTreeMap<(u8, u16), Shown>,
+    /// None is told before this.
+    next: At,
+}
 
 /// What one lamp was told last.
 #[derive(Debug)]
@@ -255,7 +259,7 @@ struct Shown {
 }
 
 impl Lamps {
-    /// A lamp that is to be told now, of a panel that answers.
+    /// A lamp that is to be told now, of a panel that answers; those that have failed come last.
     pub(super) fn next<'w>(
         &self,
         now: At,
@@ -263,34 +267,37 @@ impl Lamps {
         answers: impl Fn(u8) -> bool,
     ) -> Option<((u8, u16), &'w Vec<u8>)> {
         let is_due = |key: &(u8, u16), frame: &Vec<u8>| {
-            self.0.get(key).is_none_or(|shown| shown.frame != *frame || shown.due <= now)
+            self.shown.get(key).is_none_or(|shown| shown.frame != *frame || shown.due <= now)
         };
-        let mut all = wanted.iter().filter(|((slave, _), _)| answers(*slave));
-        all.find(|(key, frame)| is_due(key, frame)).map(|(key, frame)| (*key, frame))
+        let all = wanted.iter().filter(|((slave, _), _)| self.next <= now && answers(*slave));
+        let due = all.filter(|(key, frame)| is_due(key, frame));
+        let first = due.min_by_key(|(key, _)| self.shown.get(*key).map_or(0, |shown| shown.failed));
+        first.map(|(key, frame)| (*key, frame))
     }
 
     /// Notes whether a lamp was echoed; how often in a row it was not.
     pub(super) fn ended(&mut self, key: (u8, u16), frame: Vec<u8>, now: At, echoed: bool) -> u32 {
-        let same = self.0.get(&key).filter(|shown| shown.frame == frame);
+        let same = self.shown.get(&key).filter(|shown| shown.frame == frame);
         let failed = match echoed {
             true => 0,
             false => same.map_or(0, |shown| shown.failed).saturating_add(1),
         };
         let again = Wait(LAMP_AGAIN.0 << failed.saturating_sub(1).min(16));
         let due = now + if echoed { LAMP_KEPT } else { again.min(LAMP_KEPT) };
-        self.0.insert(key, Shown { frame, due, failed });
+        self.shown.insert(key, Shown { frame, due, failed });
+        self.next = if echoed { now } else { now + LOST_APART };
         failed
     }
 
     /// The lamps of a panel have forgotten all, or those of all panels.
     pub(super) fn forget(&mut self, panel: Option<u8>) {
-        self.0.retain(|(slave, _), _| panel.is_some_and(|panel| panel != *slave));
+        self.shown.retain(|(slave, _), _| panel.is_some_and(|panel| panel != *slave));
     }
 
     /// Keeps none that is no longer wanted.
     pub(super) fn keep(&mut self, wanted: &Wanted) {
         let known: BTreeSet<_> = wanted.keys().collect();
-        self.0.retain(|key, _| known.contains(key));
+        self.shown.retain(|key, _| known.contains(key));
     }
 }
 

@@ -194,3 +194,25 @@ fn a_lamp_is_told_until_it_echoes_at_a_growing_pause_and_then_once_a_minute() {
     lamps.forget(Some(1));
     assert_eq!(next(&lamps, &wanted, at + 1), Some((1, 4)), "the panel was away");
 }
+
+#[test]
+fn lamps_that_do_not_answer_are_told_apart_and_keep_no_other_waiting() {
+    let mut lamps = Lamps::default();
+    let mut wanted: Wanted = (0..40).map(|coil| ((1, coil), vec![1])).collect();
+    let (mut told, mut now) = (0, 0);
+    let next = |lamps: &Lamps, wanted: &Wanted, ms| {
+        lamps.next(At(ms), wanted, |_| true).map(|(key, frame)| (key, frame.clone()))
+    };
+    while now < 120_000 {
+        if let Some((key, frame)) = next(&lamps, &wanted, now) {
+            lamps.ended(key, frame, At(now), false);
+            told += 1;
+        }
+        now += 100;
+    }
+    assert!((40..=120).contains(&told), "{told} in two minutes");
+    wanted.insert((2, 0), vec![2]);
+    let waited = (0..).step_by(100).find(|ms| next(&lamps, &wanted, now + ms).is_some()).unwrap();
+    assert!(waited <= LOST_APART.0, "{waited}");
+    assert_eq!(next(&lamps, &wanted, now + waited).unwrap().0, (2, 0), "the new one is first");
+}
