@@ -95,6 +95,12 @@ codes! {
     PORT_TWICE Problem "port-twice": "two lines read the same port", "two [link.serial.NAME] with one path";
     SERIAL_NOT_LINKED Warning "serial-not-linked": "devices on serial lines are registered and cannot be heard", "no [link.serial.NAME]";
     BAD_SERIAL_ADDRESS Problem "bad-serial-address": "an address that no frame of a serial line can carry", "heard_as = A1B2C3";
+    BAD_POINT Problem "bad-point": "a point of a panel that cannot be read as it is written", "bit = 3 of a coil";
+    POINT_TWICE Problem "point-twice": "two points, or two names of panels, are the same place", "two points at inputs 2 of panel 1";
+    BAD_LAMP Problem "bad-lamp": "a lamp that cannot show its point's calls", "lamp = 2 beside the point at coils 2";
+    PANEL_UNUSED Warning "panel-unused": "a panel has a name and no point", "[link.modbus.ward.panel.third] with slave = 9";
+    POINT_UNREGISTERED Warning "point-unregistered": "a point of a panel that stands in no registry row", "[link.modbus.ward.point.301-bed] and no heard_as = ward/301-bed";
+    POINT_UNKNOWN Warning "point-unknown": "a device that is heard under no point of a panel", "heard_as = ward/310-bed";
     ACTIONS_UNUSED Warning "actions-unused": "actions of a type whose contract has none", "actions in a native-mqtt type";
     MODEL_UNKNOWN Warning "model-unknown": "a model that no table knows", "model = \"HS1EBB\"";
     SOS_NOT_LIFE_SAFETY Warning "sos-not-life-safety": "a type calls for help and is not marked life_safety", "actions = { single = \"sos\" }, life_safety = false";

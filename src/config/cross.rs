@@ -7,6 +7,7 @@ use super::codes;
 use super::district::DistrictRead;
 use super::ladders::{Call, Ladders};
 use super::links::Links;
+use super::modbus;
 use super::problem::{Findings, Said, Spot};
 use super::registry_files::{Rows, path};
 use super::roster::{RosterRead, unknown_line};
@@ -45,6 +46,7 @@ pub(super) fn check(read: &Read<'_>, out: &mut Findings<'_>) {
     zigbee(read, out);
     bridged(read, out);
     serial::check(read.links, read.devices().map(|(d, at)| (d, at, read.family(d))), out);
+    modbus::check(read.links, read.devices().map(|(d, at)| (d, at, read.family(d))), out);
     people(read, out);
     carriers(read, out);
     calls(read, out);

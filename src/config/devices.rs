@@ -15,7 +15,7 @@ use crate::registry::{
 use crate::terms::{Class, Kind, Wait};
 
 /// Families by their words.
-const FAMILIES: [Family; 14] = [
+const FAMILIES: [Family; 15] = [
     Family::NativeMqtt,
     Family::NativeSerial,
     Family::Zigbee2mqtt,
@@ -30,6 +30,7 @@ const FAMILIES: [Family; 14] = [
     Family::R60afd1,
     Family::Mr24fdb1,
     Family::Lines,
+    Family::Modbus,
 ];
 
 /// Words an action may mean beside the kinds'.
@@ -91,6 +92,10 @@ fn read_type(mut section: Section<'_>, out: &mut Findings<'_>) -> Option<DeviceT
         let help = "take actions out: a native device says the kind itself";
         out.add(&codes::ACTIONS_UNUSED, &first.at, "native devices have no actions", help);
     }
+    if let Some((first, _)) = pairs.first().filter(|_| family == Some(Family::Modbus)) {
+        let help = "take actions out, and write means at the point in links.toml";
+        out.add(&codes::ACTIONS_UNUSED, &first.at, "points of panels have no actions", help);
+    }
     let mut actions = BTreeMap::new();
     for (action, meaning) in pairs {
         match family.is_some_and(Family::is_bridged) {
@@ -140,6 +145,8 @@ fn example(family: Family) -> Option<&'static str> {
         Family::NativeMqtt | Family::NativeSerial => return None,
         // Their own tables say what their signals mean.
         Family::ContactId | Family::R60afd1 | Family::Mr24fdb1 => return None,
+        // Its meaning stands where the point does.
+        Family::Modbus => return None,
         Family::Zigbee2mqtt => {
             "alarm = \"smoke\", gas_alarm_from = 10, actions = { single = \"sos\" }, or a known model"
         }

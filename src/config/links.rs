@@ -1,11 +1,12 @@
 //! `links.toml`: the wires into the hub: the built-in broker with its accounts, brokers that others
-//! run, serial lines, and who may hand in signals over HTTP.
+//! run, serial lines, lines whose panels are polled, and who may hand in signals over HTTP.
 
 use std::path::PathBuf;
 
 use super::bridged::read_bridged;
 use super::codes;
 use super::gateway::address;
+use super::modbus::{PolledRead, read_polled};
 use super::mqtt::{BrokerConf, check_twice, read_outside};
 use super::problem::{Findings, Said, Spot};
 use super::secrets::{SecretUse, secret_name};
@@ -29,6 +30,10 @@ pub(super) struct Links {
     pub(super) confs: Vec<BrokerConf>,
     /// Serial lines, in the order of the file.
     pub(super) serial: Vec<(LinkId, Said<Serial>)>,
+    /// Lines whose panels are polled, in the order of the file.
+    pub(super) modbus: Vec<(LinkId, Said<PolledRead>)>,
+    /// Whether a point of one of them could not be read: it is no unknown one.
+    pub(super) points_lost: bool,
     /// Who may hand in signals over HTTP, in the order of the file.
     pub(super) signals: Vec<(LinkId, Signal)>,
 }
@@ -59,6 +64,10 @@ pub(super) fn read(
         check_twice(&links.outside, out);
         for (name, port) in link.named(out, "serial") {
             links.serial.extend(read_serial(&name, port, out));
+        }
+        for (name, line) in link.named(out, "modbus") {
+            let lost = &mut links.points_lost;
+            links.modbus.extend(read_polled(&name, line, out, lost));
         }
         link.later(out, "modem", "modems come");
         link.end(out);

@@ -24,6 +24,7 @@ mod ladders;
 mod life;
 mod line_patterns;
 mod links;
+mod modbus;
 mod mqtt;
 mod notify;
 mod power;
@@ -121,6 +122,7 @@ pub fn check_at(files: &Files, wall: Option<Wall>) -> Checked {
         broker: links.broker,
         outside: links.outside.into_iter().map(|(link, said)| (link, said.value)).collect(),
         serial: links.serial.into_iter().map(|(link, said)| (link, said.value)).collect(),
+        modbus: links.modbus.into_iter().map(|(link, said)| (link, said.value.line)).collect(),
         signals: links.signals.into_iter().collect(),
         device_types: types,
         life: life.plan,

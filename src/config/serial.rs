@@ -15,7 +15,7 @@ use crate::terms::{Framing, LinkId, Wait};
 
 /// Own choice: a test bench at one end, a street where somebody always passes at the other.
 const SILENT_AFTER_RANGE: std::ops::RangeInclusive<Wait> = Wait::secs(2)..=Wait::hours(24);
-/// Longest name of a line. Own choice: it stands in messages and logs.
+/// Longest name of a line or of what hangs on it. Own choice: it stands in messages and logs.
 const NAME_MAX: usize = 32;
 /// How a path that stays is found.
 const BY_ID: &str =
@@ -44,19 +44,29 @@ pub(super) fn read_serial(
         false => usual.silent_after,
     };
     section.end(out);
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
-    let is_name = !name.value.is_empty() && name.value.len() <= NAME_MAX;
-    let link = LinkId::new(&format!("serial.{}", name.value)).ok();
-    let Some(link) = link.filter(|_| is_name && name.value.chars().all(plain)) else {
-        let message = format!("not a line's name: {:?}", name.value);
-        out.add(&codes::BAD_ID, &name.at, message, "use a short word, such as front");
-        return None;
-    };
+    let link = line_name("serial", name, out)?;
     let value = Serial { path: path?, baud, framing, contract, silent_after };
     Some((link, Said { value, at }))
 }
 
-fn read_path(said: &Said<&str>, out: &mut Findings<'_>) -> Option<PathBuf> {
+/// Whether a name can stand in `heard_as`, in messages and logs.
+pub(super) fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    !name.is_empty() && name.len() <= NAME_MAX && name.chars().all(plain)
+}
+
+/// The whole name of a line.
+pub(super) fn line_name(kind: &str, name: &Said<&str>, out: &mut Findings<'_>) -> Option<LinkId> {
+    let link = LinkId::new(&format!("{kind}.{}", name.value)).ok();
+    let link = link.filter(|_| is_name(name.value));
+    if link.is_none() {
+        let message = format!("not a line's name: {:?}", name.value);
+        out.add(&codes::BAD_ID, &name.at, message, "use a short word, such as front");
+    }
+    link
+}
+
+pub(super) fn read_path(said: &Said<&str>, out: &mut Findings<'_>) -> Option<PathBuf> {
     let path = Path::new(said.value);
     if !path.is_absolute() {
         let message = format!("not the path of a port: {:?}", said.value);
@@ -70,7 +80,11 @@ fn read_path(said: &Said<&str>, out: &mut Findings<'_>) -> Option<PathBuf> {
     Some(path.to_owned())
 }
 
-fn read_framing(section: &mut Section<'_>, usual: Framing, out: &mut Findings<'_>) -> Framing {
+pub(super) fn read_framing(
+    section: &mut Section<'_>,
+    usual: Framing,
+    out: &mut Findings<'_>,
+) -> Framing {
     let Some(said) = section.text(out, "framing") else { return usual };
     let known = Framing::ALL.into_iter().find(|framing| framing.word() == said.value);
     if known.is_none() {
@@ -79,7 +93,7 @@ fn read_framing(section: &mut Section<'_>, usual: Framing, out: &mut Findings<'_
     known.unwrap_or(usual)
 }
 
-fn read_baud(section: &mut Section<'_>, usual: u32, out: &mut Findings<'_>) -> u32 {
+pub(super) fn read_baud(section: &mut Section<'_>, usual: u32, out: &mut Findings<'_>) -> u32 {
     let (least, most) = (BAUDS[0], BAUDS[BAUDS.len() - 1]);
     let range = u64::from(least)..=u64::from(most);
     let baud = section.number(out, "baud", range, u64::from(usual));
@@ -101,11 +115,13 @@ pub(super) fn check<'d>(
     devices: impl Iterator<Item = (&'d Device, &'d super::problem::Spot, Option<Family>)>,
     out: &mut Findings<'_>,
 ) {
-    for (index, (link, said)) in links.serial.iter().enumerate() {
-        let before = &links.serial[..index];
-        if let Some((other, _)) = before.iter().find(|(_, o)| o.value.path == said.value.path) {
+    let mut ports = BTreeMap::new();
+    let serial = links.serial.iter().map(|(link, said)| (link, &said.value.path, &said.at));
+    let modbus = links.modbus.iter().map(|(link, said)| (link, &said.value.line.path, &said.at));
+    for (link, path, at) in serial.chain(modbus) {
+        if let Some(other) = ports.insert(path, link) {
             let message = format!("{other} and {link} read the same port");
-            out.add(&codes::PORT_TWICE, &said.at, message, "keep one of them");
+            out.add(&codes::PORT_TWICE, at, message, "keep one of them");
         }
     }
     let mut first = BTreeMap::new();

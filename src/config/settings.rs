@@ -11,7 +11,8 @@ use crate::incident::{Carrier, LifePlan, Policy};
 use crate::registry::{DeviceTypes, Family, Row};
 use crate::roster::Roster;
 use crate::terms::{
-    DeviceId, EndpointId, Framing, HubId, JsonSource, LinkId, PersonId, Spoken, SupplySource, Wait,
+    DeviceId, EndpointId, Framing, HubId, JsonSource, LinkId, ModbusPoint, PersonId, Spoken,
+    SupplySource, Wait,
 };
 
 /// Everything a hub runs on.
@@ -27,6 +28,8 @@ pub struct Settings {
     pub outside: BTreeMap<LinkId, Outside>,
     /// `[link.serial.NAME]` of `links.toml` by the link's whole name, `serial.NAME`.
     pub serial: BTreeMap<LinkId, Serial>,
+    /// `[link.modbus.NAME]` of `links.toml` by the link's whole name, `modbus.NAME`.
+    pub modbus: BTreeMap<LinkId, PolledLine>,
     /// `[signals.NAME]` of `links.toml` by the whole name, `signals.NAME`.
     pub signals: BTreeMap<LinkId, Signal>,
     /// `[type.NAME]` of `devices.toml`.
@@ -225,6 +228,23 @@ pub struct Serial {
     /// is that of the contract, 35 s for our own. `None` where nothing speaks unasked: such a line is
     /// lost when it is not open.
     pub silent_after: Option<Wait>,
+}
+
+/// A line whose panels are polled over Modbus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolledLine {
+    /// The device, an absolute path.
+    pub path: PathBuf,
+    /// Speed: one of [`BAUDS`], default 9,600.
+    pub baud: u32,
+    /// Data bits, parity and stop bits, default 8N1.
+    pub framing: Framing,
+    /// How often each panel is asked, 100 ms to 1 s, default 500 ms.
+    pub poll: Wait,
+    /// The points, in the order of the file; no two have one name.
+    pub points: Vec<ModbusPoint>,
+    /// What people call the panels that have a name, by their addresses.
+    pub panels: BTreeMap<u8, String>,
 }
 
 /// Who may hand in signals over HTTP.

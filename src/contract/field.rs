@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use super::Heard;
 use crate::terms::{
-    At, Class, Command, Decoded, Decoder, DeviceId, Kind, Mark, Means, RefusalReason, Wait, Wall,
-    What,
+    At, Class, Command, Decoded, Decoder, DeviceId, Kind, Mark, Means, ModbusPoint, RefusalReason,
+    Wait, Wall, What,
 };
 
 /// Longest message of a bridged device in bytes. Own choice: four times a ChirpStack uplink heard by
@@ -110,6 +110,9 @@ pub trait FieldReader: Decoder {
 
     /// Takes changed settings; what devices said before is kept.
     fn set(&mut self, settings: FieldSettings);
+
+    /// Takes other points, where a line has them; how those stood that stay is kept.
+    fn set_points(&mut self, _points: &[ModbusPoint]) {}
 
     /// Topic and payload that show a device how far its call has come, where the family and the device
     /// have a way.

@@ -17,7 +17,7 @@
 //! | Contact ID | one line of an alarm receiver | [`ContactId`] | 0x06 once it is on disk |
 //! | text of any form | one line, by a pattern of `links.toml` | [`TextLines`] | – |
 //! | R60AFD1, MR24FDB1 | one frame of the radar that is alone on its line | [`R60afd1`], [`Mr24fdb1`] | – |
-//! | Modbus RTU | a panel's answer, on the topic of its request | [`Modbus`] | [`modbus_coil`] |
+//! | Modbus RTU | a panel's answer, on the topic of its request | [`Modbus`] | a lamp's coil ([`modbus_coil`]) |
 //! | EV1527 and PT2262 | one frame or line of a receiver for 433 MHz | [`Radio433`] | the bridge chip's `AA A0 55` |
 //!
 //! The room is pure: time comes in with the message, and nothing is logged. Whatever the bytes, a
@@ -91,6 +91,7 @@ impl Heard<'_> {
             what,
             test: false,
             retained: self.inbound.retained,
+            found: false,
             hold_ms: None,
             battery: None,
             said_at: None,

@@ -5,13 +5,15 @@
 //! ([`ModbusRequest`]) and reads an answer only beside its request: an answer does not say which
 //! addresses it is about. What a panel's points mean is data ([`ModbusPoint`]). A point says something
 //! when it turns; the last image is kept, so that a call that began while a panel was away, or before
-//! the hub started, is found at the first answer. Four functions and a sum are less than a library's
-//! client around them, which would own the line and could be neither pure nor held by vectors.
+//! the hub started, is found at the first answer, and said as found. The image of an answer that was not
+//! stored is forgotten, so that what it said is said again. Four functions and a sum are less than a
+//! library's client around them, which would own the line and could be neither pure nor held by vectors.
 
 use super::Heard;
 use super::field::{Field, FieldReader, FieldSettings};
 use crate::terms::{
-    At, Decoded, Decoder, Inbound, Means, ModbusOn, ModbusPoint, ModbusTable, RefusalReason, What,
+    At, Decoded, Decoder, Inbound, Means, ModbusOn, ModbusPoint, ModbusTable, RefusalReason,
+    Report, What,
 };
 
 /// The family of an unregistered point's address.
@@ -25,6 +27,22 @@ const REGISTERS_MAX: u16 = 64;
 const BITS_MAX: u16 = 512;
 /// The bit that an exception sets in its function.
 const EXCEPTION: u8 = 0x80;
+
+/// What stands behind a topic where an answer is the first after an outage of its panel …
+const OUTAGE: &str = "outage";
+/// … and where the one before it was not stored.
+const ANEW: &str = "anew";
+
+/// What an answer is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Since {
+    /// The answer before it.
+    Last,
+    /// The same, a while ago.
+    Outage,
+    /// Nothing: the one before it was not stored.
+    Nothing,
+}
 
 /// One question to one panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,12 +156,18 @@ impl ModbusRequest {
         format!("{slave}/{}/{address}/{count}", table.function())
     }
 
-    fn of_topic(topic: &str) -> Option<Self> {
+    fn of_topic(topic: &str) -> Option<(Self, Since)> {
         let mut levels = topic.split('/');
         let slave = levels.next()?.parse().ok()?;
         let table = ModbusTable::of_function(levels.next()?.parse().ok()?)?;
         let (address, count) = (levels.next()?.parse().ok()?, levels.next()?.parse().ok()?);
-        levels.next().is_none().then_some(Self { slave, table, address, count })
+        let since = match levels.next() {
+            None => Since::Last,
+            Some(OUTAGE) => Since::Outage,
+            Some(ANEW) => Since::Nothing,
+            Some(_) => return None,
+        };
+        levels.next().is_none().then_some((Self { slave, table, address, count }, since))
     }
 }
 
@@ -181,20 +205,31 @@ pub struct Modbus {
 #[derive(Debug, Clone)]
 struct Point {
     is: ModbusPoint,
+    /// The name that it is heard under.
+    name: String,
     stood: Option<bool>,
 }
 
 impl Modbus {
     /// A reader that knows no image yet. Points are heard as `<line>/<point>`.
     pub fn new(line: &str, points: Vec<ModbusPoint>, settings: FieldSettings) -> Self {
-        let points = points.into_iter().map(|is| Point { is, stood: None }).collect();
+        let points = points.into_iter().map(|is| Point::new(line, is, None)).collect();
         Self { field: Field::new(MODBUS_FAMILY, settings), line: line.to_owned(), points }
     }
 }
 
 impl Point {
-    /// What it says now; nothing but that it is there when it stands as before.
-    fn turned(&mut self, value: u16) -> Option<Means> {
+    fn new(line: &str, is: ModbusPoint, stood: Option<bool>) -> Self {
+        let name = format!("{line}/{}", is.name);
+        Self { is, name, stood }
+    }
+
+    /// What it says now, and whether it was so when the hub came to look; nothing but that it is there
+    /// when it stands as before.
+    fn turned(&mut self, value: u16, since: Since) -> Option<(Means, bool)> {
+        if since == Since::Nothing {
+            self.stood = None;
+        }
         let on = match self.is.on {
             ModbusOn::Set => value != 0,
             ModbusOn::Bit(bit) => value >> bit.min(15) & 1 > 0,
@@ -203,10 +238,10 @@ impl Point {
         let before = self.stood.replace(on);
         match self.is.means {
             _ if before == Some(on) => None,
-            means if on => Some(means),
+            means if on => Some((means, before.is_none() || since == Since::Outage)),
             // What was on before the hub's start is known from the record, and may be over by now.
             Means::Says(What::Level { kind, .. }) => {
-                Some(Means::Says(What::Level { kind, on: false }))
+                Some((Means::Says(What::Level { kind, on: false }), false))
             }
             _ => None,
         }
@@ -216,7 +251,7 @@ impl Point {
 impl Decoder for Modbus {
     fn take(&mut self, at: At, inbound: &Inbound) -> Vec<Decoded> {
         let heard = Heard { at, inbound };
-        let Some(request) = ModbusRequest::of_topic(&inbound.topic) else {
+        let Some((request, since)) = ModbusRequest::of_topic(&inbound.topic) else {
             return vec![heard.refusal(None, RefusalReason::ForeignTopic)];
         };
         let data = match request.answer(&inbound.bytes) {
@@ -232,12 +267,18 @@ impl Decoder for Modbus {
                 continue;
             }
             let Some(value) = request.at(data, point.is.address) else { continue };
-            let name = format!("{}/{}", self.line, point.is.name);
-            let mut told = self.field.told(heard, &name, None);
-            if let Some(means) = point.turned(value) {
+            let mut told = self.field.told(heard, &point.name, None);
+            let turned = point.turned(value, since);
+            if let Some((means, _)) = turned {
                 told.means(means);
             }
-            decoded.extend(told.end());
+            let is_found = turned.is_some_and(|(_, found)| found);
+            decoded.extend(told.end().into_iter().map(|said| match said {
+                Decoded::Report(report) if is_found && report.what.must_survive() => {
+                    Decoded::Report(Report { found: true, ..report })
+                }
+                said => said,
+            }));
         }
         decoded
     }
@@ -250,6 +291,17 @@ impl FieldReader for Modbus {
 
     fn set(&mut self, settings: FieldSettings) {
         self.field.set(settings);
+    }
+
+    fn set_points(&mut self, points: &[ModbusPoint]) {
+        let before = std::mem::take(&mut self.points);
+        let place = |is: &ModbusPoint| (is.slave, is.table, is.address, is.on);
+        let known = |is: &ModbusPoint| {
+            let mut same = before.iter().filter(|point| place(&point.is) == place(is));
+            same.find(|point| point.is.name == is.name).and_then(|point| point.stood)
+        };
+        let points = points.iter().map(|is| Point::new(&self.line, is.clone(), known(is)));
+        self.points = points.collect();
     }
 }
 
@@ -272,6 +324,7 @@ mod tests {
             address,
             on: ModbusOn::Set,
             means: Means::Says(What::Pulse(Kind::Sos)),
+            lamp: None,
         };
         let (inputs, holding) = (ModbusTable::Inputs, ModbusTable::Holding);
         let points = [
@@ -293,7 +346,43 @@ mod tests {
         assert_eq!(asked, expected);
         for request in ModbusRequest::for_points(&points) {
             assert!(request.answer_len() <= MODBUS_MAX);
-            assert_eq!(ModbusRequest::of_topic(&request.topic()), Some(request));
+            assert_eq!(ModbusRequest::of_topic(&request.topic()), Some((request, Since::Last)));
         }
+        for none in ["1/2/0", "1/2/0/16/later", "1/2/0/16/anew/anew", "1/5/0/16", "256/2/0/16"] {
+            assert_eq!(ModbusRequest::of_topic(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn other_points_keep_the_image_of_those_that_stay() {
+        use crate::terms::{LinkId, Receipt};
+        let point = |name: &str, address| ModbusPoint {
+            name: name.to_owned(),
+            slave: 1,
+            table: ModbusTable::Inputs,
+            address,
+            on: ModbusOn::Set,
+            means: Means::Says(What::Pulse(Kind::Sos)),
+            lamp: None,
+        };
+        let mut reader = Modbus::new("ward", vec![point("bed", 2)], FieldSettings::default());
+        let take = |reader: &mut Modbus| {
+            let inbound = Inbound {
+                link: LinkId::new("modbus.ward").unwrap(),
+                topic: "1/2/0/16".into(),
+                retained: false,
+                received: At(1),
+                bytes: vec![1, 2, 2, 4, 0, 0xBB, 0x78],
+                receipt: Receipt::unasked(),
+            };
+            let decoded = reader.take(At(1), &inbound);
+            let called = |decoded: &Decoded| matches!(decoded, Decoded::Report(r) if r.found);
+            decoded.iter().map(called).collect::<Vec<_>>()
+        };
+        assert_eq!(take(&mut reader), [true]);
+        // The same place under another name is another device, and says what it has to say.
+        reader.set_points(&[point("bed", 2), point("bath", 2), point("leak", 9)]);
+        assert_eq!(take(&mut reader), [false, true, false]);
+        assert_eq!(take(&mut reader), [false; 3]);
     }
 }

@@ -1,11 +1,13 @@
 //! What the wire has to know of each contract that is spoken on serial lines: how bytes are cut, what is
-//! answered at once, and how much is too much.
+//! answered at once, how much is too much, and what is asked where nobody speaks unasked.
 
 use crate::config::settings;
 use crate::contract::{
-    CONTACT_ID_MAX, MR24FDB1_HEAD, MR24FDB1_MAX, R60AFD1_BESIDE, R60AFD1_HEAD, R60AFD1_MAX,
-    R60AFD1_TAIL, RF_BRIDGE_FRAME, RFLINK_MAX, SERIAL_DELIMITER, SERIAL_PIECE_MAX, TEXT_LINE_MAX,
+    CONTACT_ID_MAX, MR24FDB1_HEAD, MR24FDB1_MAX, ModbusRequest, R60AFD1_BESIDE, R60AFD1_HEAD,
+    R60AFD1_MAX, R60AFD1_TAIL, RF_BRIDGE_FRAME, RFLINK_MAX, SERIAL_DELIMITER, SERIAL_PIECE_MAX,
+    TEXT_LINE_MAX,
 };
+use crate::link::modbus::{Asks, PolledSettings, Question};
 use crate::link::pieces::{Form, Frame, Length, Pieces, Sum};
 use crate::link::serial::{Answers, SerialSettings};
 use crate::terms::{CodeForm, CodeSum, LinkId, Spoken};
@@ -27,6 +29,24 @@ pub(super) fn opened(link: &LinkId, serial: &settings::Serial) -> SerialSettings
             Spoken::Lines(_) => None,
         },
     }
+}
+
+/// What a polled line is opened with.
+pub(super) fn polled(link: &LinkId, line: &settings::PolledLine) -> PolledSettings {
+    let (path, baud, framing) = (line.path.clone(), line.baud, line.framing);
+    PolledSettings { link: link.clone(), path, baud, framing, asks: asks(line) }
+}
+
+/// What is asked on it.
+pub(super) fn asks(line: &settings::PolledLine) -> Asks {
+    let question = |request: ModbusRequest| Question {
+        slave: request.slave,
+        wire: request.to_wire(),
+        answer_len: request.answer_len(),
+        topic: request.topic().into(),
+    };
+    let questions = ModbusRequest::for_points(&line.points).into_iter().map(question).collect();
+    Asks { poll: line.poll, questions }
 }
 
 fn pieces(spoken: &Spoken) -> Pieces {

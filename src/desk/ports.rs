@@ -13,12 +13,15 @@ use std::collections::BTreeMap;
 
 use tracing::{info, warn};
 
+use super::panels::Panels;
 use super::vitals::turned;
 use super::{Desk, Turn};
 use crate::contract::{SERIAL_FAMILY, encode_serial, serial_address};
 use crate::counter::WireView;
 use crate::incident::{Effect, Stimulus};
-use crate::link::serial::{Port, PortNews};
+use crate::link::modbus::Polled;
+use crate::link::plug::PortNews;
+use crate::link::serial::Port;
 use crate::registry::Family;
 use crate::terms::{At, Command, DeviceId, Kind, LinkId, Refusal, Wait};
 
@@ -36,6 +39,8 @@ const NOISE_PER: Wait = Wait::mins(1);
 /// Unreadable pieces in a minute that are a fault. Own choice: one a second; a radio receiver's line
 /// of a few metres has none on most days.
 const NOISE_FAULT: u32 = 60;
+/// What the names of polled lines begin with.
+pub(super) const MODBUS: &str = "modbus.";
 /// How long a line may take to write its last frames at a stop.
 pub(super) const STOP_WITHIN: Wait = Wait::secs(1);
 
@@ -62,9 +67,37 @@ struct Noise {
     said: Option<bool>,
 }
 
+/// What keeps a line open.
+#[derive(Debug)]
+pub(super) enum Wire {
+    /// Its devices speak by themselves.
+    Heard(Port),
+    /// Its panels are asked.
+    Polled(Polled),
+}
+
+impl Wire {
+    fn stop_reading(&self) {
+        match self {
+            Self::Heard(port) => port.stop_reading(),
+            Self::Polled(polled) => polled.stop_reading(),
+        }
+    }
+
+    /// Finishes what it has in its hands, within `limit`, and closes.
+    pub(super) async fn stop(self, limit: Wait) {
+        match self {
+            Self::Heard(port) => port.stop(limit).await,
+            Self::Polled(polled) => polled.stop(limit).await,
+        }
+    }
+}
+
 /// One line.
 struct Line {
-    port: Port,
+    wire: Wire,
+    /// Of a line that is polled.
+    panels: Panels,
     /// `None`: its plug is believed.
     silent_after: Option<Wait>,
     standing: Standing,
@@ -156,33 +189,43 @@ impl Noise {
 
 impl Ports {
     pub(super) fn new(
-        ports: impl IntoIterator<Item = (LinkId, Port, Option<Wait>)>,
+        wires: impl IntoIterator<Item = (LinkId, Wire, Option<Wait>)>,
         now: At,
     ) -> Self {
         let mut all = Self::default();
-        for (link, port, silent_after) in ports {
-            all.put(link, port, silent_after, now);
+        for (link, wire, silent_after) in wires {
+            all.put(link, wire, silent_after, now);
         }
         all
     }
 
     /// A line more.
-    pub(super) fn put(&mut self, link: LinkId, port: Port, silent_after: Option<Wait>, now: At) {
+    pub(super) fn put(&mut self, link: LinkId, wire: Wire, silent_after: Option<Wait>, now: At) {
         let standing = Standing::Closed { since: now, why: None };
-        let noise = Noise::new(now);
+        let (noise, panels) = (Noise::new(now), Panels::default());
         let (lost, flooded, full) = (None, false, false);
-        self.lines.insert(link, Line { port, silent_after, standing, lost, flooded, noise, full });
+        let line = Line { wire, panels, silent_after, standing, lost, flooded, noise, full };
+        self.lines.insert(link, line);
     }
 
-    /// A line less; its port, to be stopped, and its troubles, to be settled.
-    pub(super) fn take(&mut self, link: &LinkId) -> Option<(Port, Vec<(Kind, String)>)> {
+    /// What is known of a polled line's panels, with the line itself.
+    pub(super) fn polled(&mut self, link: &LinkId) -> Option<(&mut Panels, &Polled)> {
+        let line = self.lines.get_mut(link)?;
+        match &line.wire {
+            Wire::Polled(polled) => Some((&mut line.panels, polled)),
+            Wire::Heard(_) => None,
+        }
+    }
+
+    /// A line less; what keeps it open, to be stopped, and its troubles, to be settled.
+    pub(super) fn take(&mut self, link: &LinkId) -> Option<(Wire, Vec<(Kind, String)>)> {
         let line = self.lines.remove(link)?;
         let troubles = [
             (line.lost == Some(true)).then(|| (Kind::Link, link.to_string())),
             (line.noise.said == Some(true)).then(|| (Kind::Garbage, link.to_string())),
             line.flooded.then(|| (Kind::Garbage, format!("{link}.flood"))),
         ];
-        Some((line.port, troubles.into_iter().flatten().collect()))
+        Some((line.wire, troubles.into_iter().flatten().collect()))
     }
 
     /// How long a line may be silent, from now on.
@@ -192,10 +235,12 @@ impl Ports {
         }
     }
 
-    /// Whether this link is a serial line.
+    /// Whether this link is a serial line, one that is polled included.
     pub(super) fn is_line(&self, link: &LinkId) -> bool {
         // A line that a reload took out may still have something on its way.
-        self.lines.contains_key(link) || link.as_str().starts_with("serial.")
+        let name = link.as_str();
+        let was_one = name.starts_with("serial.") || name.starts_with(MODBUS);
+        self.lines.contains_key(link) || was_one
     }
 
     /// A whole frame came.
@@ -226,8 +271,11 @@ impl Ports {
         self.heard_at.get(device)
     }
 
-    /// Whether the line where a device was last heard is lost.
+    /// Whether the line where a device was last heard is lost, or the panel that it hangs on.
     pub(super) fn is_cut_off(&self, device: &DeviceId) -> bool {
+        if self.lines.values().any(|line| line.panels.cut_off(device)) {
+            return true;
+        }
         let line = self.heard_at.get(device).and_then(|link| self.lines.get(link));
         line.is_some_and(|line| line.lost == Some(true))
     }
@@ -245,7 +293,8 @@ impl Ports {
             if known.is_some_and(|known| known != link) || !is_open(line) {
                 continue;
             }
-            let full = line.port.write(frame.to_vec()).is_err();
+            let Wire::Heard(port) = &line.wire else { continue };
+            let full = port.write(frame.to_vec()).is_err();
             if full && !line.full {
                 warn!(%link, "too many frames wait for the line: some lights change later");
             }
@@ -255,14 +304,14 @@ impl Ports {
 
     /// Reads no more; answers are still written.
     pub(super) fn stop_reading(&self) {
-        self.lines.values().for_each(|line| line.port.stop_reading());
+        self.lines.values().for_each(|line| line.wire.stop_reading());
     }
 
     /// Writes what waits and closes.
     pub(super) async fn stop(&mut self) {
         let mut ending = tokio::task::JoinSet::new();
         for (_, line) in std::mem::take(&mut self.lines) {
-            ending.spawn(line.port.stop(STOP_WITHIN));
+            ending.spawn(line.wire.stop(STOP_WITHIN));
         }
         while ending.join_next().await.is_some() {}
     }
@@ -274,7 +323,7 @@ impl Ports {
                 (Some(true), ..) => Some(line.why_lost(now)),
                 (_, true, _) => Some("it is flooded".to_owned()),
                 (_, _, true) => Some("it is noisy".to_owned()),
-                _ => None,
+                _ => line.panels.trouble(),
             },
             heard: matches!(line.standing, Standing::Open { sound: Some(_), .. }),
         };
@@ -291,8 +340,12 @@ impl Desk {
             PortNews::Opened => {
                 info!(%link, "the line is open");
                 line.standing = Standing::Open { since: now, sound: None };
-                self.tell_line_again(turn, &link);
+                match line.wire {
+                    Wire::Heard(_) => self.tell_line_again(turn, &link),
+                    Wire::Polled(_) => self.tell_lamps_again(turn, &link),
+                }
             }
+            PortNews::Panel { slave, lost } => self.hear_panel(turn, &link, slave, lost),
             PortNews::Closed { why } => {
                 let since = match &line.standing {
                     Standing::Closed { since, .. } => *since,
@@ -357,6 +410,9 @@ impl Desk {
 
     /// Says on the device's line how far its call has come; false when it is no device of a line.
     pub(super) fn tell_on_line(&mut self, command: &Command) -> bool {
+        if self.tell_lamp(&command.device) {
+            return true;
+        }
         let Some(address) = self.address_of(&command.device) else { return false };
         if let Some(frame) = encode_serial(address, command) {
             self.ports.tell(&command.device, &frame);

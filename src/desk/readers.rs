@@ -8,15 +8,16 @@
 
 use std::collections::BTreeMap;
 
+use super::ports::MODBUS;
 use crate::config::settings::{Bridged, Settings, SignalForm};
 use crate::contract::{
     Alertmanager, ChirpStack, ContactId, EspHome, Feedback, FieldDevice, FieldReader,
-    FieldSettings, JsonAny, Mr24fdb1, R60afd1, Radio433, Receiver433, Rtl433, Shelly, Tasmota,
-    TextLines, Words,
+    FieldSettings, JsonAny, Modbus, Mr24fdb1, R60afd1, Radio433, Receiver433, Rtl433, Shelly,
+    Tasmota, TextLines, Words,
 };
 use crate::link::broker::LINK as BROKER_LINK;
 use crate::registry::{DeviceType, Family, FieldModel, Registry};
-use crate::terms::{At, Command, Decoded, Inbound, JsonSource, LinkId, Means, Spoken};
+use crate::terms::{At, Command, Decoded, Inbound, JsonSource, LinkId, Means, ModbusPoint, Spoken};
 
 /// What the links of signals over HTTP begin with.
 pub(super) const SIGNALS: &str = "signals.";
@@ -38,6 +39,8 @@ enum Wanted {
     Alertmanager(String),
     /// All of a serial line.
     Line(Spoken),
+    /// The panels of a polled line, with its name.
+    Panels(String),
 }
 
 /// All of them.
@@ -56,14 +59,19 @@ impl Readers {
         let all = wanted(settings);
         self.0.retain(|link, _| all.contains_key(link));
         for (link, wanted) in all {
-            let readers = self.0.entry(link).or_default();
+            let readers = self.0.entry(link.clone()).or_default();
             readers.retain(|reader| wanted.contains(&reader.wanted));
             for wanted in wanted {
                 let known = wanted.known(settings, registry);
+                let points = settings.modbus.get(&link).map(|line| line.points.as_slice());
+                let points = points.unwrap_or_default();
                 match readers.iter_mut().find(|reader| reader.wanted == wanted) {
-                    Some(reader) => reader.reads.set(known),
+                    Some(reader) => {
+                        reader.reads.set(known);
+                        reader.reads.set_points(points);
+                    }
                     None => {
-                        let made = wanted.reader(known);
+                        let made = wanted.reader(known, points);
                         readers.extend(made.map(|reads| Reader { wanted, reads }));
                     }
                 }
@@ -106,11 +114,13 @@ impl Wanted {
                 field_settings(Family::Json, "", settings, registry)
             }
             Self::Line(spoken) => field_settings(Family::on_line(spoken), "", settings, registry),
+            Self::Panels(_) => field_settings(Family::Modbus, "", settings, registry),
         }
     }
 
-    fn reader(&self, known: FieldSettings) -> Option<Box<dyn FieldReader>> {
+    fn reader(&self, known: FieldSettings, points: &[ModbusPoint]) -> Option<Box<dyn FieldReader>> {
         Some(match self {
+            Self::Panels(line) => Box::new(Modbus::new(line, points.to_vec(), known)),
             Self::Source(source) => Box::new(JsonAny::new(source.clone(), known)),
             Self::Alertmanager(name) => Box::new(Alertmanager::new(name, known)),
             Self::Family(Family::Chirpstack, _) => Box::new(ChirpStack::new(known)),
@@ -148,6 +158,10 @@ fn wanted(settings: &Settings) -> BTreeMap<LinkId, Vec<Wanted>> {
     let lines = settings.serial.iter().filter(|(_, serial)| serial.contract != Spoken::Native);
     let lines =
         lines.map(|(link, serial)| (link.clone(), vec![Wanted::Line(serial.contract.clone())]));
+    let polled = settings.modbus.keys().map(|link| {
+        let name = link.as_str().strip_prefix(MODBUS).unwrap_or(link.as_str());
+        (link.clone(), vec![Wanted::Panels(name.to_owned())])
+    });
     let signals = settings.signals.iter().map(|(link, signal)| {
         let wanted = match &signal.form {
             SignalForm::Json(source) => Wanted::Source(source.clone()),
@@ -158,7 +172,7 @@ fn wanted(settings: &Settings) -> BTreeMap<LinkId, Vec<Wanted>> {
         };
         (link.clone(), vec![wanted])
     });
-    let all = here.into_iter().chain(outside).chain(lines).chain(signals);
+    let all = here.into_iter().chain(outside).chain(lines).chain(polled).chain(signals);
     all.filter(|(_, wanted)| !wanted.is_empty()).collect()
 }
 

@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 use super::outbox::{Leaving, STOP_WITHIN};
 use super::wiring::{LineEnds, PLATFORM, Parts, TLS, WEBHOOK, WaysOut, tls_settings};
 use super::{Desk, Turn, outside, ports};
-use crate::config::settings::{Broker, Serial, Settings};
+use crate::config::settings::{Broker, PolledLine, Serial, Settings};
 use crate::console::Signals;
 use crate::incident::{Carrier, Stimulus};
 use crate::terms::{EndpointId, Kind, LinkId, Seq};
@@ -200,6 +200,7 @@ impl Desk {
         self.renew_carriers(turn, &parts, &mut out);
         self.renew_endpoints(turn, &parts, &mut out);
         self.renew_lines(turn, &old);
+        self.renew_polled(turn, &old);
         self.renew_outside(turn, &parts);
         self.wires.signals.set(&parts.signals);
         let before = std::mem::take(&mut self.wires.out);
@@ -312,21 +313,48 @@ impl Desk {
                 self.ports.set_silent_after(link, is.silent_after);
                 continue;
             }
-            self.wires.ends(link.to_string());
-            let ended = self.ports.take(link).map(|(port, troubles)| {
-                for (kind, subject) in troubles {
-                    self.trouble(turn, kind, subject, false);
-                }
-                port
-            });
-            info!(%link, "the line is replaced");
-            let ending = async move {
-                if let Some(port) = ended {
-                    port.stop(ports::STOP_WITHIN).await;
-                }
-            };
-            self.wires.end(ending, Gone::Line(link.clone()));
+            self.replace_line(turn, link);
         }
+    }
+
+    /// Other points are asked for on the open port; another port is opened anew.
+    fn renew_polled(&mut self, turn: &mut Turn, old: &Settings) {
+        let next = Arc::clone(&self.settings);
+        let all: BTreeSet<&LinkId> = old.modbus.keys().chain(next.modbus.keys()).collect();
+        for link in all {
+            let (was, is) = (old.modbus.get(link), next.modbus.get(link));
+            if was == is {
+                continue;
+            }
+            if was.is_some() {
+                self.settle_panels(turn, link);
+            }
+            let opened = |line: &PolledLine| (line.path.clone(), line.baud, line.framing);
+            if let Some(is) = is.filter(|is| was.is_some_and(|was| opened(was) == opened(is))) {
+                info!(%link, points = is.points.len(), "the line asks for other points");
+                self.renew_points(turn, link, is);
+                continue;
+            }
+            self.replace_line(turn, link);
+        }
+    }
+
+    /// Ends a line; when it has, what the config names in its place is opened.
+    fn replace_line(&mut self, turn: &mut Turn, link: &LinkId) {
+        self.wires.ends(link.to_string());
+        let ended = self.ports.take(link).map(|(wire, troubles)| {
+            for (kind, subject) in troubles {
+                self.trouble(turn, kind, subject, false);
+            }
+            wire
+        });
+        info!(%link, "the line is replaced");
+        let ending = async move {
+            if let Some(wire) = ended {
+                wire.stop(ports::STOP_WITHIN).await;
+            }
+        };
+        self.wires.end(ending, Gone::Line(link.clone()));
     }
 
     fn renew_outside(&mut self, turn: &mut Turn, parts: &Parts) {
@@ -375,9 +403,13 @@ impl Desk {
             }
             Gone::Line(link) => {
                 let last = self.wires.ended(link.as_str());
+                let now = self.clock.now();
                 if let Some(serial) = self.settings.serial.get(&link).filter(|_| last) {
-                    let port = self.wires.lines.keep(&link, serial);
-                    self.ports.put(link, port, serial.silent_after, self.clock.now());
+                    let wire = self.wires.lines.keep(&link, serial);
+                    self.ports.put(link, wire, serial.silent_after, now);
+                } else if let Some(line) = self.settings.modbus.get(&link).filter(|_| last) {
+                    let wire = self.wires.lines.poll(&link, line);
+                    self.ports.put(link, wire, None, now);
                 }
             }
             Gone::Outside(link) => {

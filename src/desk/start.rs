@@ -43,7 +43,7 @@ use crate::journal::{
 use crate::link::LinkError;
 use crate::link::broker::SessionNews;
 use crate::link::mqtt::MqttNews;
-use crate::link::serial::PortNews;
+use crate::link::plug::PortNews;
 use crate::registry::Registry;
 use crate::terms::{HubId, Inbound, Kind, LinkId, Seq, Wait};
 

@@ -222,6 +222,7 @@ impl Desk {
             what: What::Presence { online },
             test: false,
             retained: false,
+            found: false,
             hold_ms: None,
             battery: None,
             heard_at: self.clock.now().max(self.book.last_at()),

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 mod lines;
+mod panels;
 
 use super::start::start_on;
 use super::{House, Options};

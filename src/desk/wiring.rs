@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tracing::{error, warn};
 
 use super::outside::{Link, Outside, OutsideParts};
-use super::ports::Ports;
+use super::ports::{Ports, Wire};
 use super::start::JOURNAL_DIR;
 use super::{ENDS_MAX, NEWS_MAX, SAID_MAX, lines, platforms};
 use crate::clock::Clock;
@@ -25,8 +25,10 @@ use crate::incident::{Carrier, OrderId};
 use crate::link::LinkError;
 use crate::link::accounts::{Account, Reach};
 use crate::link::broker::{Broker, BrokerSettings, SessionNews, TlsSettings};
+use crate::link::modbus::Polled;
 use crate::link::mqtt::{MqttNews, OutsideBroker};
-use crate::link::serial::{Port, PortNews};
+use crate::link::plug::PortNews;
+use crate::link::serial::Port;
 use crate::notify::endpoint::{EndpointHandle, EndpointReport};
 use crate::notify::mail::{Mail, MailSettings, MailTls, PARALLEL, RelaySettings};
 use crate::notify::post::{self, CarrierHandle, Ended};
@@ -215,9 +217,17 @@ pub(super) struct LineEnds {
 
 impl LineEnds {
     /// Begins to keep a line open. A port that is not there is no error: it is tried again.
-    pub(super) fn keep(&self, link: &LinkId, serial: &settings::Serial) -> Port {
+    pub(super) fn keep(&self, link: &LinkId, serial: &settings::Serial) -> Wire {
         let (opened, now) = (lines::opened(link, serial), self.clock.clone());
-        Port::keep(opened, self.inbox.clone(), move || now.now(), self.port_news.clone())
+        let (inbox, news) = (self.inbox.clone(), self.port_news.clone());
+        Wire::Heard(Port::keep(opened, inbox, move || now.now(), news))
+    }
+
+    /// The same of a line whose panels are polled.
+    pub(super) fn poll(&self, link: &LinkId, line: &settings::PolledLine) -> Wire {
+        let (opened, now) = (lines::polled(link, line), self.clock.clone());
+        let (inbox, news) = (self.inbox.clone(), self.port_news.clone());
+        Wire::Polled(Polled::keep(opened, inbox, move || now.now(), news))
     }
 
     /// All lines of a config.
@@ -226,7 +236,9 @@ impl LineEnds {
             .serial
             .iter()
             .map(|(link, serial)| (link.clone(), self.keep(link, serial), serial.silent_after));
-        Ports::new(kept, self.clock.now())
+        let polled = settings.modbus.iter();
+        let polled = polled.map(|(link, line)| (link.clone(), self.poll(link, line), None));
+        Ports::new(kept.chain(polled), self.clock.now())
     }
 
     /// Begins to hear a broker that others run. One that is not there is no error: it is tried for

@@ -66,6 +66,7 @@ impl IncidentBook {
             what,
             test: false,
             retained: false,
+            found: false,
             hold_ms: None,
             battery: None,
             heard_at: at,

@@ -50,6 +50,12 @@ impl IncidentBook {
         if let Some(facts) = self.on_report_at_work(report) {
             return facts;
         }
+        // A lamp that stays lit is found anew at each start of the hub, and is the call that is open.
+        if let Some(kind) = kind.filter(|_| report.found)
+            && self.open_on(&report.device, kind.class()).is_some()
+        {
+            return Vec::new();
+        }
         let mut facts = match report.what {
             What::Pulse(_) | What::Cancel if report.retained => return Vec::new(),
             What::Pulse(_) | What::Cancel if report.test => Vec::new(),
@@ -83,7 +89,7 @@ impl IncidentBook {
         {
             return self.reopened(at, standing, over, report.mark);
         }
-        let found_at_start = report.retained;
+        let found_at_start = report.retained || report.found;
         let cause =
             Cause { device: &report.device, class, kind, mark: report.mark, found_at_start };
         self.raised(at, standing, &cause)

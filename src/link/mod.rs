@@ -8,7 +8,8 @@
 //!
 //! The built-in MQTT broker stands in [`broker`]; who may say and hear what on it, in [`accounts`].
 //! Brokers that others run are heard by [`mqtt`]; serial lines, by [`serial`], whose bytes [`pieces`]
-//! cuts. A serial line has no acknowledgement but the bytes that its contract names for one. The
+//! cuts. A serial line has no acknowledgement but the bytes that its contract names for one. Panels that
+//! say nothing unasked are polled by [`modbus`]; both kinds of line are kept open by [`plug`]. The
 //! district's platforms, which are no wire, speak MQTT through the same client ([`mqtt_client`]) and
 //! pause alike ([`pause`]). What the box itself runs on is asked by [`supply`].
 
@@ -20,6 +21,7 @@ mod broker_hooks;
 mod broker_kept;
 mod broker_tls;
 mod certificate;
+pub mod modbus;
 pub mod mqtt;
 pub mod mqtt_client;
 mod mqtt_ledger;
@@ -28,6 +30,8 @@ mod mqtt_probe;
 mod mqtt_session;
 pub mod pause;
 pub mod pieces;
+pub mod plug;
+mod polling;
 pub mod serial;
 pub mod supply;
 

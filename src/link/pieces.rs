@@ -77,7 +77,7 @@ pub enum Sum {
 
 impl Sum {
     /// Whether it fits a frame whose tail has been taken off.
-    fn fits(self, body: &[u8]) -> bool {
+    pub(super) fn fits(self, body: &[u8]) -> bool {
         let of = |from: usize, add: fn(u8, u8) -> u8| {
             let Some((sum, said)) = body.split_last() else { return false };
             let said = said.get(from..).unwrap_or_default();
@@ -95,7 +95,7 @@ impl Sum {
 }
 
 /// CRC-16 of Modbus: polynomial 0xA001 turned round, begun with 0xFFFF. "123456789" gives 0x4B37.
-fn modbus(bytes: &[u8]) -> u16 {
+pub(super) fn modbus(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xFFFF, |sum, byte| {
         (0..8).fold(
             sum ^ u16::from(*byte),

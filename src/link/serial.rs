@@ -1,10 +1,8 @@
-//! A serial line: opened by its stable path, read in pieces, written frame by frame, opened again
-//! whenever it goes.
+//! A serial line: read in pieces and written frame by frame, for as long as its plug holds
+//! ([`super::plug`]).
 //!
 //! Each port is a task of its own, so that one that hangs, floods or is pulled out holds up no other.
-//! A port that is not there is no error of a start: it is tried again, after 0.5 s up to every 10 s,
-//! and the desk hears of it as news. What the bytes mean is not known here; how they are cut is data
-//! ([`super::pieces`]).
+//! What the bytes mean is not known here; how they are cut is data ([`super::pieces`]).
 //!
 //! A line has no acknowledgement of its own: a receipt makes room for the next piece. Where the contract
 //! names an answer ([`Answers`]), the receipt's verdict sends it, and a refused one sends nothing, so
@@ -14,9 +12,7 @@
 //!
 //! With [`IN_WORK`] pieces at the desk a port reads no further, and it never reads faster than its speed
 //! allows, because a USB device ignores the speed: so a flood waits in front of its own port. What the
-//! system then drops is broken at one frame, and its sender repeats. Opening and closing are done
-//! beside the runtime: a worn-out USB stack may take seconds for either. Raw file descriptors were
-//! rejected for tokio-serial, which knows the kernel's termios.
+//! system then drops is broken at one frame, and its sender repeats.
 
 use std::io;
 use std::path::PathBuf;
@@ -25,18 +21,15 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use tokio_serial::{ClearBuffer, DataBits, Parity, SerialPort, SerialPortBuilderExt, SerialStream};
+use tokio_serial::SerialStream;
 use tracing::warn;
 
 use super::pieces::{Cutter, Pieces, QUIET};
+use super::plug::{News, Plug, PortNews, Served, told};
 use crate::terms::{At, Framing, Inbound, LinkId, Receipt, Verdict, Wait};
 
-/// First pause before a port is tried again; each following one is twice as long.
-const REOPEN_FIRST: Wait = Wait(500);
-/// Longest pause: a cable put back is heard within it.
-const REOPEN_MOST: Wait = Wait::secs(10);
 /// Pieces of one port at the desk. Own choice: a sixty-fourth of the desk's inbox, and more than a
 /// full line brings in the time of one turn.
 const IN_WORK: usize = 64;
@@ -100,20 +93,6 @@ impl SerialSettings {
     }
 }
 
-/// What happened to a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PortNews {
-    /// It is open: whoever listens behind it has to be told anew.
-    Opened,
-    /// It is not, and is tried again and again; said at every try.
-    Closed {
-        /// Why, one fragment.
-        why: String,
-    },
-    /// It brings more than a line of buttons can mean, or does so no longer.
-    Flooded(bool),
-}
-
 /// Too many frames wait for the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -146,18 +125,25 @@ impl Port {
     ) -> Self {
         let (downlink, frames) = mpsc::channel(DOWNLINK);
         let (closing, closed) = watch::channel(false);
+        let plug = Plug {
+            link: settings.link.clone(),
+            path: settings.path.clone(),
+            baud: settings.baud,
+            framing: settings.framing,
+        };
         let keeper = Keeper {
             topic: Arc::from(settings.link.as_str()),
             settings,
             inbox,
             now: Box::new(now),
-            news,
+            news: news.clone(),
             in_work: Arc::new(Semaphore::new(IN_WORK)),
             // Held weakly: what is still at the desk keeps no line from ending.
             answers: downlink.downgrade(),
-            closed,
+            closed: closed.clone(),
+            frames,
         };
-        Self { downlink, closing, task: tokio::spawn(keeper.run(frames)) }
+        Self { downlink, closing, task: tokio::spawn(plug.keep_open(news, closed, keeper)) }
     }
 
     /// Puts a frame on its way, if there is room. Never waits.
@@ -189,10 +175,11 @@ struct Keeper {
     topic: Arc<str>,
     inbox: mpsc::Sender<Inbound>,
     now: Box<dyn Fn() -> At + Send + Sync>,
-    news: mpsc::Sender<(LinkId, PortNews)>,
+    news: News,
     in_work: Arc<Semaphore>,
     answers: mpsc::WeakSender<Vec<u8>>,
     closed: watch::Receiver<bool>,
+    frames: mpsc::Receiver<Vec<u8>>,
 }
 
 /// The last piece of a sender that waits for its answer, and how it stands.
@@ -231,58 +218,19 @@ const AT_THE_DESK: u8 = 0;
 const ANSWERED: u8 = 1;
 const REFUSED: u8 = 2;
 
-impl Keeper {
-    async fn run(self, mut frames: mpsc::Receiver<Vec<u8>>) {
+impl Served for Keeper {
+    fn opened(&mut self) {
+        // From before it was gone: the desk says anew what still holds.
+        while self.frames.try_recv().is_ok() {}
+    }
+
+    /// Reads and writes until the port is gone or is to be closed.
+    async fn serve(&mut self, stream: SerialStream) -> (SerialStream, io::Error) {
         let mut closed = self.closed.clone();
-        let mut pause = REOPEN_FIRST;
-        loop {
-            let why = match self.open().await {
-                Ok(stream) => {
-                    pause = REOPEN_FIRST;
-                    // From before it was gone: the desk says anew what still holds.
-                    while frames.try_recv().is_ok() {}
-                    self.say(PortNews::Opened).await;
-                    self.serve(stream, &mut frames).await
-                }
-                Err(why) => format!("it cannot be opened: {why}"),
-            };
-            if *self.closed.borrow() || self.inbox.is_closed() {
-                return;
-            }
-            self.say(PortNews::Closed { why }).await;
-            tokio::select! {
-                () = told(&mut closed) => return,
-                () = sleep(pause.std()) => {}
-            }
-            pause = Wait(pause.0 * 2).min(REOPEN_MOST);
-        }
-    }
-
-    async fn say(&self, news: PortNews) {
-        // A desk that has ended hears no more.
-        let _ = self.news.send((self.settings.link.clone(), news)).await;
-    }
-
-    async fn open(&self) -> io::Result<SerialStream> {
-        let path = self.settings.path.to_string_lossy().into_owned();
-        let (bits, parity) = match self.settings.framing {
-            Framing::Eight => (DataBits::Eight, Parity::None),
-            Framing::EightEven => (DataBits::Eight, Parity::Even),
-            Framing::EightOdd => (DataBits::Eight, Parity::Odd),
-            Framing::SevenEven => (DataBits::Seven, Parity::Even),
-            Framing::SevenOdd => (DataBits::Seven, Parity::Odd),
-        };
-        let builder = tokio_serial::new(path, self.settings.baud).data_bits(bits).parity(parity);
-        let opened = spawn_blocking(move || builder.open_native_async()).await;
-        Ok(opened.map_err(io::Error::other)??)
-    }
-
-    /// Reads and writes until the port is gone or is to be closed; why it is gone.
-    async fn serve(&self, stream: SerialStream, frames: &mut mpsc::Receiver<Vec<u8>>) -> String {
-        let mut closed = self.closed.clone();
+        let mut frames = std::mem::replace(&mut self.frames, mpsc::channel(1).1);
         let (mut from, mut to) = tokio::io::split(stream);
         let error = {
-            let writing = self.write(&mut to, frames);
+            let writing = self.write(&mut to, &mut frames);
             tokio::pin!(writing);
             tokio::select! {
                 error = self.read(&mut from) => error,
@@ -290,17 +238,19 @@ impl Keeper {
                 () = told(&mut closed) => writing.await,
             }
         };
-        let stream = from.unsplit(to);
-        let is_stop = *self.closed.borrow();
-        let closing = spawn_blocking(move || {
-            // Closing waits for what has not gone out: right at a stop, for nothing at a lost port.
-            if !is_stop {
-                let _ = stream.clear(ClearBuffer::All);
-            }
-            drop(stream);
-        });
-        let _ = closing.await;
-        error.to_string()
+        self.frames = frames;
+        (from.unsplit(to), error)
+    }
+
+    fn is_over(&self) -> bool {
+        self.inbox.is_closed()
+    }
+}
+
+impl Keeper {
+    async fn say(&self, news: PortNews) {
+        // A desk that has ended hears no more.
+        let _ = self.news.send((self.settings.link.clone(), news)).await;
     }
 
     /// Hands in pieces until reading fails.
@@ -418,12 +368,6 @@ impl Keeper {
         }
         io::ErrorKind::BrokenPipe.into()
     }
-}
-
-/// Waits until the port is to be closed.
-async fn told(closed: &mut watch::Receiver<bool>) {
-    // Nobody is left to say it: the port itself is gone.
-    let _ = closed.wait_for(|closed| *closed).await;
 }
 
 /// Keeps reading within what the line's speed allows.

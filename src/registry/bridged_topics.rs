@@ -49,6 +49,7 @@ impl Family {
             Self::Chirpstack => "application",
             Self::Tasmota | Self::Json => "",
             Self::ContactId | Self::Ev1527 | Self::R60afd1 | Self::Mr24fdb1 | Self::Lines => "",
+            Self::Modbus => "",
             Self::Shelly => "shellies",
             Self::Esphome => "esphome",
             Self::Rtl433 => "rtl_433",
@@ -70,6 +71,7 @@ impl Family {
         let leaves: &[&str] = match self {
             Self::NativeMqtt | Self::NativeSerial | Self::Json => &[],
             Self::ContactId | Self::Ev1527 | Self::R60afd1 | Self::Mr24fdb1 | Self::Lines => &[],
+            Self::Modbus => &[],
             Self::Zigbee2mqtt => &["#"],
             Self::Chirpstack => &["+/device/+/event/+"],
             Self::Tasmota => {

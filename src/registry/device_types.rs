@@ -39,6 +39,8 @@ pub enum Family {
     Mr24fdb1,
     /// Text on a serial line, read by the patterns that the line names.
     Lines,
+    /// A point of a panel that is polled over Modbus.
+    Modbus,
 }
 
 impl Family {
@@ -59,6 +61,7 @@ impl Family {
             Self::R60afd1 => "r60afd1",
             Self::Mr24fdb1 => "mr24fdb1",
             Self::Lines => "lines",
+            Self::Modbus => "modbus",
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct ModbusPoint {
     pub on: ModbusOn,
     /// What it says when it turns on.
     pub means: Means,
+    /// The coil of the same panel that lights the lamp beside it, from 0.
+    pub lamp: Option<u16>,
 }
 
 /// The four tables of a Modbus device, by the function that reads them.
@@ -42,6 +44,16 @@ impl ModbusTable {
         Self::ALL.into_iter().find(|table| table.function() == function)
     }
 
+    /// The word in `links.toml`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Coils => "coils",
+            Self::Inputs => "inputs",
+            Self::Holding => "holding",
+            Self::InputRegisters => "input-registers",
+        }
+    }
+
     /// The function that reads it.
     pub fn function(self) -> u8 {
         self as u8
@@ -54,7 +66,7 @@ impl ModbusTable {
 }
 
 /// What of a point counts as on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ModbusOn {
     /// Anything but 0.
     Set,

@@ -94,6 +94,10 @@ pub struct Report {
     /// A kept copy: a pulse is history, a level is compared with what is known.
     #[serde(default, skip_serializing_if = "is_false")]
     pub retained: bool,
+    /// It was so already when the hub came to look, at its start or after an outage: when it began is
+    /// not known, and it may be what is known already.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub found: bool,
     /// How long the key was held, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_ms: Option<u32>,

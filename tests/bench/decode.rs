@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use anling::contract::{
-    ChirpStack, ContactId, EspHome, FieldDevice, FieldSettings, Mr24fdb1, NativeMqtt, NativeSerial,
-    R60afd1, Radio433, Receiver433, Rtl433, SerialEvent, SerialFrame, Shelly, Tasmota, TextLines,
-    Words, Z2mSettings, Zigbee2Mqtt,
+    ChirpStack, ContactId, EspHome, FieldDevice, FieldSettings, Modbus, Mr24fdb1, NativeMqtt,
+    NativeSerial, R60afd1, Radio433, Receiver433, Rtl433, SerialEvent, SerialFrame, Shelly,
+    Tasmota, TextLines, Words, Z2mSettings, Zigbee2Mqtt,
 };
 use anling::terms::{
     At, CodeForm, ContactIdForm, Decoder, DeviceId, Dialect, HubId, Inbound, LinePattern, LinkId,
-    Mark, Means, Radio, Receipt,
+    Mark, Means, ModbusOn, ModbusPoint, ModbusTable, Radio, Receipt,
 };
 
 use super::Run;
@@ -79,7 +79,28 @@ fn on_lines() -> Vec<Read> {
             b"CH12 CALL",
             TEXT,
         ),
+        Read {
+            name: "Modbus RTU",
+            reader: Box::new(panel()),
+            topic: "1/2/0/16",
+            bytes: vec![1, 2, 2, 4, 0, 0xBB, 0x78],
+            floor: BINARY,
+        },
     ]
+}
+
+/// A panel with one point.
+fn panel() -> Modbus {
+    let point = ModbusPoint {
+        name: "bed".to_owned(),
+        slave: 1,
+        table: ModbusTable::Inputs,
+        address: 2,
+        on: ModbusOn::Set,
+        means: Means::from_word("sos").expect("a meaning"),
+        lamp: None,
+    };
+    Modbus::new("ward", vec![point], one("ward/bed", "on", "sos"))
 }
 
 const CODE: [u8; 6] = [0xFD, 0x12, 0x34, 0x51, 0x20, 0xDF];

@@ -85,6 +85,7 @@ impl Past {
             what: What::Pulse(Kind::Sos),
             test: false,
             retained: false,
+            found: false,
             hold_ms: Some(1_200),
             battery: Some(84),
             said_at: None,

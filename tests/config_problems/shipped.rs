@@ -136,3 +136,21 @@ fn the_bridged_families_that_are_commented_out_can_be_turned_on() {
     let bridged = checked.settings.unwrap().broker.unwrap().bridged;
     assert_eq!((bridged.families.len(), bridged.sources.len()), (Family::BRIDGED.len(), 1));
 }
+
+#[test]
+fn the_panels_that_are_commented_out_can_be_turned_on() {
+    let shipped = shipped();
+    let links = shipped.text("links.toml").unwrap();
+    let (before, panels) = links.split_once("# [link.modbus.ward]").unwrap();
+    let (panels, after) = panels.split_once("\n\n").unwrap();
+    let panels: Vec<&str> =
+        panels.lines().skip(1).map(|line| line.strip_prefix("# ").unwrap()).collect();
+    let links = format!("{before}[link.modbus.ward]\n{}\n\n{after}", panels.join("\n"));
+    let files = edited(&shipped, &[("links.toml".into(), "*".into(), links)]);
+    let checked = check(&files);
+    assert_eq!(codes_of(&checked), ["point-unregistered"; 2], "nobody has registered them yet");
+    let modbus = checked.settings.unwrap().modbus;
+    let line = modbus.values().next().unwrap();
+    assert_eq!((line.points.len(), line.panels[&1].as_str()), (2, "三楼护理站"));
+    assert_eq!(line.points[0].lamp, Some(2));
+}

@@ -112,6 +112,7 @@ impl PointRow {
                 (None, None) => ModbusOn::Set,
             },
             means: Means::from_word(&self.means).unwrap(),
+            lamp: None,
         }
     }
 }
@@ -205,6 +206,9 @@ pub struct Said {
     pub mark: Option<String>,
     #[serde(default)]
     pub test: bool,
+    /// It was so when the hub came to look.
+    #[serde(default)]
+    pub found: bool,
     pub hold_ms: Option<u32>,
     pub battery: Option<u8>,
     /// The device's own time, milliseconds since 1970.
@@ -311,7 +315,7 @@ pub fn decoder(name: &str, file: &VectorFile) -> Box<dyn Decoder> {
         Some("json") => Box::new(Sources::new(file)),
         Some("modbus") => {
             let points = file.point.iter().map(PointRow::meant).collect();
-            Box::new(Modbus::new("ward", points, field_settings(Family::Json, file)))
+            Box::new(Modbus::new("ward", points, field_settings(Family::Modbus, file)))
         }
         Some("alertmanager") => {
             Box::new(Alertmanager::new("monitor", field_settings(Family::Json, file)))
@@ -501,6 +505,7 @@ impl Said {
             what: what(&self.says),
             test: self.test,
             retained,
+            found: self.found,
             hold_ms: self.hold_ms,
             battery: self.battery,
             said_at: self.said_at.map(Wall),

@@ -93,3 +93,22 @@ fn a_button_that_dies_while_its_battery_is_low_is_told_as_dead_and_not_kept_for_
     house.level("B-14", Kind::LowBattery, false);
     assert!(house.it().back_to_normal);
 }
+
+#[test]
+fn a_call_that_is_found_is_the_open_one_or_a_new_one_and_moves_nobody_up() {
+    let mut house = House::new();
+    let press = house.report(&device("B-14"), What::Pulse(Kind::Sos));
+    let found = Report { mark: None, found: true, ..press };
+    house.hears(found.clone());
+    assert!(house.it().found_at_start);
+    house.passes(20);
+    house.restarts();
+    house.hears(Report { heard_at: house.now, ..found.clone() });
+    assert!(house.facts.is_empty(), "still lit: the call that is open");
+    house.says("zhangmin", Move::Accept);
+    house.says("zhangmin", Move::Arrive);
+    house.says("zhangmin", HELPED);
+    house.passes(601);
+    house.hears(Report { heard_at: house.now, ..found });
+    assert_eq!((house.it().id.0, house.stage()), (2, StageName::Calling), "when unsure, a call");
+}

@@ -161,6 +161,7 @@ impl House {
             what,
             test,
             retained,
+            found: false,
             hold_ms: None,
             battery: None,
             said_at: None,

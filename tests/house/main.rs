@@ -25,6 +25,7 @@ mod life;
 mod line;
 mod lines;
 mod mains;
+mod modbus;
 mod mosquitto;
 mod outside;
 mod page;
