@@ -20,6 +20,7 @@ mod broker_hooks;
 mod broker_kept;
 mod broker_tls;
 mod certificate;
+pub mod modem;
 pub mod mqtt;
 pub mod mqtt_client;
 mod mqtt_ledger;
