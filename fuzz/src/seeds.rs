@@ -1,5 +1,5 @@
 //! Writes the vectors of every family as inputs into `fuzz/seeds/<family>/`, which is never committed:
-//! `firmware-contracts/` is their one home.
+//! `firmware-contracts/` is their one home, and `src/link/modem/vectors.toml` that of short messages.
 
 use std::fs;
 use std::path::Path;

@@ -1,17 +1,18 @@
 //! `links.toml`: the wires into the hub: the built-in broker with its accounts, brokers that others
-//! run, serial lines, and who may hand in signals over HTTP.
+//! run, serial lines, modems, and who may hand in signals over HTTP.
 
 use std::path::PathBuf;
 
 use super::bridged::read_bridged;
 use super::codes;
 use super::gateway::address;
+use super::modem::read_modem;
 use super::mqtt::{BrokerConf, check_twice, read_outside};
 use super::problem::{Findings, Said, Spot};
 use super::secrets::{SecretUse, secret_name};
 use super::section::Section;
 use super::serial::read_serial;
-use super::settings::{Account, Broker, BrokerTls, Outside, Reach, Serial, Signal};
+use super::settings::{Account, Broker, BrokerTls, Modem, Outside, Reach, Serial, Signal};
 use super::signals::read_signal;
 use crate::terms::{DeviceId, LinkId};
 
@@ -29,6 +30,8 @@ pub(super) struct Links {
     pub(super) confs: Vec<BrokerConf>,
     /// Serial lines, in the order of the file.
     pub(super) serial: Vec<(LinkId, Said<Serial>)>,
+    /// Modems, in the order of the file.
+    pub(super) modems: Vec<(LinkId, Said<Modem>)>,
     /// Who may hand in signals over HTTP, in the order of the file.
     pub(super) signals: Vec<(LinkId, Signal)>,
 }
@@ -60,7 +63,9 @@ pub(super) fn read(
         for (name, port) in link.named(out, "serial") {
             links.serial.extend(read_serial(&name, port, out));
         }
-        link.later(out, "modem", "modems come");
+        for (name, modem) in link.named(out, "modem") {
+            links.modems.extend(read_modem(&name, modem, out, secrets));
+        }
         link.end(out);
     }
     for (name, part) in top.named(out, "signals") {

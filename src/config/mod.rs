@@ -24,6 +24,7 @@ mod ladders;
 mod life;
 mod line_patterns;
 mod links;
+mod modem;
 mod mqtt;
 mod notify;
 mod power;
@@ -100,6 +101,7 @@ pub fn check(files: &Files) -> Checked {
         roster: &roster,
         rows: &rows,
         district: &district,
+        sms_modems: &notify.sms_modems,
     };
     registry_files::check_types(&rows, &types, files, &mut out);
     cross::check(&read, &mut out);
@@ -110,6 +112,7 @@ pub fn check(files: &Files) -> Checked {
         broker: links.broker,
         outside: links.outside.into_iter().map(|(link, said)| (link, said.value)).collect(),
         serial: links.serial.into_iter().map(|(link, said)| (link, said.value)).collect(),
+        modems: links.modems.into_iter().map(|(link, said)| (link, said.value)).collect(),
         signals: links.signals.into_iter().collect(),
         device_types: types,
         life,

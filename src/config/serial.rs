@@ -16,7 +16,7 @@ use crate::terms::{Framing, LinkId, Wait};
 /// Own choice: a test bench at one end, a street where somebody always passes at the other.
 const SILENT_AFTER_RANGE: std::ops::RangeInclusive<Wait> = Wait::secs(2)..=Wait::hours(24);
 /// Longest name of a line. Own choice: it stands in messages and logs.
-const NAME_MAX: usize = 32;
+pub(super) const NAME_MAX: usize = 32;
 /// How a path that stays is found.
 const BY_ID: &str =
     "use its name in /dev/serial/by-id or /dev/serial/by-path: `ls -l` there shows which";
@@ -56,7 +56,7 @@ pub(super) fn read_serial(
     Some((link, Said { value, at }))
 }
 
-fn read_path(said: &Said<&str>, out: &mut Findings<'_>) -> Option<PathBuf> {
+pub(super) fn read_path(said: &Said<&str>, out: &mut Findings<'_>) -> Option<PathBuf> {
     let path = Path::new(said.value);
     if !path.is_absolute() {
         let message = format!("not the path of a port: {:?}", said.value);
@@ -79,7 +79,7 @@ fn read_framing(section: &mut Section<'_>, usual: Framing, out: &mut Findings<'_
     known.unwrap_or(usual)
 }
 
-fn read_baud(section: &mut Section<'_>, usual: u32, out: &mut Findings<'_>) -> u32 {
+pub(super) fn read_baud(section: &mut Section<'_>, usual: u32, out: &mut Findings<'_>) -> u32 {
     let (least, most) = (BAUDS[0], BAUDS[BAUDS.len() - 1]);
     let range = u64::from(least)..=u64::from(most);
     let baud = section.number(out, "baud", range, u64::from(usual));

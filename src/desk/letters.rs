@@ -55,7 +55,7 @@ impl Writer {
             site: Site { name: settings.gateway.site.clone(), duty_phone: String::new() },
             place: match order.id.carrier {
                 Carrier::Screen => shown_place(registry, settings, &incident.device, &place, None),
-                Carrier::Mail => place.place.clone(),
+                Carrier::Mail | Carrier::Sms => place.place.clone(),
             },
             place_short: place.short.clone(),
             residents: place

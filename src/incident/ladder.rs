@@ -10,7 +10,7 @@ use super::{
     Who,
 };
 use crate::registry::Role;
-use crate::terms::{At, Class, IncidentId, PersonId, Wait};
+use crate::terms::{At, Class, IncidentId, PersonId, Phone, Wait};
 
 /// From the beginning of a hazard's call until the district is asked to take over. 180 s: the outer
 /// bound for an emergency nobody accepts (oncall.md 3.3); a hazard has no steps to count instead.
@@ -81,6 +81,7 @@ impl IncidentBook {
         let has = |carrier: &Carrier| match carrier {
             Carrier::Screen => true,
             Carrier::Mail => row.is_some_and(|p| !p.email.trim().is_empty()),
+            Carrier::Sms => row.is_some_and(|p| Phone::parse(&p.phone).is_some()),
         };
         let mut left: Vec<Carrier> = Vec::new();
         for carrier in by.iter().copied().filter(has) {

@@ -15,17 +15,20 @@ pub enum Carrier {
     Screen,
     /// E-mail.
     Mail,
+    /// A short message to a telephone.
+    Sms,
 }
 
 impl Carrier {
     /// All carriers.
-    pub const ALL: [Self; 2] = [Self::Screen, Self::Mail];
+    pub const ALL: [Self; 3] = [Self::Screen, Self::Mail, Self::Sms];
 
     /// The word in `by = [...]` and in the table of `notify.toml`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Screen => "screen",
             Self::Mail => "mail",
+            Self::Sms => "sms",
         }
     }
 

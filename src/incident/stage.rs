@@ -1,6 +1,6 @@
 //! One incident: its stage, and what stands beside the stage.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -191,6 +191,9 @@ pub struct Incident {
     pub unreachable: BTreeSet<(PersonId, Carrier)>,
     /// Its orders that are not settled.
     pub orders: BTreeSet<OrderId>,
+    /// The epoch of the newest short message that each person was sent: what they answer to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub texted: BTreeMap<PersonId, u32>,
 }
 
 /// How many presses are remembered with their times: three in 2 min add the second line.
@@ -252,6 +255,7 @@ impl Incident {
             times: StageTimes { raised: Some(wall), ..StageTimes::default() },
             unreachable: BTreeSet::new(),
             orders: BTreeSet::new(),
+            texted: BTreeMap::new(),
         })
     }
 

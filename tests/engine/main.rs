@@ -26,6 +26,7 @@ mod old_journals;
 mod outcomes;
 mod presses;
 mod properties;
+mod replies;
 mod technicians;
 mod welfare;
 mod years;
