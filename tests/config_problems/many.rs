@@ -177,3 +177,35 @@ fn a_rule_for_signs_of_life_is_read() {
     assert_eq!((rule.windows.len(), rule.signs.len(), rule.types.len()), (1, 2, 1));
     assert_eq!((rule.homes.len(), rule.owner.as_ref()), (0, None));
 }
+
+/// People are called by short message over one modem, by these carriers in the first steps.
+fn with_sms(by: &str, phones: bool) -> Files {
+    let modem = "[link.modem.front]\npath = \"/dev/serial/by-id/usb-modem\"\nprofile = \"ec25\"\n";
+    let mut edits = vec![
+        edit("links.toml", "# end", modem),
+        edit("notify.toml", "# end", "[sms]\nmodems = [\"front\"]\n"),
+        edit("ladders.toml", "by = [\"screen\", \"mail\"]", by),
+        edit("ladders.toml", "by = [\"mail\"]", by),
+    ];
+    if phones {
+        edits.push(edit("registry/people.csv", "00000000001", "+86 13800138001"));
+    }
+    edited(&base(), &edits)
+}
+
+#[test]
+fn a_step_by_sms_that_reaches_nobody_is_a_problem_and_somebody_without_a_number_a_warning() {
+    let told = |files: &Files| -> Vec<(&'static str, String)> {
+        check(files).problems.into_iter().map(|problem| (problem.code, problem.message)).collect()
+    };
+    let nobody = told(&with_sms("by = [\"sms\"]", false));
+    let message = "nobody who is called here has a mobile number".to_owned();
+    assert!(nobody.contains(&("rung-reaches-nobody", message)), "{nobody:?}");
+    let one = with_sms("by = [\"screen\", \"sms\"]", true);
+    assert_eq!(told(&one), [("no-address", "wangli has no mobile number".to_owned())]);
+    let settings = check(&one).settings.unwrap();
+    let (link, modem) = settings.modems.first_key_value().unwrap();
+    assert_eq!((link.as_str(), modem.profile.as_str()), ("modem.front", "ec25"));
+    assert_eq!((modem.probe, modem.lost_after), (Wait::secs(10), Wait::secs(60)));
+    assert_eq!(settings.notify.sms.unwrap().per_hour, 60);
+}

@@ -99,6 +99,9 @@ impl Keeper {
                 return Ok(());
             }
             self.sim_is_up = true;
+            // What kept a message back is gone with the SIM or the start that it was.
+            self.failed_at = None;
+            self.turns(|state| state.failing = None).await;
         }
         let standing = self.network(wire).await?;
         let news = self.state().standing != standing;
