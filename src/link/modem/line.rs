@@ -349,6 +349,9 @@ impl Keeper {
             let mut child = std::process::Command::new(&program)
                 .args(arguments)
                 .stdin(std::process::Stdio::null())
+                // The hub's standard output may be the duty room's screen.
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
                 .spawn()
                 .map_err(|why| why.to_string())?;
             let naps = POWER_WITHIN.as_millis() / POWER_LOOK.as_millis();

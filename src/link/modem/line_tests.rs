@@ -251,6 +251,7 @@ async fn each_break_of_a_send_says_whether_the_message_may_be_out() {
         fake.answers("AT+CMGS=", "> ");
         fake.answers("00", answer);
         assert_eq!(not(&house.sends().await.0), fault, "{answer}");
+        house.ready().await;
     }
     assert!(house.modem.line().state().barred);
     fake.answers("00", "RING|+CMTI: \"ME\",1|+CMGS: 9");

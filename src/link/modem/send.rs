@@ -147,6 +147,8 @@ impl Keeper {
             })
             .await;
         }
+        // A module that has lost its settings unheard takes every message for a malformed one.
+        self.sim_is_up &= fault != Some(Fault::Form);
         // The state first: whoever is told may choose the next modem by it.
         let _ = job.done.try_send((job.tag, sent));
         if let Some(number) = number {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracing::{debug, error, info};
 
 use super::line::{Keeper, MISSES_MAX};
+use super::parts::Parts;
 use super::talk::{End, Reply};
 use super::wire::{Lost, Wire};
 use super::{FAILING_FOR, Standing};
@@ -167,6 +168,9 @@ impl Keeper {
 
     /// Sets up messages; false where no service centre is known.
     async fn sets_up(&mut self, wire: &mut Wire) -> Result<bool, Lost> {
+        // It may be another SIM: what lies where is learned anew, and known again by what it says.
+        self.at_the_desk.clear();
+        self.parts = Parts::default();
         if self.settings.centre.is_none() {
             let reply = wire.ask("AT+CSCA?", "+CSCA:", SLOW_WITHIN).await?;
             let centre = value(&reply, "+CSCA:").unwrap_or_default();
