@@ -12,6 +12,8 @@
 mod inputs;
 #[path = "contracts/modbus.rs"]
 mod modbus;
+#[path = "contracts/modem.rs"]
+mod modem;
 #[path = "contracts/mutated.rs"]
 mod mutated;
 #[path = "contracts/native_serial.rs"]

@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("roster", &["terms", "registry"]),
     ("incident", &["terms", "registry", "roster"]),
     ("archive", &["terms", "registry", "incident"]),
-    ("notify", &["terms", "incident"]),
+    ("notify", &["terms", "link", "incident"]),
     ("district", &["terms", "link", "incident", "notify"]),
     ("counter", &["terms", "registry", "roster", "incident"]),
     ("console", &["terms", "registry", "roster", "incident", "counter"]),

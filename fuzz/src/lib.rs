@@ -5,6 +5,9 @@
 #[path = "../../tests/contracts/inputs.rs"]
 pub mod inputs;
 #[allow(dead_code)]
+#[path = "../../tests/contracts/modem.rs"]
+pub mod modem;
+#[allow(dead_code)]
 #[path = "../../tests/contracts/vectors.rs"]
 pub mod vectors;
 

@@ -114,6 +114,7 @@ impl Asked<'_> {
                         "somebody in the duty room: add a way that reaches a telephone"
                     }
                     Needs::Internet => "the internet: add a way that goes without it",
+                    Needs::Mobile => "the mobile network: add a way that goes without it",
                 };
                 format!("every way of the first two steps needs {what}")
             }

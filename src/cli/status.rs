@@ -7,8 +7,8 @@ use super::loading::{ask, odd_answer};
 use super::{Dirs, Outcome, print_json, print_text};
 use crate::counter::{
     ArchiveView, Ask, BoardView, CarrierView, DeviceCount, EndpointView, LifeView, LineView,
-    OpenCount, PowerView, RecordView, Reply, ResponseView, SilentView, Sound, StationView, Status,
-    WireView,
+    ModemView, OpenCount, PowerView, RecordView, Reply, ResponseView, SilentView, Sound,
+    StationView, Status, WireView,
 };
 use crate::roster::DutyBy;
 use crate::terms::Wall;
@@ -37,6 +37,9 @@ pub(super) fn ten_lines(status: &Status) -> String {
     let _ = writeln!(out, "record    {}", record(status));
     let _ = writeln!(out, "on duty   {}", on_duty(status));
     let _ = writeln!(out, "carriers  {}", carriers(status));
+    for modem in &status.modems {
+        let _ = writeln!(out, "modem     {}", modem_line(modem, status.wall));
+    }
     for (label, platform) in [("webhooks", false), ("district", true)] {
         let those: Vec<_> = status.endpoints.iter().filter(|e| e.platform == platform).collect();
         if !those.is_empty() {
@@ -81,6 +84,13 @@ pub(super) fn ten_lines(status: &Status) -> String {
         false => "not trusted: rosters answer with everybody who could be on duty",
     };
     let _ = writeln!(out, "clock     {clock}");
+    out.push_str(&warnings(status));
+    out
+}
+
+/// What of the config is not as its files say.
+fn warnings(status: &Status) -> String {
+    let (mut out, hub) = (String::new(), &status.hub);
     if status.old_config {
         out.push_str(
             "config    the last accepted one; the one on disk is broken: `anling check`\n",
@@ -160,6 +170,30 @@ fn power(view: &PowerView) -> String {
         false => format!("; then nobody hears {}", unheard.join(", ")),
     };
     format!("ON BATTERY{gone}{percent}{left}{homes}")
+}
+
+/// How one modem stands.
+fn modem_line(view: &ModemView, now: Wall) -> String {
+    let name = view.name.strip_prefix("modem.").unwrap_or(&view.name);
+    let state = match &view.trouble {
+        Some(why) => format!("{name} FAILS: {why}"),
+        None => format!("{name} works"),
+    };
+    let operator = view.operator.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
+    let weak = if view.weak { " (weak)" } else { "" };
+    let signal = view.signal.map(|s| format!(", signal {s} of 31{weak}")).unwrap_or_default();
+    let sim = match view.sim.as_str() {
+        "ready" | "unknown" => String::new(),
+        other => format!(", SIM {other}"),
+    };
+    let sent = match view.sent_today {
+        0 => ", nothing sent today".to_owned(),
+        1 => ", 1 message today".to_owned(),
+        many => format!(", {many} messages today"),
+    };
+    let since = |proof: Wall| ago(u64::try_from(now.0 - proof.0).unwrap_or(0));
+    let proof = view.last_proof.map(|proof| format!(", the last {} ago", since(proof)));
+    format!("{state}{operator}{signal}{sim}{sent}{}", proof.unwrap_or_default())
 }
 
 /// How one rule for signs of life stands.

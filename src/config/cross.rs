@@ -8,6 +8,7 @@ use super::district::DistrictRead;
 use super::ladders::{Call, Ladders};
 use super::links::Links;
 use super::modbus;
+use super::modem;
 use super::problem::{Findings, Said, Spot};
 use super::registry_files::{Rows, path};
 use super::roster::{RosterRead, unknown_line};
@@ -19,7 +20,7 @@ use crate::incident::{Carrier, Who};
 use crate::registry::csv::Table;
 use crate::registry::{Contact, Device, DeviceTypes, Family, Person, Role, Row};
 use crate::roster::Roster;
-use crate::terms::{DeviceId, LineId, PersonId, Wall};
+use crate::terms::{DeviceId, LineId, PersonId, Phone, Wall};
 
 const DEVICES: &str = path(Table::Devices);
 const PEOPLE: &str = path(Table::People);
@@ -39,6 +40,7 @@ pub(super) struct Read<'r> {
     pub(super) owners: &'r [(String, Said<PersonId>)],
     /// When it is, where that is to count.
     pub(super) wall: Option<Wall>,
+    pub(super) sms_modems: &'r [Said<String>],
 }
 
 pub(super) fn check(read: &Read<'_>, out: &mut Findings<'_>) {
@@ -47,6 +49,7 @@ pub(super) fn check(read: &Read<'_>, out: &mut Findings<'_>) {
     bridged(read, out);
     serial::check(read.links, read.devices().map(|(d, at)| (d, at, read.family(d))), out);
     modbus::check(read.links, read.devices().map(|(d, at)| (d, at, read.family(d))), out);
+    modem::check(read.links, read.sms_modems, out);
     people(read, out);
     carriers(read, out);
     calls(read, out);
@@ -326,32 +329,54 @@ fn addresses<'p>(
     call: &Call,
     roster: &Roster,
     people: &BTreeMap<&'p PersonId, &'p Person>,
-    told: &mut BTreeSet<&'p PersonId>,
+    told: &mut BTreeSet<(&'p PersonId, Carrier)>,
     out: &mut Findings<'_>,
 ) {
-    let Some(mail) = call.by.iter().find(|said| said.value == Carrier::Mail) else { return };
     let called: BTreeSet<&PersonId> =
         call.who.iter().flat_map(|said| callable(&said.value, roster, people)).collect();
     let called: Vec<&'p Person> =
         called.into_iter().filter_map(|id| people.get(id).copied()).collect();
-    let without: Vec<&'p Person> =
-        called.iter().copied().filter(|person| person.email.trim().is_empty()).collect();
-    let only_mail = call.by.iter().all(|said| said.value == Carrier::Mail);
-    if only_mail && !called.is_empty() && without.len() == called.len() {
+    let reached = |person: &Person| call.by.iter().any(|said| has_address(person, said.value));
+    if !call.by.is_empty() && !called.is_empty() && !called.iter().any(|person| reached(person)) {
+        let ways: Vec<&str> = call.by.iter().map(|said| address_of(said.value)).collect();
         out.add(
             &codes::RUNG_REACHES_NOBODY,
             &call.at,
-            "nobody who is called here has a mail address",
+            format!("nobody who is called here has a {}", ways.join(" or a ")),
             "add another way to `by`, or addresses to registry/people.csv",
         );
         return;
     }
-    for person in without {
-        if told.insert(&person.id) {
-            let message = format!("{} has no mail address", person.id);
-            let help = "add it to registry/people.csv; until then mail does not reach them";
-            out.add(&codes::NO_ADDRESS, &mail.at, message, help);
+    for said in &call.by {
+        let without = called.iter().filter(|person| !has_address(person, said.value));
+        for person in without {
+            if told.insert((&person.id, said.value)) {
+                let message = format!("{} has no {}", person.id, address_of(said.value));
+                let help = format!(
+                    "add it to registry/people.csv; until then {} does not reach them",
+                    said.value
+                );
+                out.add(&codes::NO_ADDRESS, &said.at, message, help);
+            }
         }
+    }
+}
+
+/// Whether a carrier can reach somebody.
+fn has_address(person: &Person, carrier: Carrier) -> bool {
+    match carrier {
+        Carrier::Screen => true,
+        Carrier::Mail => !person.email.trim().is_empty(),
+        Carrier::Sms => Phone::parse(&person.phone).is_some(),
+    }
+}
+
+/// What a carrier needs of somebody.
+fn address_of(carrier: Carrier) -> &'static str {
+    match carrier {
+        Carrier::Screen => "place at the screen",
+        Carrier::Mail => "mail address",
+        Carrier::Sms => "mobile number",
     }
 }
 

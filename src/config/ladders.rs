@@ -33,8 +33,7 @@ pub(super) struct Call {
 }
 
 /// Ways to people that the design names and no file here implements yet.
-pub(super) const LATER_CARRIERS: [(&str, &str); 6] = [
-    ("sms", "SMS comes"),
+pub(super) const LATER_CARRIERS: [(&str, &str); 5] = [
     ("voice", "voice calls come"),
     ("siren", "the siren comes"),
     ("wecom", "WeCom comes"),

@@ -1,5 +1,5 @@
 //! `links.toml`: the wires into the hub: the built-in broker with its accounts, brokers that others
-//! run, serial lines, lines whose panels are polled, and who may hand in signals over HTTP.
+//! run, serial lines, lines whose panels are polled, modems, and who may hand in signals over HTTP.
 
 use std::path::PathBuf;
 
@@ -7,12 +7,13 @@ use super::bridged::read_bridged;
 use super::codes;
 use super::gateway::address;
 use super::modbus::{PolledRead, read_polled};
+use super::modem::read_modem;
 use super::mqtt::{BrokerConf, check_twice, read_outside};
 use super::problem::{Findings, Said, Spot};
 use super::secrets::{SecretUse, secret_name};
 use super::section::Section;
 use super::serial::read_serial;
-use super::settings::{Account, Broker, BrokerTls, Outside, Reach, Serial, Signal};
+use super::settings::{Account, Broker, BrokerTls, Modem, Outside, Reach, Serial, Signal};
 use super::signals::read_signal;
 use crate::terms::{DeviceId, LinkId};
 
@@ -34,6 +35,8 @@ pub(super) struct Links {
     pub(super) modbus: Vec<(LinkId, Said<PolledRead>)>,
     /// Whether a point of one of them could not be read: it is no unknown one.
     pub(super) points_lost: bool,
+    /// Modems, in the order of the file.
+    pub(super) modems: Vec<(LinkId, Said<Modem>)>,
     /// Who may hand in signals over HTTP, in the order of the file.
     pub(super) signals: Vec<(LinkId, Signal)>,
 }
@@ -69,7 +72,9 @@ pub(super) fn read(
             let lost = &mut links.points_lost;
             links.modbus.extend(read_polled(&name, line, out, lost));
         }
-        link.later(out, "modem", "modems come");
+        for (name, modem) in link.named(out, "modem") {
+            links.modems.extend(read_modem(&name, modem, out, secrets));
+        }
         link.end(out);
     }
     for (name, part) in top.named(out, "signals") {

@@ -25,6 +25,7 @@ mod life;
 mod line_patterns;
 mod links;
 mod modbus;
+mod modem;
 mod mqtt;
 mod notify;
 mod power;
@@ -111,6 +112,7 @@ pub fn check_at(files: &Files, wall: Option<Wall>) -> Checked {
         stations: &stations,
         owners: &life.owners,
         wall,
+        sms_modems: &notify.sms_modems,
     };
     registry_files::check_types(&rows, &types, files, &mut out);
     cross::check(&read, &mut out);
@@ -123,6 +125,7 @@ pub fn check_at(files: &Files, wall: Option<Wall>) -> Checked {
         outside: links.outside.into_iter().map(|(link, said)| (link, said.value)).collect(),
         serial: links.serial.into_iter().map(|(link, said)| (link, said.value)).collect(),
         modbus: links.modbus.into_iter().map(|(link, said)| (link, said.value.line)).collect(),
+        modems: links.modems.into_iter().map(|(link, said)| (link, said.value)).collect(),
         signals: links.signals.into_iter().collect(),
         device_types: types,
         life: life.plan,

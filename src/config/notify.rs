@@ -8,6 +8,7 @@ use url::Url;
 
 use super::codes;
 use super::devices::bad_word;
+use super::modem::read_sms;
 use super::problem::{Findings, Said, Spot};
 use super::secrets::{SecretUse, secret_name};
 use super::section::Section;
@@ -22,6 +23,8 @@ pub(super) struct NotifyRead {
     pub(super) notify: Notify,
     /// What each webhook asks for.
     pub(super) endpoints: BTreeMap<EndpointId, Subscription>,
+    /// The modems that `[sms]` names, where it names them.
+    pub(super) sms_modems: Vec<Said<String>>,
 }
 
 /// Protections by their words, with the port each uses by default (RFC 6409, RFC 8314, RFC 5321).
@@ -48,6 +51,9 @@ pub(super) fn read(
     }
     if let Some(section) = top.section(out, "mail") {
         read.notify.mail = Some(mail(section, out, secrets));
+    }
+    if let Some(section) = top.section(out, "sms") {
+        read_sms(section, out, &mut read);
     }
     let mut told: BTreeMap<String, String> = BTreeMap::new();
     for (name, section) in top.named(out, "webhook") {

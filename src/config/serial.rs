@@ -16,7 +16,7 @@ use crate::terms::{Framing, LinkId, Wait};
 /// Own choice: a test bench at one end, a street where somebody always passes at the other.
 const SILENT_AFTER_RANGE: std::ops::RangeInclusive<Wait> = Wait::secs(2)..=Wait::hours(24);
 /// Longest name of a line or of what hangs on it. Own choice: it stands in messages and logs.
-const NAME_MAX: usize = 32;
+pub(super) const NAME_MAX: usize = 32;
 /// How a path that stays is found.
 const BY_ID: &str =
     "use its name in /dev/serial/by-id or /dev/serial/by-path: `ls -l` there shows which";

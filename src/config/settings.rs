@@ -11,7 +11,7 @@ use crate::incident::{Carrier, LifePlan, Policy};
 use crate::registry::{DeviceTypes, Family, Row};
 use crate::roster::Roster;
 use crate::terms::{
-    DeviceId, EndpointId, Framing, HubId, JsonSource, LinkId, ModbusPoint, PersonId, Spoken,
+    DeviceId, EndpointId, Framing, HubId, JsonSource, LinkId, ModbusPoint, PersonId, Phone, Spoken,
     SupplySource, Wait,
 };
 
@@ -30,6 +30,8 @@ pub struct Settings {
     pub serial: BTreeMap<LinkId, Serial>,
     /// `[link.modbus.NAME]` of `links.toml` by the link's whole name, `modbus.NAME`.
     pub modbus: BTreeMap<LinkId, PolledLine>,
+    /// `[link.modem.NAME]` of `links.toml` by the link's whole name, `modem.NAME`.
+    pub modems: BTreeMap<LinkId, Modem>,
     /// `[signals.NAME]` of `links.toml` by the whole name, `signals.NAME`.
     pub signals: BTreeMap<LinkId, Signal>,
     /// `[type.NAME]` of `devices.toml`.
@@ -247,6 +249,28 @@ pub struct PolledLine {
     pub panels: BTreeMap<u8, String>,
 }
 
+/// A 4G modem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Modem {
+    /// Its AT port, an absolute path.
+    pub path: PathBuf,
+    /// Speed: one of [`BAUDS`], default 115,200.
+    pub baud: u32,
+    /// The make: `sim7600`, `ec20` or `ec25`.
+    pub profile: String,
+    /// The PIN's name, if its SIM asks for one.
+    pub pin: Option<String>,
+    /// The service centre's number, where the SIM's own is not to be used.
+    pub centre: Option<Phone>,
+    /// The program that takes its power and gives it back, with arguments; empty where there is none.
+    pub power_cycle: Vec<String>,
+    /// How often it is asked whether it lives: 1 s to 60 s, default 10 s.
+    pub probe: Wait,
+    /// How long it may be without port, SIM or network before that is a trouble: 2 s to 10 min,
+    /// default 60 s.
+    pub lost_after: Wait,
+}
+
 /// Who may hand in signals over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signal {
@@ -276,6 +300,8 @@ pub struct Notify {
     pub screen: Option<Screen>,
     /// `[mail]`.
     pub mail: Option<Mail>,
+    /// `[sms]`.
+    pub sms: Option<Sms>,
     /// `[webhook.NAME]` by name.
     pub webhooks: BTreeMap<EndpointId, Webhook>,
 }
@@ -286,6 +312,7 @@ impl Notify {
         let set_up = |carrier: &Carrier| match carrier {
             Carrier::Screen => self.screen.is_some(),
             Carrier::Mail => self.mail.is_some(),
+            Carrier::Sms => self.sms.is_some(),
         };
         Carrier::ALL.into_iter().filter(set_up).collect()
     }
@@ -296,6 +323,18 @@ impl Notify {
 pub struct Screen {
     /// `-` for standard output, else a file or a terminal.
     pub path: String,
+}
+
+/// Short messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sms {
+    /// Names of modems, `NAME` of `[link.modem.NAME]`, in the order they are tried; one to four.
+    pub modems: Vec<String>,
+    /// Whether titles stand between 【】: default yes. Some networks take that for advertising.
+    pub brackets: bool,
+    /// How many messages a SIM may send in an hour beside emergencies and hazards: 1 to 1,000,
+    /// default 60.
+    pub per_hour: usize,
 }
 
 /// Mail.

@@ -140,6 +140,33 @@ pub struct WireView {
     pub heard: bool,
 }
 
+/// How one modem stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModemView {
+    /// Its name: `modem.front`.
+    pub name: String,
+    /// The network's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// The signal, 0 to 31.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<u8>,
+    /// Whether that is so weak that messages may be late or lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub weak: bool,
+    /// Its SIM: `ready`, `missing`, `locked`, `barred`, or `unknown`.
+    pub sim: String,
+    /// Places of its message store that are taken, and how many there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<(u16, u16)>,
+    /// Messages that the network took today.
+    pub sent_today: u32,
+    /// When it last took one, since the start.
+    pub last_proof: Option<Wall>,
+    /// Why it cannot send or hear at the moment.
+    pub trouble: Option<String>,
+}
+
 /// How one endpoint stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointView {
@@ -284,6 +311,9 @@ pub struct Status {
     /// Brokers that others run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub brokers: Vec<WireView>,
+    /// Modems.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modems: Vec<ModemView>,
     /// Its devices.
     pub devices: DeviceCount,
     /// Its registered devices that have been silent longest, at most [`SILENT_SHOWN`], the longest

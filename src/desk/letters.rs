@@ -62,7 +62,7 @@ impl Writer {
             site: Site { name: site_of(incident, settings), duty_phone: String::new() },
             place: match order.id.carrier {
                 Carrier::Screen => shown_place(registry, settings, &incident.device, &place, None),
-                Carrier::Mail => place.place.clone(),
+                Carrier::Mail | Carrier::Sms => place.place.clone(),
             },
             place_short: place.short.clone(),
             residents: place

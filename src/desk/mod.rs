@@ -32,6 +32,7 @@ mod life;
 mod lines;
 mod listing;
 mod lookup;
+mod modems;
 mod outbox;
 mod outside;
 mod panels;
@@ -46,8 +47,10 @@ mod strangers;
 mod supervision;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod turn;
 mod vitals;
+mod ways;
 mod wiring;
 mod work;
 
@@ -70,6 +73,7 @@ use crate::district::Heard;
 use crate::incident::{IncidentBook, OrderId, Standing, Stimulus};
 use crate::journal::{BATCH_MAX, Batch, CommitterHandle, Durable, FRAME_ENTRIES_MAX, Finding};
 use crate::link::broker::{Broker, SessionNews};
+use crate::link::modem::ModemNews;
 use crate::link::mqtt::MqttNews;
 use crate::link::plug::PortNews;
 use crate::notify::endpoint::EndpointReport;
@@ -81,6 +85,7 @@ use import::Importing;
 use intake::Intake;
 use listing::Programs;
 use lookup::{Lookup, Sought};
+use modems::Modems;
 use outbox::Outbox;
 use outside::Outside;
 use platforms::Platforms;
@@ -125,6 +130,7 @@ struct Ears {
     news: mpsc::Receiver<SessionNews>,
     outside_news: mpsc::Receiver<(LinkId, MqttNews)>,
     port_news: mpsc::Receiver<(LinkId, PortNews)>,
+    modem_news: mpsc::Receiver<(LinkId, ModemNews)>,
     findings: mpsc::Receiver<Finding>,
     reloads: mpsc::Receiver<Reload>,
     gone: mpsc::Receiver<Gone>,
@@ -156,6 +162,7 @@ struct Desk {
     supervision: Supervision,
     broker_tls: Option<String>,
     ports: Ports,
+    modems: Modems,
     wires: Wires,
     old_config: bool,
     vitals: Vitals,
@@ -201,6 +208,7 @@ impl Desk {
                 Some(news) = ears.news.recv() => self.tell_again(&mut turn, &news),
                 Some(news) = ears.outside_news.recv() => self.hear_outside(&mut turn, news),
                 Some(news) = ears.port_news.recv() => self.hear_port(&mut turn, news),
+                Some(news) = ears.modem_news.recv() => self.hear_modem(&mut turn, news),
                 Some(finding) = ears.findings.recv() => self.own_finding(&finding),
                 Some(reload) = ears.reloads.recv() => self.reload(&mut turn, reload),
                 Some(gone) = ears.gone.recv() => self.part_gone(&mut turn, gone),
@@ -267,6 +275,13 @@ impl Desk {
         for _ in 0..EACH_MAX {
             let Ok(asked) = self.ears.asks.try_recv() else { break };
             self.answer(turn, asked);
+            if turn.entries() >= ENTRIES_MAX {
+                return;
+            }
+        }
+        for _ in 0..EACH_MAX {
+            let Ok(news) = self.ears.modem_news.try_recv() else { break };
+            self.hear_modem(turn, news);
             if turn.entries() >= ENTRIES_MAX {
                 return;
             }

@@ -18,11 +18,11 @@ use tracing::{error, info, warn};
 
 use super::outbox::{Leaving, STOP_WITHIN};
 use super::wiring::{LineEnds, PLATFORM, Parts, TLS, WEBHOOK, WaysOut, tls_settings};
-use super::{Desk, Turn, outside, ports};
+use super::{Desk, Turn, modems, outside, ports};
 use crate::config::settings::{Broker, PolledLine, Serial, Settings};
 use crate::console::Signals;
 use crate::incident::{Carrier, Stimulus};
-use crate::terms::{EndpointId, Kind, LinkId, Seq};
+use crate::terms::{EndpointId, Kind, LinkId, Seq, Wait};
 
 /// Reloads waiting for the desk; the next one waits for a place.
 pub(super) const RELOADS_MAX: usize = 4;
@@ -52,6 +52,8 @@ pub(super) enum Gone {
     Line(LinkId),
     /// A broker that others run: the session's name there is free.
     Outside(LinkId),
+    /// A modem: its port is free.
+    Modem(LinkId),
 }
 
 /// What the running parts hang on.
@@ -202,6 +204,7 @@ impl Desk {
         self.renew_lines(turn, &old);
         self.renew_polled(turn, &old);
         self.renew_outside(turn, &parts);
+        self.renew_modems(turn, &parts);
         self.wires.signals.set(&parts.signals);
         let before = std::mem::take(&mut self.wires.out);
         for subject in before.symmetric_difference(&out) {
@@ -380,6 +383,31 @@ impl Desk {
         }
     }
 
+    fn renew_modems(&mut self, turn: &mut Turn, parts: &Parts) {
+        let before = self.wires.parts.modems.keys();
+        let all: BTreeSet<LinkId> = before.chain(parts.modems.keys()).cloned().collect();
+        for link in all {
+            if let Some(modem) = self.settings.modems.get(&link) {
+                self.modems.set_lost_after(&link, modem.lost_after);
+            }
+            if self.wires.parts.modems.get(&link) == parts.modems.get(&link) {
+                continue;
+            }
+            self.wires.ends(link.to_string());
+            let taken = self.modems.take(&link);
+            if taken.as_ref().is_some_and(|(_, lost)| *lost) {
+                self.trouble(turn, Kind::Carrier, link.to_string(), false);
+            }
+            info!(%link, "the modem is replaced");
+            let ending = async move {
+                if let Some((Some(modem), _)) = taken {
+                    modem.stop(modems::STOP_WITHIN).await;
+                }
+            };
+            self.wires.end(ending, Gone::Modem(link));
+        }
+    }
+
     /// A replaced part has ended.
     pub(super) fn part_gone(&mut self, turn: &mut Turn, gone: Gone) {
         match gone {
@@ -410,6 +438,15 @@ impl Desk {
                 } else if let Some(line) = self.settings.modbus.get(&link).filter(|_| last) {
                     let wire = self.wires.lines.poll(&link, line);
                     self.ports.put(link, wire, None, now);
+                }
+            }
+            Gone::Modem(link) => {
+                let last = self.wires.ended(link.as_str());
+                if let Some(parts) = self.wires.parts.modems.get(&link).filter(|_| last) {
+                    let modem = self.wires.lines.dial(&link, parts);
+                    let lost_after =
+                        self.settings.modems.get(&link).map_or(Wait::ZERO, |m| m.lost_after);
+                    self.modems.put(link, modem, lost_after, self.clock.now());
                 }
             }
             Gone::Outside(link) => {

@@ -17,35 +17,28 @@ use tracing::{error, info, warn};
 
 use super::held::Held;
 use super::intake::Intake;
-use super::letters::Writer;
 use super::listing::Programs;
 use super::lookup::{Lookup, Record};
-use super::outbox::Outbox;
-use super::outside::{self, Outside};
 use super::platforms::Platforms;
-use super::ports::Ports;
-use super::reload::{DIRECTORY, Gone, RELOADS_MAX, Reload, TLS_FILES, Wires, kind_of_way};
+use super::reload::{DIRECTORY, RELOADS_MAX, Reload, TLS_FILES, kind_of_way};
 use super::supervision::Supervision;
 use super::turn::Turn;
 use super::vitals::{self, Vitals};
-use super::wiring::{LineEnds, OutEars, Parts, TLS, WaysOut};
-use super::{Desk, Ears, INBOX_MAX, NEWS_MAX, socket, wiring};
+use super::ways::open_ways;
+use super::wiring::{Parts, TLS};
+use super::{Desk, Ears, socket};
 use crate::archive::{Archivist, Place, QUESTIONS_MAX};
 use crate::clock::{Clock, Last, Resumption, Vouch};
 use crate::config::{Secrets, Settings};
 use crate::console::{self, Console};
 use crate::counter::{ASKS_MAX, Asked};
-use crate::incident::{Carrier, Entry, IncidentBook, Stimulus, TakenOver, Trouble};
+use crate::incident::{Entry, IncidentBook, Stimulus, TakenOver, Trouble};
 use crate::journal::{
     Committer, CommitterHandle, Disk, Finding, Journal, JournalError, Limits, OsDisk, SCRUB_PACE,
     Scrub,
 };
 use crate::link::LinkError;
-use crate::link::broker::SessionNews;
-use crate::link::mqtt::MqttNews;
-use crate::link::plug::PortNews;
-use crate::registry::Registry;
-use crate::terms::{HubId, Inbound, Kind, LinkId, Seq, Wait};
+use crate::terms::{HubId, Kind, Seq, Wait};
 
 /// Findings of the journal waiting for the desk; the scrub waits at more.
 const FINDINGS_MAX: usize = 64;
@@ -217,11 +210,10 @@ pub async fn start(options: Options) -> Result<House, DeskError> {
 pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<House, DeskError> {
     let Options { settings, secrets, state_dir, old_config, vouch } = options;
     let settings = Arc::new(settings);
-    let limits = limits(&settings);
     let dir = state_dir.join(JOURNAL_DIR);
     let record = || Record { disk: Arc::clone(&disk), dir: dir.clone() };
     let (record, also) = (record(), record());
-    let read = read_beside(disk, dir, limits).await?;
+    let read = read_beside(disk, dir, limits(&settings)).await?;
     let (clock, resumption) = Clock::resume(read.last().as_ref(), vouch);
     let ways = open_ways(&settings, &secrets, &state_dir, &clock, read.book.registry()).await?;
     let page_key = ways.outbox.writer.page_key.clone();
@@ -252,6 +244,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
             news: ways.news,
             port_news: ways.port_news,
             outside_news: ways.outside_news,
+            modem_news: ways.modems_heard,
             findings,
             reloads: reloaded,
             gone: ways.gone,
@@ -270,6 +263,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         broker_address: broker_address.map(|a| a.to_string()),
         ports: ways.ports,
         outside: ways.outside,
+        modems: ways.modems,
         supervision: Supervision::new(clock.now(), resumption.gap).powered(settings.power.as_ref()),
         wires: ways.wires,
         old_config,
@@ -282,82 +276,6 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     desk.begin(resumption, found).await?;
     let broker = broker_address;
     open_doors(desk, Doors { unread, tell_finding, asks, reloads, stop, page_key, broker }).await
-}
-
-/// The ways in and out, opened, with the desk's ends of their channels.
-struct Ways {
-    outbox: Outbox,
-    out_ears: OutEars,
-    ports: Ports,
-    port_news: mpsc::Receiver<(LinkId, PortNews)>,
-    outside: Outside,
-    outside_news: mpsc::Receiver<(LinkId, MqttNews)>,
-    broker: Option<wiring::Opened>,
-    news: mpsc::Receiver<SessionNews>,
-    heard: mpsc::Receiver<Inbound>,
-    wires: Wires,
-    gone: mpsc::Receiver<Gone>,
-}
-
-async fn open_ways(
-    settings: &Settings,
-    secrets: &Secrets,
-    state_dir: &std::path::Path,
-    clock: &Clock,
-    registry: &Registry,
-) -> Result<Ways, DeskError> {
-    let parts = Parts::of(settings, secrets);
-    let (ways_out, out_ears) = WaysOut::new();
-    let mut out = BTreeSet::new();
-    let outbox = open_ways_out(&ways_out, &parts, wiring::page_key(state_dir), &mut out);
-    let (inbox, heard) = mpsc::channel(INBOX_MAX);
-    let (tell_port, port_news) = mpsc::channel(NEWS_MAX);
-    let (tell_outside, outside_news) = mpsc::channel(NEWS_MAX);
-    let lines =
-        LineEnds { inbox, port_news: tell_port, outside_news: tell_outside, clock: clock.clone() };
-    let ports = lines.keep_all(settings);
-    let outside = lines.keep_outside(&parts, &outside::bridged(settings, registry));
-    let (broker, news) = wiring::broker(settings, &parts, &lines, &mut out).await?;
-    let (wires, gone) = Wires::new(parts, ways_out, lines, out);
-    Ok(Ways {
-        outbox,
-        out_ears,
-        ports,
-        port_news,
-        outside,
-        outside_news,
-        broker,
-        news,
-        heard,
-        wires,
-        gone,
-    })
-}
-
-/// Opens the ways out; the subjects of those that stay closed go to `out`.
-fn open_ways_out(
-    ways_out: &WaysOut,
-    parts: &Parts,
-    page_key: crate::terms::Secret,
-    out: &mut BTreeSet<String>,
-) -> Outbox {
-    let mut stays_out = |subject: String, why: String| {
-        error!(subject, why, "this way out stays closed");
-        out.insert(subject);
-    };
-    let mut carriers = Vec::new();
-    for carrier in Carrier::ALL {
-        let Some(handle) = ways_out.carrier(parts, carrier) else { continue };
-        let handle = handle.map_err(|why| stays_out(carrier.word().to_owned(), why)).ok();
-        carriers.push((carrier, handle));
-    }
-    let mut endpoints = Vec::new();
-    for (endpoint, settings) in &parts.endpoints {
-        let handle = ways_out.endpoint(settings);
-        let handle = handle.map_err(|why| stays_out(parts.subject(endpoint), why)).ok();
-        endpoints.push((endpoint.clone(), handle));
-    }
-    Outbox::new(carriers, endpoints, Writer { page_key })
 }
 
 /// What is needed once the desk has begun.

@@ -212,6 +212,7 @@ impl Desk {
         self.refuse_dead(turn);
         self.look_at_outside(turn);
         self.look_at_ports(turn);
+        self.look_at_modems(turn);
         self.look_at_power(turn);
         self.say_alive();
         self.retire_old(turn);
@@ -352,6 +353,7 @@ impl Desk {
             self.write_down(turn).await?;
         }
         self.outbox.stop().await;
+        self.modems.stop().await;
         let mut turn = Turn::new(self.next_seq);
         self.gather(&mut turn);
         self.decide(&mut turn, &Stimulus::Stopping);

@@ -12,6 +12,7 @@ use std::path::Path;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
+use super::modems::Modems;
 use super::outside::{Link, Outside, OutsideParts};
 use super::ports::{Ports, Wire};
 use super::start::JOURNAL_DIR;
@@ -26,6 +27,8 @@ use crate::link::LinkError;
 use crate::link::accounts::{Account, Reach};
 use crate::link::broker::{Broker, BrokerSettings, SessionNews, TlsSettings};
 use crate::link::modbus::Polled;
+use crate::link::modem::profile::Profile;
+use crate::link::modem::{Modem, ModemNews, ModemSettings, Rack};
 use crate::link::mqtt::{MqttNews, OutsideBroker};
 use crate::link::plug::PortNews;
 use crate::link::serial::Port;
@@ -33,8 +36,9 @@ use crate::notify::endpoint::{EndpointHandle, EndpointReport};
 use crate::notify::mail::{Mail, MailSettings, MailTls, PARALLEL, RelaySettings};
 use crate::notify::post::{self, CarrierHandle, Ended};
 use crate::notify::screen::Screen;
+use crate::notify::sms::{self, Office, Sms, SmsSettings};
 use crate::notify::webhook::{self, WebhookSettings};
-use crate::terms::{EndpointId, Inbound, LinkId, Secret};
+use crate::terms::{EndpointId, Inbound, LinkId, Secret, Wait};
 
 /// What the running parts are opened with, secrets included.
 #[derive(Debug, PartialEq)]
@@ -43,6 +47,9 @@ pub(super) struct Parts {
     pub(super) accounts: Vec<Account>,
     screen: Option<String>,
     mail: Option<Result<MailSettings, String>>,
+    sms: Option<SmsSettings>,
+    /// Modems with what they are opened with, or why they cannot be.
+    pub(super) modems: BTreeMap<LinkId, Result<ModemSettings, String>>,
     /// Endpoints with what they are opened with, or why they cannot be.
     pub(super) endpoints: BTreeMap<EndpointId, EndpointParts>,
     /// Brokers that others run.
@@ -66,6 +73,8 @@ impl Parts {
             accounts: accounts(settings, secrets),
             screen: notify.screen.as_ref().map(|screen| screen.path.clone()),
             mail: notify.mail.as_ref().map(|mail| mail_settings(mail, secrets)),
+            sms: notify.sms.as_ref().map(sms_settings),
+            modems: modems(settings, secrets),
             endpoints: hooks.chain(platforms).collect(),
             outside: OutsideParts::all(settings, secrets),
             signals: signals(settings, secrets),
@@ -76,6 +85,8 @@ impl Parts {
     pub(super) fn same_carrier(&self, other: &Self, carrier: Carrier) -> bool {
         match carrier {
             Carrier::Screen => self.screen == other.screen,
+            // A modem is replaced beside it: see `Rack`.
+            Carrier::Sms => self.sms == other.sms,
             Carrier::Mail => {
                 let named = |mail: &MailSettings| mail.relays.iter().any(|r| r.ca_file.is_some());
                 let rereads = matches!(&other.mail, Some(Ok(mail)) if named(mail));
@@ -212,6 +223,7 @@ pub(super) struct LineEnds {
     pub(super) inbox: mpsc::Sender<Inbound>,
     pub(super) port_news: mpsc::Sender<(LinkId, PortNews)>,
     pub(super) outside_news: mpsc::Sender<(LinkId, MqttNews)>,
+    pub(super) modem_news: mpsc::Sender<(LinkId, ModemNews)>,
     pub(super) clock: Clock,
 }
 
@@ -239,6 +251,33 @@ impl LineEnds {
         let polled = settings.modbus.iter();
         let polled = polled.map(|(link, line)| (link.clone(), self.poll(link, line), None));
         Ports::new(kept.chain(polled), self.clock.now())
+    }
+
+    /// Begins to keep a modem open. One that is not there is no error: it is tried for ever. One whose
+    /// PIN is missing is not tried, and is lost.
+    pub(super) fn dial<'w>(
+        &self,
+        link: &LinkId,
+        settings: &'w Result<ModemSettings, String>,
+    ) -> Result<Modem, &'w str> {
+        let (now, news) = (self.clock.clone(), self.modem_news.clone());
+        match settings {
+            Ok(settings) => Ok(Modem::keep(settings.clone(), move || now.now(), news)),
+            Err(why) => {
+                error!(%link, why, "this modem is not opened");
+                Err(why)
+            }
+        }
+    }
+
+    /// All modems of a config.
+    pub(super) fn keep_modems(&self, settings: &Settings, parts: &Parts, rack: Rack) -> Modems {
+        let mut all = Modems::new(rack);
+        for (link, opened) in &parts.modems {
+            let lost_after = settings.modems.get(link).map_or(Wait::ZERO, |modem| modem.lost_after);
+            all.put(link.clone(), self.dial(link, opened), lost_after, self.clock.now());
+        }
+        all
     }
 
     /// Begins to hear a broker that others run. One that is not there is no error: it is tried for
@@ -288,6 +327,9 @@ pub(super) struct WaysOut {
     pub(super) ends: mpsc::Sender<(OrderId, Ended)>,
     pub(super) reports: mpsc::Sender<EndpointReport>,
     pub(super) said: mpsc::Sender<Heard>,
+    clock: Clock,
+    rack: Rack,
+    office: Office,
 }
 
 /// The desk's ends of the channels on which carriers and endpoints report.
@@ -299,12 +341,23 @@ pub(super) struct OutEars {
 
 impl WaysOut {
     /// The channels, of [`ENDS_MAX`] and [`SAID_MAX`] places.
-    pub(super) fn new() -> (Self, OutEars) {
+    pub(super) fn new(clock: Clock) -> (Self, OutEars) {
         let (ends, ended) = mpsc::channel(ENDS_MAX);
         let (reports, reported) = mpsc::channel(ENDS_MAX);
         let (said, heard) = mpsc::channel(SAID_MAX);
         let ears = OutEars { ends: ended, reports: reported, said: heard };
-        (Self { ends, reports, said }, ears)
+        let (rack, office) = (Rack::default(), Office::default());
+        (Self { ends, reports, said, clock, rack, office }, ears)
+    }
+
+    /// Where modems stand, for whoever sends over them.
+    pub(super) fn rack(&self) -> Rack {
+        self.rack.clone()
+    }
+
+    /// Where the hub's own answers to short messages go out.
+    pub(super) fn office(&self) -> Office {
+        self.office.clone()
     }
 
     /// Opens a carrier; `None` where none is set up.
@@ -323,6 +376,12 @@ impl WaysOut {
                 let mail = Mail::open(settings).map_err(|why| why.to_string())?;
                 Ok(post::open(carrier, mail, PARALLEL, ends))
             }),
+            Carrier::Sms => {
+                let (settings, clock) = (parts.sms.as_ref()?.clone(), self.clock.clone());
+                let (rack, told) = (self.rack.clone(), ends.clone());
+                let sms = Sms::open(settings, rack, move || clock.now(), &self.office, told);
+                Ok(post::open(carrier, sms, sms::PARALLEL, ends))
+            }
         })
     }
 
@@ -339,6 +398,35 @@ impl WaysOut {
             }
         }
     }
+}
+
+fn sms_settings(sms: &settings::Sms) -> SmsSettings {
+    let settings::Sms { modems, brackets, per_hour } = sms.clone();
+    SmsSettings { modems, brackets, per_hour }
+}
+
+fn modems(
+    settings: &Settings,
+    secrets: &Secrets,
+) -> BTreeMap<LinkId, Result<ModemSettings, String>> {
+    let one = |(link, modem): (&LinkId, &settings::Modem)| {
+        let pin = modem.pin.as_ref().map(|name| secrets.find(name)).transpose();
+        let opened = pin.map_err(|why| why.to_string()).and_then(|pin| {
+            let profile = Profile::of(&modem.profile);
+            Ok(ModemSettings {
+                link: link.clone(),
+                path: modem.path.clone(),
+                baud: modem.baud,
+                profile: profile.ok_or_else(|| "its make is not known".to_owned())?,
+                pin,
+                centre: modem.centre.clone(),
+                power_cycle: modem.power_cycle.clone(),
+                probe: modem.probe,
+            })
+        });
+        (link.clone(), opened)
+    };
+    settings.modems.iter().map(one).collect()
 }
 
 fn mail_settings(mail: &settings::Mail, secrets: &Secrets) -> Result<MailSettings, String> {

@@ -251,6 +251,13 @@ impl IncidentBook {
         }
         if outcome.is_handed_over() {
             self.reached(&order, effects);
+            if id.carrier == Carrier::Sms {
+                let (person, epoch) = (id.person.clone(), order.epoch);
+                self.change(id.incident, |i| {
+                    let newest = i.texted.entry(person).or_insert(epoch);
+                    *newest = epoch.max(*newest);
+                });
+            }
         }
         if order.notice.is_call() && outcome.is_handed_over() {
             let told = [(id.person.clone(), Some(id.carrier))];

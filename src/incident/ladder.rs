@@ -10,7 +10,7 @@ use super::{
     Who,
 };
 use crate::registry::Role;
-use crate::terms::{At, Class, HomeId, IncidentId, PersonId, ResidentId, StationId, Wait};
+use crate::terms::{At, Class, HomeId, IncidentId, PersonId, Phone, ResidentId, StationId, Wait};
 
 /// From the beginning of a hazard's call until the district is asked to take over. 180 s: the outer
 /// bound for an emergency nobody accepts (oncall.md 3.3); a hazard has no steps to count instead.
@@ -124,10 +124,12 @@ impl IncidentBook {
         let row = self.registry.person(person);
         let contact = self.registry.contact(person).filter(|_| row.is_none());
         let email = row.map(|p| &p.email).or(contact.map(|c| &c.email));
+        let phone = row.map(|p| &p.phone).or(contact.map(|c| &c.phone));
         let has = |carrier: &Carrier| match carrier {
             // A contact does not sit in the duty room; it speaks for them where nothing else does.
             Carrier::Screen => contact.is_none(),
             Carrier::Mail => email.is_some_and(|email| !email.trim().is_empty()),
+            Carrier::Sms => phone.is_some_and(|phone| Phone::parse(phone).is_some()),
         };
         let mut left: Vec<Carrier> = Vec::new();
         for carrier in by.iter().copied().filter(has) {

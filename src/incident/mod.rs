@@ -35,6 +35,7 @@ mod order;
 mod outcome;
 mod policy;
 mod press;
+mod reply;
 mod sameness;
 mod stage;
 mod stimulus;
@@ -58,6 +59,7 @@ pub use outcome::ATTEMPTS_MAX;
 pub use policy::{
     Ladder, Policy, PolicyHash, RECORDED_TEXT_MAX, Rung, Subscription, Waits, Who, recorded_len,
 };
+pub use reply::{Meant, ReplyWord};
 pub use sameness::{DeviceMemory, Level, Sameness};
 pub use stage::{Incident, Responder, Stage};
 pub use stimulus::{

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::Person;
-use crate::terms::{Class, Command, EndpointId, IncidentId, PersonId, Seq, Wait};
+use crate::terms::{Class, Command, EndpointId, IncidentId, PersonId, Phone, Seq, Wait};
 
 /// A way to a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,17 +16,20 @@ pub enum Carrier {
     Screen,
     /// E-mail.
     Mail,
+    /// A short message to a telephone.
+    Sms,
 }
 
 impl Carrier {
     /// All carriers.
-    pub const ALL: [Self; 2] = [Self::Screen, Self::Mail];
+    pub const ALL: [Self; 3] = [Self::Screen, Self::Mail, Self::Sms];
 
     /// The word in `by = [...]` and in the table of `notify.toml`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Screen => "screen",
             Self::Mail => "mail",
+            Self::Sms => "sms",
         }
     }
 
@@ -44,6 +47,8 @@ pub enum Needs {
     Building,
     /// The line to the internet.
     Internet,
+    /// The mobile network.
+    Mobile,
 }
 
 impl Carrier {
@@ -52,6 +57,7 @@ impl Carrier {
         match self {
             Self::Screen => Needs::Building,
             Self::Mail => Needs::Internet,
+            Self::Sms => Needs::Mobile,
         }
     }
 
@@ -59,7 +65,8 @@ impl Carrier {
     pub fn can_reach(self, person: &Person) -> bool {
         match self {
             Self::Screen => true,
-            Self::Mail => !person.email.is_empty(),
+            Self::Mail => !person.email.trim().is_empty(),
+            Self::Sms => Phone::parse(&person.phone).is_some(),
         }
     }
 }

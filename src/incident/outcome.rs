@@ -36,7 +36,7 @@ impl IncidentBook {
     ) -> Vec<Fact> {
         let (Some(order), Some(incident)) = (self.orders.get(id), self.incident(id.incident))
         else {
-            return Vec::new();
+            return self.on_late_word(at, standing, id, outcome);
         };
         let asked = match outcome {
             Outcome::TryLater { after, .. } => Some(*after),
@@ -55,6 +55,38 @@ impl IncidentBook {
         let given_up = retry.is_none() && !outcome.is_handed_over() && fate.counts(id.attempt);
         if given_up {
             facts.extend(self.not_reached(at, standing, id));
+        }
+        facts
+    }
+
+    /// The network's word on a message that was handed over: that it arrived is written down, and so is
+    /// that it did not; then the lead is told while somebody is still being called, because the person
+    /// may wait for a message that will never come. An order that was withdrawn has no such word.
+    fn on_late_word(
+        &self,
+        at: At,
+        standing: &Standing<'_>,
+        id: &OrderId,
+        outcome: &Outcome,
+    ) -> Vec<Fact> {
+        let said = match outcome {
+            Outcome::Arrived | Outcome::Seen => true,
+            Outcome::Refused { .. } => false,
+            _ => return Vec::new(),
+        };
+        let texted = |incident: &&Incident| {
+            id.carrier == Carrier::Sms && incident.texted.contains_key(&id.person)
+        };
+        let Some(incident) = self.incident(id.incident).filter(texted) else { return Vec::new() };
+        let (order, outcome) = (id.clone(), outcome.clone());
+        let mut facts = vec![Fact::OutcomeHeard { order, outcome, retry: None }];
+        let calling = matches!(incident.stage, Stage::Calling { .. });
+        let waits = incident.responder(&id.person) == Some(super::Responder::Called);
+        let known = incident.unreachable.contains(&(id.person.clone(), id.carrier));
+        if !said && calling && waits && !known && incident.class.is_urgent() {
+            let notice = Notice::CannotReach { person: id.person.clone(), by: id.carrier };
+            let to = self.step(at, standing, incident).lead();
+            facts.push(Fact::Told { incident: incident.id, notice, to });
         }
         facts
     }

@@ -1,6 +1,6 @@
 //! One incident: its stage, and what stands beside the stage.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -194,6 +194,9 @@ pub struct Incident {
     /// The home-care bed it belongs to, and how its contract stood when it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bed: Option<CallBed>,
+    /// The epoch of the newest short message that each person was sent: what they answer to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub texted: BTreeMap<PersonId, u32>,
 }
 
 /// How many presses are remembered with their times: three in 2 min add the second line.
@@ -257,6 +260,7 @@ impl Incident {
             unreachable: BTreeSet::new(),
             orders: BTreeSet::new(),
             bed: bed.clone(),
+            texted: BTreeMap::new(),
         })
     }
 

@@ -245,6 +245,8 @@ pub enum Via {
     Http,
     /// The district's platform, as a named person of it.
     District,
+    /// A short message from that person's telephone.
+    Sms,
 }
 
 /// A person's answer about an incident.

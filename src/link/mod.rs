@@ -8,8 +8,9 @@
 //!
 //! The built-in MQTT broker stands in [`broker`]; who may say and hear what on it, in [`accounts`].
 //! Brokers that others run are heard by [`mqtt`]; serial lines, by [`serial`], whose bytes [`pieces`]
-//! cuts. A serial line has no acknowledgement but the bytes that its contract names for one. Panels that
-//! say nothing unasked are polled by [`modbus`]; both kinds of line are kept open by [`plug`]. The
+//! cuts; a 4G modem with its short messages, by [`modem`]. A serial line has no acknowledgement but the
+//! bytes that its contract names for one. Panels that say nothing unasked are polled by [`modbus`]; both
+//! kinds of line are kept open by [`plug`]. The
 //! district's platforms, which are no wire, speak MQTT through the same client ([`mqtt_client`]) and
 //! pause alike ([`pause`]). What the box itself runs on is asked by [`supply`].
 
@@ -22,6 +23,7 @@ mod broker_kept;
 mod broker_tls;
 mod certificate;
 pub mod modbus;
+pub mod modem;
 pub mod mqtt;
 pub mod mqtt_client;
 mod mqtt_ledger;

@@ -1,12 +1,15 @@
 //! Carries orders to people and the story to endpoints.
 //!
 //! - People: one [`post`] per carrier takes [`Letter`]s in two lanes, urgent before quiet, and says
-//!   exactly once what became of each. [`mail`] and [`screen`] are carriers; [`text`] is what they
-//!   say.
+//!   exactly once what became of each. [`mail`], [`sms`] and [`screen`] are carriers; [`text`] is what
+//!   they say, [`answers`] what is said back to a short message.
 //! - Machines: one [`webhook`] task per endpoint takes events that [`cloud_event`] wrote, keeps the
 //!   order within an incident, and repeats until the receiver has taken each or refused it for good.
 //!   What an endpoint and the desk say to each other stands in [`endpoint`]; the district's platforms
 //!   use the same words.
+//!
+//! This room may name `link`, because a modem is a wire: it brings answers in as much as it takes calls
+//! out, and has one owner ([`crate::link::modem`]). Here stands what is sent over it, and in which order.
 //!
 //! Nothing here decides who is told what, and nothing here remembers: the desk owns what is owed and
 //! hands it out again after a restart under the same name. So everything is sent at least once, and
@@ -14,10 +17,12 @@
 //! receiver fills its own bounded queue and nobody else's. Chosen over one shared sender with
 //! time limits, where a single hanging server delays every other for the length of its limit.
 
+pub mod answers;
 pub mod cloud_event;
 mod contained;
 pub mod endpoint;
 mod fit;
+mod gate;
 mod lanes;
 mod letter;
 pub mod mail;
@@ -25,6 +30,7 @@ pub mod post;
 mod relay;
 pub mod rest;
 pub mod screen;
+pub mod sms;
 pub mod text;
 pub mod webhook;
 pub mod wire;

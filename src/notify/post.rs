@@ -5,8 +5,10 @@
 //! - Right before sending, the letter is asked whether its order still applies. If not, it is not
 //!   sent and ends as [`Ended::Superseded`]. That is a value of its own and no refusal: a refusal
 //!   makes the engine tell the lead that somebody cannot be reached.
-//! - Every letter taken has exactly one end within [`SEND_LIMIT`] of its turn, also when its carrier
-//!   hangs or panics; an end nobody can name is "unknown", which the engine counts as not handed
+//! - A carrier may let a letter wait for its turn ([`Carry::turn`]); that has no limit, because what is
+//!   no longer wanted is taken back.
+//! - Every letter taken has exactly one end within its carrier's limit ([`Carry::LIMIT`]) of its turn,
+//!   also when its carrier hangs or panics; an end nobody can name is "unknown", which the engine counts as not handed
 //!   over. At an orderly stop what is queued has no end: its order stays outstanding and is handed
 //!   out again, under the same name and marked as a repeat.
 //!
@@ -31,13 +33,24 @@ pub const URGENT_MAX: usize = 256;
 /// Quiet letters waiting for one carrier.
 pub const QUIET_MAX: usize = 64;
 
-/// Longest time one letter may take once it is its turn. Longer than any carrier's own limit, so
-/// that it is met only by a fault in the carrier.
+/// Longest time one letter may take once it is its turn, where its carrier names no other. Longer than
+/// what the carrier itself allows, so that it is met only by a fault in the carrier.
 pub const SEND_LIMIT: Duration = Duration::from_secs(30);
+
+/// A carrier's turn: held until the letter has ended.
+pub type Turn = Option<Box<dyn Send + Sync>>;
 
 /// A way to people.
 pub trait Carry: Send + Sync + 'static {
-    /// Hands one letter to the next machine, within [`SEND_LIMIT`].
+    /// Longest time of one letter once it is its turn.
+    const LIMIT: Duration = SEND_LIMIT;
+
+    /// Waits until it is this letter's turn, where a carrier has an order and a pace of its own.
+    fn turn(&self, _letter: &Letter) -> impl Future<Output = Turn> + Send {
+        std::future::ready(None)
+    }
+
+    /// Hands one letter to the next machine, within [`Carry::LIMIT`].
     fn carry(&self, letter: &Letter) -> impl Future<Output = Outcome> + Send;
 }
 
@@ -81,13 +94,13 @@ impl CarrierHandle {
 
 /// Opens a carrier that sends `parallel` letters side by side (at least one) and reports each end to
 /// `ends`. Call it on the runtime.
-pub fn open(
+pub fn open<C: Carry>(
     carrier: Carrier,
-    carry: impl Carry,
+    carry: C,
     parallel: usize,
     ends: mpsc::Sender<(OrderId, Ended)>,
 ) -> CarrierHandle {
-    open_within(SEND_LIMIT, carrier, carry, parallel, ends)
+    open_within(C::LIMIT, carrier, carry, parallel, ends)
 }
 
 fn open_within(
@@ -155,6 +168,7 @@ impl<C: Carry> Post<C> {
         let ends = self.ends.clone();
         let limit = self.limit;
         self.under_way.spawn(async move {
+            let _turn = carry.turn(&letter).await;
             let end = if letter.still.applies() {
                 Ended::Tried(attempt(limit, &*carry, &letter).await)
             } else {

@@ -450,6 +450,7 @@ impl Words<'_> {
         let mut parts = vec![fixed("【联系不上】")];
         match by {
             Carrier::Mail => parts.extend([self.who(), fixed("收不到邮件")]),
+            Carrier::Sms => parts.extend([self.who(), fixed("收不到短信")]),
             Carrier::Screen => parts.push(fixed("值班屏幕无法显示")),
         }
         parts.push(fixed("，请打电话通知"));

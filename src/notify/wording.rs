@@ -18,7 +18,7 @@ pub enum Reply {
     Screen,
     /// By ringing the duty room, where somebody answers for them.
     Phone,
-    /// By a digit, over a carrier that hears answers. No carrier does yet.
+    /// By a digit, over a carrier that hears answers.
     Digits,
 }
 
@@ -32,6 +32,7 @@ impl Reply {
             (Carrier::Screen, _) => Self::Screen,
             (Carrier::Mail, Some(_)) => Self::Link,
             (Carrier::Mail, None) => Self::Phone,
+            (Carrier::Sms, _) => Self::Digits,
         }
     }
 }

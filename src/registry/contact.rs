@@ -147,6 +147,12 @@ impl Registry {
         (contact.home.is_some() && contact.home.as_ref() == home) || in_grid
     }
 
+    /// The telephone of a person or a contact, as dialled; none where nobody has that id.
+    pub fn phone_of(&self, id: &PersonId) -> Option<&str> {
+        let person = self.person(id).map(|person| person.phone.as_str());
+        person.or_else(|| self.contact(id).map(|contact| contact.phone.as_str()))
+    }
+
     /// The name of a person of the house or of a contact; may be empty, none where nobody has the id.
     pub fn name_of(&self, id: &PersonId) -> Option<&str> {
         let person = self.person(id).map(|row| row.name.as_str());

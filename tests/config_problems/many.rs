@@ -225,3 +225,35 @@ fn stations_are_read_with_their_lines_and_every_slip_in_them_is_told() {
     let bad = with("[station.hepan]\nlines = { frist = \"lead\", first = \"leed\" }\nwho = 1\n");
     assert_eq!(codes_of(&bad), ["key-missing", "unknown-line", "unknown-line", "unknown-key"]);
 }
+
+/// People are called by short message over one modem, by these carriers in the first steps.
+fn with_sms(by: &str, phones: bool) -> Files {
+    let modem = "[link.modem.front]\npath = \"/dev/serial/by-id/usb-modem\"\nprofile = \"ec25\"\n";
+    let mut edits = vec![
+        edit("links.toml", "# end", modem),
+        edit("notify.toml", "# end", "[sms]\nmodems = [\"front\"]\n"),
+        edit("ladders.toml", "by = [\"screen\", \"mail\"]", by),
+        edit("ladders.toml", "by = [\"mail\"]", by),
+    ];
+    if phones {
+        edits.push(edit("registry/people.csv", "00000000001", "+86 13800138001"));
+    }
+    edited(&base(), &edits)
+}
+
+#[test]
+fn a_step_by_sms_that_reaches_nobody_is_a_problem_and_somebody_without_a_number_a_warning() {
+    let told = |files: &Files| -> Vec<(&'static str, String)> {
+        check(files).problems.into_iter().map(|problem| (problem.code, problem.message)).collect()
+    };
+    let nobody = told(&with_sms("by = [\"sms\"]", false));
+    let message = "nobody who is called here has a mobile number".to_owned();
+    assert!(nobody.contains(&("rung-reaches-nobody", message)), "{nobody:?}");
+    let one = with_sms("by = [\"screen\", \"sms\"]", true);
+    assert_eq!(told(&one), [("no-address", "wangli has no mobile number".to_owned())]);
+    let settings = check(&one).settings.unwrap();
+    let (link, modem) = settings.modems.first_key_value().unwrap();
+    assert_eq!((link.as_str(), modem.profile.as_str()), ("modem.front", "ec25"));
+    assert_eq!((modem.probe, modem.lost_after), (Wait::secs(10), Wait::secs(60)));
+    assert_eq!(settings.notify.sms.unwrap().per_hour, 60);
+}

@@ -104,9 +104,18 @@ fn the_platform_that_is_commented_out_can_be_turned_on() {
 fn what_is_commented_out_for_the_technician_can_be_turned_on() {
     let shipped = shipped();
     let files = turned_on(&shipped, "notify.toml");
+    let links = shipped.text("links.toml").unwrap();
+    let (before, modem) = links.split_once("# [link.modem.front]").unwrap();
+    let (modem, after) = modem.split_once("\n\n").unwrap();
+    let modem = modem.replace("\n# ", "\n");
+    let links = format!("{before}[link.modem.front]{modem}\n\n{after}");
+    let files = edited(&files, &[("links.toml".to_owned(), "*".to_owned(), links)]);
     let checked = check(&files);
     assert_eq!(render(&checked.problems, &files, Look::Plain, WIDTH), "");
-    let notify = checked.settings.unwrap().notify;
+    let settings = checked.settings.unwrap();
+    assert_eq!(settings.modems.len(), 1);
+    let notify = settings.notify;
+    assert_eq!(notify.sms.unwrap().modems, ["front"]);
     assert_eq!(notify.mail.unwrap().relays.len(), 1);
     assert_eq!(notify.webhooks.len(), 1);
 }

@@ -30,6 +30,7 @@ mod old_journals;
 mod outcomes;
 mod presses;
 mod properties;
+mod replies;
 mod stations;
 mod technicians;
 mod welfare;

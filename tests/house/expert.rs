@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::devices::{Listener, press, publish, topic};
 use crate::hub::{Hub, soon};
+use crate::modem::{ModemSim, Mood, with_modems, works as modem_works};
 use crate::mosquitto::{Mosquitto, heard};
 use crate::times::preload;
 
@@ -325,4 +326,107 @@ fn a_smoke_detectors_test_ends_when_it_is_let_go_and_a_broken_signal_is_no_pass(
     });
     let over = hub.does(&["maintenance", "--end", "3", "--as", "zhaogang"]);
     assert!(over.contains("was held back, and called nobody: B-02 sos"), "{over}");
+}
+
+/// One of two modems in trouble: the other one carries the call within 10 s, and the trouble is told.
+fn over_the_other(trouble: impl FnOnce(&ModemSim), is_told: bool) {
+    let mut hub = Hub::prepared();
+    let paths = with_modems(&hub, &["a", "b"]);
+    let (a, b) = (ModemSim::plug(&paths[0]), ModemSim::plug(&paths[1]));
+    hub.start();
+    modem_works(&hub, "a");
+    modem_works(&hub, "b");
+    trouble(&a);
+    event(&hub, "B-01", 1, "sos");
+    let began = soon("the call", || open(&hub).pop());
+    b.takes("13800138001", &["紧急求助", "单号A01"]);
+    // Its age as the hub counts it, and not as this machine does.
+    let age = soon("its age", || open(&hub).pop())["age_ms"].as_u64().unwrap();
+    let found = began["age_ms"].as_u64().unwrap();
+    assert!(age - found < 10_000, "{} ms after the press", age - found);
+    if is_told {
+        soon("the technical event", || {
+            let all = hub.facts("hub_trouble");
+            let of_a = |fact: &Value| fact["trouble"]["subject"] == "modem.a";
+            all.iter().any(|fact| of_a(fact) && fact["trouble"]["broken"] == true).then_some(())
+        });
+    }
+}
+
+#[test]
+fn expert_07_a_sim_is_taken_out() {
+    over_the_other(|a| a.inside().sim = false, true);
+}
+
+#[test]
+fn expert_07_the_memory_is_full_and_the_network_is_away() {
+    over_the_other(|a| a.becomes(Mood::Refuses(322)), true);
+    over_the_other(|a| a.becomes(Mood::Refuses(331)), true);
+}
+
+#[test]
+fn expert_07_the_prompt_never_comes() {
+    over_the_other(|a| a.becomes(Mood::NoPrompt), true);
+}
+
+#[test]
+fn expert_07_the_answer_is_lost() {
+    over_the_other(|a| a.becomes(Mood::LosesAnswer), false);
+}
+
+#[test]
+fn expert_07_the_port_is_unplugged_and_the_sim_is_barred() {
+    over_the_other(ModemSim::pull, true);
+    over_the_other(|a| a.becomes(Mood::Refuses(10)), true);
+    // It hangs, with its port open.
+    over_the_other(|a| a.becomes(Mood::Mute), false);
+}
+
+#[test]
+fn expert_07_it_rings_in_the_middle_of_a_send() {
+    let mut hub = Hub::prepared();
+    let paths = with_modems(&hub, &["a"]);
+    let a = ModemSim::plug(&paths[0]);
+    hub.start();
+    modem_works(&hub, "a");
+    a.becomes(Mood::Rings);
+    event(&hub, "B-01", 1, "sos");
+    a.takes("13800138001", &["紧急求助", "单号A01"]);
+    soon("the hand-over", || {
+        let all = hub.facts("outcome_heard");
+        let is_ours = |fact: &&Value| fact["order"]["carrier"] == "sms";
+        let ours = all.iter().find(is_ours)?;
+        assert_eq!(ours["outcome"], "handed_over", "{ours}");
+        Some(())
+    });
+    assert_eq!(a.count("13800138001"), 1, "once");
+}
+
+#[test]
+fn expert_08_two_are_open_and_a_bare_word_lists_them_a_stranger_is_ignored_and_full_width_counts() {
+    let mut hub = Hub::prepared();
+    let paths = with_modems(&hub, &["a"]);
+    let modem = ModemSim::plug(&paths[0]);
+    hub.start();
+    modem_works(&hub, "a");
+    event(&hub, "B-01", 1, "sos");
+    event(&hub, "B-02", 1, "sos");
+    modem.takes("13800138001", &["单号A01"]);
+    modem.takes("13800138001", &["单号A02"]);
+    modem.receives("+8613800138001", "收到");
+    modem.takes("13800138001", &["您有2件未结", "A01", "A02", "单号+数字"]);
+    modem.receives("13912345678", "A01 1");
+    modem.receives("10086", "尊敬的客户，回复TD退订");
+    soon("an empty store", || modem.inside().store.is_empty().then_some(()));
+    assert_eq!(hub.facts("answer_heard"), [] as [Value; 0], "nothing is accepted");
+    soon("the strangers in the log", || hub.log().contains("139****5678").then_some(()));
+    assert!(!hub.log().contains("13912345678"), "its number is nobody's business");
+    assert_eq!(modem.count("13912345678") + modem.count("10086"), 0, "no answer to strangers");
+    modem.receives("+8613800138001", "Ａ０２");
+    let accepted = soon("the acceptance", || {
+        let all = open(&hub);
+        all.into_iter().find(|call| call["code"] == "A02" && call["stage"] == "accepted")
+    });
+    assert_eq!(accepted["people"][0]["is"], "accepted", "{accepted}");
+    assert!(open(&hub).iter().any(|call| call["code"] == "A01" && call["stage"] == "calling"));
 }
