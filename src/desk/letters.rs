@@ -23,6 +23,8 @@ use crate::terms::{
 /// Writes letters and events.
 pub(super) struct Writer {
     pub(super) page_key: Secret,
+    /// How many devices each open trouble of the hub silences.
+    pub(super) silenced: BTreeMap<DeviceId, usize>,
 }
 
 impl Writer {
@@ -89,6 +91,7 @@ impl Writer {
                 _ => None,
             },
             closing: closing(incident, settings),
+            silenced: self.silenced.get(&incident.device).copied().unwrap_or(0),
             unheard: match order.notice {
                 Notice::RunningLow { .. } => homes_that_call(book),
                 _ => Vec::new(),

@@ -475,6 +475,11 @@ impl Desk {
     }
 
     pub(super) fn trouble(&mut self, turn: &mut Turn, kind: Kind, subject: String, broken: bool) {
-        self.decide(turn, &Stimulus::Trouble(Trouble { kind, subject, broken }));
+        let trouble = Trouble { kind, subject, broken };
+        match self.silenced_by(&trouble).filter(|count| *count > 0) {
+            Some(count) => drop(self.outbox.writer.silenced.insert(trouble.device(), count)),
+            None => drop(self.outbox.writer.silenced.remove(&trouble.device())),
+        }
+        self.decide(turn, &Stimulus::Trouble(trouble));
     }
 }

@@ -20,9 +20,9 @@ use super::life::Life;
 use super::power::Power;
 use super::{Desk, Turn};
 use crate::config::settings::Power as Wanted;
-use crate::incident::Stimulus;
+use crate::incident::{Stimulus, Trouble};
 use crate::registry::Watch;
-use crate::terms::{At, DeviceId, Kind, Report, StationId, Wait, What};
+use crate::terms::{At, DeviceId, Kind, LinkId, Report, StationId, Wait, What};
 
 /// Silent devices that are one trouble of the site: at least so many …
 const MANY_AT_LEAST: usize = 5;
@@ -40,6 +40,8 @@ pub(super) struct Supervision {
     off: Wait,
     /// Whether they are many, by the subject of the trouble: the house, or a station of it.
     many: BTreeMap<String, bool>,
+    /// How many were silent at the last look, by the same subjects.
+    silent: BTreeMap<String, usize>,
     /// The numbers of those that count.
     pub(super) gaps: Gaps,
     /// What is known of the clock that windows of signs are judged by.
@@ -51,7 +53,8 @@ pub(super) struct Supervision {
 impl Supervision {
     pub(super) fn new(started: At, off: Wait) -> Self {
         let (gaps, life, power) = (Gaps::default(), Life::default(), Power::default());
-        Self { started, off, many: BTreeMap::new(), gaps, life, power }
+        let (many, silent) = (BTreeMap::new(), BTreeMap::new());
+        Self { started, off, many, silent, gaps, life, power }
     }
 
     /// The same, and the mains of the box are watched.
@@ -125,6 +128,20 @@ fn causes(
     causes
 }
 
+/// How many silent devices each trouble is about.
+fn silent_by(
+    groups: &BTreeMap<Option<StationId>, Group>,
+    causes: &BTreeMap<String, bool>,
+) -> BTreeMap<String, usize> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for (station, group) in groups {
+        let own = subject_of(station.as_ref());
+        let of = if causes.get(&own) == Some(&true) { own } else { DEVICES.to_owned() };
+        *counts.entry(of).or_default() += group.silent.len();
+    }
+    counts
+}
+
 /// Whether a station's silent devices are one trouble already, its own or the house's.
 fn is_one_trouble(causes: &BTreeMap<String, bool>, station: Option<&StationId>) -> bool {
     let holds = |subject: &str| causes.get(subject) == Some(&true);
@@ -157,6 +174,7 @@ impl Desk {
             }
         }
         let causes = causes(&groups, &self.supervision.many);
+        self.supervision.silent = silent_by(&groups, &causes);
         self.say_causes(turn, &causes);
         let alone = groups.iter().filter(|(station, _)| !is_one_trouble(&causes, station.as_ref()));
         let silent: BTreeSet<DeviceId> =
@@ -185,6 +203,30 @@ impl Desk {
             self.trouble(turn, Kind::Silent, subject, many);
         }
         self.supervision.many = causes.clone();
+    }
+
+    /// How many registered devices nobody hears while a trouble lasts; none where it silences none.
+    pub(super) fn silenced_by(&self, trouble: &Trouble) -> Option<usize> {
+        let subject = trouble.subject.as_str();
+        match trouble.kind {
+            Kind::Silent if trouble.broken => self.supervision.silent.get(subject).copied(),
+            Kind::Link if trouble.broken => Some(self.behind(subject)),
+            _ => None,
+        }
+    }
+
+    /// How many registered devices are cut off that were heard over the link a trouble is named by.
+    fn behind(&self, subject: &str) -> usize {
+        let is_of = |link: &LinkId| {
+            let rest = subject.strip_prefix(link.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let behind = self.book.registry().devices().filter(|device| {
+            let heard_on = self.ports.heard_on(&device.id).or(self.outside.heard_on(&device.id));
+            let cut = self.ports.is_cut_off(&device.id) || self.outside.is_cut_off(&device.id);
+            cut && heard_on.is_some_and(is_of)
+        });
+        behind.count()
     }
 
     /// The hub time of a wall time, as far as the clock can be believed; never after now.

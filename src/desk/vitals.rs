@@ -53,6 +53,8 @@ const QUIET: Wait = Wait::secs(2);
 pub(super) struct Vitals {
     started: At,
     looked: Option<At>,
+    /// The year whose day types are missing, at the last look.
+    missing_year: Option<Option<i16>>,
     volatile: bool,
     /// The newest fact when the disk stopped answering.
     hangs: Option<Seq>,
@@ -107,6 +109,7 @@ impl Vitals {
         Self {
             started: now,
             looked: None,
+            missing_year: None,
             volatile: false,
             hangs: None,
             said_safe: None,
@@ -224,6 +227,7 @@ impl Desk {
         self.look_at_space(turn);
         self.look_at_roster(turn);
         self.look_at_clock(turn, now);
+        self.look_at_day_types(turn);
         self.look_at_archive(turn, now);
         self.look_at_devices(turn);
         self.look_at_gaps(turn);
@@ -279,6 +283,24 @@ impl Desk {
                 );
             }
             self.trouble(turn, Kind::Config, CERTIFICATE.to_owned(), ends);
+        }
+    }
+
+    /// The next year's table of holidays comes in autumn; from December on its absence is a fault.
+    fn look_at_day_types(&mut self, turn: &mut Turn) {
+        let missing = self.settings.roster.missing_year(self.clock.wall());
+        let before = std::mem::replace(&mut self.vitals.missing_year, Some(missing));
+        if before == Some(missing) {
+            return;
+        }
+        // An earlier run may have missed a year that is there by now.
+        let known = self.settings.roster.day_types.years().collect::<Vec<_>>().into_iter();
+        for year in known.chain(before.flatten()).filter(|year| missing != Some(*year)) {
+            self.trouble(turn, Kind::DayTypes, year.to_string(), false);
+        }
+        if let Some(year) = missing {
+            warn!(year, "the table of holidays and make-up workdays is missing: see roster.toml");
+            self.trouble(turn, Kind::DayTypes, year.to_string(), true);
         }
     }
 

@@ -108,5 +108,5 @@ fn open_ways_out(
         let handle = handle.map_err(|why| stays_out(parts.subject(endpoint), why)).ok();
         endpoints.push((endpoint.clone(), handle));
     }
-    Outbox::new(carriers, endpoints, Writer { page_key })
+    Outbox::new(carriers, endpoints, Writer { page_key, silenced: Default::default() })
 }

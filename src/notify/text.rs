@@ -13,7 +13,7 @@ use crate::terms::{self, Class, Kind};
 use super::fit::{Part, fit, whole};
 pub use super::fit::{UNITS_MAX, units};
 pub use super::wording::Reply;
-use super::wording::{Ask, Subject, Told, told};
+use super::wording::{Ask, Subject, Told, told, told_of_many};
 use super::{Letter, Named};
 
 /// Highest count or number of minutes that is said exactly; above it, only that it is more.
@@ -184,7 +184,11 @@ impl Words<'_> {
     }
 
     fn told(&self) -> Told {
-        told(self.letter.class, &self.letter.kinds)
+        let Letter { class, ref kinds, silenced, .. } = *self.letter;
+        match kinds[..] {
+            [kind] if silenced > 0 => told_of_many(class, kind, silenced),
+            _ => told(class, kinds),
+        }
     }
 
     fn marks(&self) -> String {

@@ -74,6 +74,10 @@ fn the_first_call_of_every_kind() {
     ] {
         all += &measured(&short(&letter(Notice::Called, class, kind)));
     }
+    for kind in [Kind::Silent, Kind::Link] {
+        let letter = letter(Notice::Called, Class::Coverage, kind);
+        all += &measured(&short(&Letter { silenced: 46, ..letter }));
+    }
     insta::assert_snapshot!(all);
 }
 
@@ -226,6 +230,7 @@ fn any_letter() -> impl Strategy<Value = Letter> {
                 let mut letter = letter(notice, Class::ALL[class], Kind::ALL[kind]);
                 letter.code = Code::new('A', n.2).unwrap();
                 (letter.presses, letter.minutes, letter.arrive_within) = (n.0, n.1, Some(n.3));
+                letter.silenced = usize::try_from(n.1).unwrap_or(0);
                 letter.residents = names;
                 (letter.place, letter.place_short, letter.device) = (place, near, device);
                 letter.about = Some(person("P002", &who));

@@ -182,13 +182,11 @@ pub(super) fn saying(class: Class, kind: Kind) -> Saying {
         Kind::Access => say("系统", "起消息服务器权限不足", "部分消息收不到，请报修", Site),
         Kind::NobodyOnDuty => say("系统", "起无人值班", "请立即安排人员", Site),
         Kind::Clock => say("系统", "主机时间不准", "请报修", Site),
+        Kind::DayTypes => say("系统", "发现缺少节假日表", "请照放假通知写入值班表", Site),
         Kind::Config => say("系统", "新配置有误", "仍按原配置运行，请改正", Site),
-        Kind::HubId => say(
-            "系统",
-            "起主机编号与记录不符",
-            "可能收不到呼叫，请改回编号并重启，确需更换就结单",
-            Site,
-        ),
+        Kind::HubId => {
+            say("系统", "起主机编号与记录不符", "可能收不到呼叫，请改回并重启，确要改就结单", Site)
+        }
     }
 }
 
@@ -224,6 +222,19 @@ pub(super) fn told(class: Class, kinds: &[Kind]) -> Told {
     let after_title = if named { ALARM.to_owned() } else { event.clone() };
     let advice = advice_for_all(kinds).unwrap_or(advice);
     Told { title: titles.join("、"), event, after_title, advice, subject }
+}
+
+/// The same of a trouble that silences so many devices: it says how many.
+pub(super) fn told_of_many(class: Class, kind: Kind, count: usize) -> Told {
+    /// More are said as so many: a full house has a third of them.
+    const MOST: usize = 9_999;
+    let (said, count) = (told(class, &[kind]), count.min(MOST));
+    let event = match kind {
+        Kind::Silent if class == Class::Coverage => format!("起{count}台设备失联"),
+        Kind::Link => format!("起线路中断，{count}台设备失联"),
+        _ => return said,
+    };
+    Told { after_title: event.clone(), event, ..said }
 }
 
 /// What is right for several at once: no switch where there is gas, out of the house, and 119; faults of

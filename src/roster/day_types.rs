@@ -59,9 +59,19 @@ impl DayTypes {
         self.years.contains(&year)
     }
 
+    /// The years whose tables are there.
+    pub fn years(&self) -> impl Iterator<Item = i16> {
+        self.years.iter().copied()
+    }
+
     /// Whether there is a table at all: without one nobody is told that a year's is missing.
     pub fn is_kept(&self) -> bool {
         !self.years.is_empty()
+    }
+
+    /// Whether nothing was ever taken in.
+    pub(super) fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
 
     /// What the table says of a date.

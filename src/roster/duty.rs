@@ -73,10 +73,21 @@ pub enum RuleDays {
     Dates(Vec<Date>),
 }
 
+impl Default for RuleDays {
+    fn default() -> Self {
+        Self::every()
+    }
+}
+
 impl RuleDays {
     /// Every day of the week.
     pub fn every() -> Self {
         Self::Weekly((1..=7).collect())
+    }
+
+    /// Whether it is every day of the week.
+    fn is_every(&self) -> bool {
+        *self == Self::every()
     }
 
     fn holds(&self, types: &DayTypes, day: Date) -> bool {
@@ -120,8 +131,10 @@ pub struct Roster {
     /// When faults and services are worked on …
     pub work: Hours,
     /// … and on which days.
+    #[serde(default, skip_serializing_if = "RuleDays::is_every")]
     pub work_days: RuleDays,
     /// Holidays and make-up workdays.
+    #[serde(default, skip_serializing_if = "DayTypes::is_nothing")]
     pub day_types: DayTypes,
     /// What people have changed, by number; from the record and not from the file.
     #[serde(skip)]
@@ -270,6 +283,15 @@ impl Roster {
     /// twice is the first. None when the zone is not known or the time is out of range.
     pub fn moment(&self, time: DateTime) -> Option<Wall> {
         Some(civil::wall(civil::zone(&self.zone)?.to_timestamp(time).ok()?))
+    }
+
+    /// The year whose table of day types is missing: this one, or in December the next (oncall.md 3.4).
+    /// None where nobody keeps a table, and while the clock cannot be trusted.
+    pub fn missing_year(&self, when: WallReading) -> Option<i16> {
+        let today = self.civil(when.wall).filter(|_| when.trusted)?.date();
+        let coming = (today.month() == 12).then(|| today.year().saturating_add(1));
+        let mut needed = [today.year()].into_iter().chain(coming);
+        needed.find(|year| self.day_types.is_kept() && !self.day_types.knows(*year))
     }
 
     /// The rules of a line, as they stand in the plan.

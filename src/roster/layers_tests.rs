@@ -176,6 +176,21 @@ fn work_on_workdays_begins_behind_the_holidays_and_on_a_make_up_saturday() {
 }
 
 #[test]
+fn from_december_on_the_next_years_table_is_missed_where_anybody_keeps_one() {
+    let roster = october(shanghai(&["li"], Vec::new()));
+    let missing = |civil: &str, trusted| {
+        roster.missing_year(WallReading { wall: wall(&roster, civil), trusted })
+    };
+    assert_eq!(missing("2026-11-30T23:59", true), None);
+    assert_eq!(missing("2026-12-01T00:00", true), Some(2027));
+    assert_eq!(missing("2027-02-01T00:00", true), Some(2027));
+    assert_eq!(missing("2026-12-01T00:00", false), None);
+    let none = shanghai(&["li"], Vec::new());
+    let december = WallReading { wall: wall(&none, "2026-12-01T00:00"), trusted: true };
+    assert_eq!(none.missing_year(december), None);
+}
+
+#[test]
 fn the_plan_shows_a_gap_of_one_minute_on_a_make_up_workday() {
     let rules = vec![
         of_type(DayType::Rest, (0, 1440), &["wang"]),

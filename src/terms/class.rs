@@ -126,6 +126,8 @@ pub enum Kind {
     BedEnds,
     /// It is over.
     BedOver,
+    /// The table of holidays and make-up workdays lacks a year that is here or comes.
+    DayTypes,
     /// The hub's own disk cannot be written: calls are held in memory only.
     Memory,
     /// Part of the record is damaged or missing.
@@ -158,7 +160,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Sos,
         Self::Fall,
         Self::Smoke,
@@ -180,6 +182,7 @@ impl Kind {
         Self::Missed,
         Self::BedEnds,
         Self::BedOver,
+        Self::DayTypes,
         Self::Memory,
         Self::Record,
         Self::DiskSpace,
@@ -220,6 +223,7 @@ impl Kind {
             | Self::Missed
             | Self::BedEnds
             | Self::BedOver
+            | Self::DayTypes
             | Self::Record
             | Self::DiskSpace
             | Self::Endpoint
@@ -255,6 +259,7 @@ impl Kind {
             Self::Missed => "missed",
             Self::BedEnds => "bed_ends",
             Self::BedOver => "bed_over",
+            Self::DayTypes => "day_types",
             Self::Memory => "memory",
             Self::Record => "record",
             Self::DiskSpace => "disk_space",

@@ -14,14 +14,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anling::incident::{
-    Carrier, Ending, Entry, Fact, Incident, IncidentBook, LifeLook, LifeRule, LifeSign, Move,
-    Order, Outcome, Resumed, Retired, Rung, Scope, Stimulus, Supply, TakenOver, Who, WorkAsked,
-    WorkKind,
+    Carrier, DutyAsked, Ending, Entry, Fact, Incident, IncidentBook, LifeLook, LifeRule, LifeSign,
+    Move, Order, Outcome, Resumed, Retired, Rung, Scope, Stimulus, Supply, TakenOver, Who,
+    WorkAsked, WorkKind,
 };
 use anling::journal::{Draft, Journal, Limits, OsDisk, tail, verify};
 use anling::registry::{Bed, Change, Contact, Relation, Row, RowId};
-use anling::roster::Hours;
-use anling::terms::{Class, HomeId, Kind, ResidentId, Seq, Wait, Wall, WallReading, WorkId};
+use anling::roster::{DutyChanged, Hours};
+use anling::terms::{
+    Class, DutyChangeId, HomeId, Kind, LineId, ResidentId, Seq, Wait, Wall, WallReading, WorkId,
+};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -31,7 +33,7 @@ use crate::plan;
 /// The journal that today's code writes.
 const NEWEST: &str = "v5";
 /// How many kinds of facts there are in it.
-const FACTS: usize = 59;
+const FACTS: usize = 61;
 /// Entries in one frame, as a small turn makes them.
 const FRAME: usize = 5;
 
@@ -59,6 +61,7 @@ fn story() -> House {
     house.starts(Resumed::ByWall);
     years(&mut house);
     technicians(&mut house);
+    the_plan(&mut house);
     signs_of_life(&mut house);
     the_mains(&mut house);
     agreements(&mut house);
@@ -71,6 +74,22 @@ fn story() -> House {
     house.passes(30);
     house.takes(&Stimulus::Stopping);
     house
+}
+
+/// Somebody steps in, two trade their shifts, and one of these is taken back.
+fn the_plan(house: &mut House) {
+    let (from, to) = (house.wall, Wall(house.wall.0 + 8 * 3_600_000));
+    let [lina, zhangmin, by] = ["lina", "zhangmin", "zhaolei"].map(plan::person);
+    let line = LineId::new("first").unwrap();
+    let people = vec![lina.clone()];
+    for what in [
+        DutyChanged::Override { line, people },
+        DutyChanged::Swap { one: lina.clone(), other: zhangmin },
+        DutyChanged::Leave { who: lina },
+    ] {
+        house.takes(&Stimulus::Duty(Box::new(DutyAsked { from, to, what, by: by.clone() })));
+    }
+    house.takes(&Stimulus::DutyUndone { change: DutyChangeId(2), by });
 }
 
 /// A list is imported, the record grows old, a platform is given up, and the box is replaced.
@@ -340,6 +359,10 @@ fn summary(journal: &Path) -> String {
         value["contacts"] = json!(book.registry().contacts().collect::<Vec<_>>());
         let with_bed = book.incidents().filter(|it| it.bed.is_some());
         value["beds"] = json!(with_bed.map(|it| json!([it.id, it.bed])).collect::<Vec<_>>());
+    }
+    // … before people could change the plan.
+    if book.duty_changes().next().is_some() {
+        value["duty"] = json!(book.duty_changes().collect::<Vec<_>>());
     }
     // Older summaries were written before there was any work.
     if book.works().next().is_some() {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::hub::Hub;
+use crate::hub::{Hub, soon};
 
 /// Two lines that are never empty, but for the last minute of a make-up Saturday.
 const ROSTER: &str = r#"zone = "Asia/Shanghai"
@@ -92,5 +92,65 @@ fn days_and_times_that_cannot_be_are_refused() {
         (&["check", "--coverage", "7d", "--from", "tomorrow"], 2),
     ] {
         assert_eq!(hub.cli(args).code, code, "{args:?}");
+    }
+}
+
+/// A moment so many hours from now.
+fn in_hours(hours: i64) -> String {
+    let (clock, _) = anling::clock::Clock::resume(None, anling::clock::Vouch::Host);
+    let wall = clock.wall().wall.0 + hours * 3_600_000;
+    jiff::Timestamp::from_millisecond(wall).unwrap().to_string()
+}
+
+fn called(hub: &Hub, device: &str) -> Vec<String> {
+    hub.does(&["press", device]);
+    soon("the call", || hub.open_on(device).pop());
+    let last = hub.facts("called").pop().unwrap();
+    let calls = last["calls"].as_array().unwrap();
+    calls.iter().map(|call| call["person"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn who_steps_in_tonight_is_called_after_a_kill_and_a_reload_and_until_it_is_taken_back() {
+    let mut hub = Hub::open();
+    let to = in_hours(8);
+    let put = ["roster", "override", "first", "chenjie", "--to", &to, "--as", "liuqiang"];
+    let said = hub.does(&put);
+    assert!(said.contains("on first: chenjie, says liuqiang"), "{said}");
+    let now = hub.does(&["roster"]);
+    assert!(now.contains("somebody said so for these hours"), "{now}");
+    assert_eq!(called(&hub, "B-01"), ["chenjie"]);
+    hub.kill();
+    hub.start();
+    assert_eq!(called(&hub, "B-02"), ["chenjie"]);
+    hub.append("roster.toml", "# changed\n[line.spare]\nfallback = [\"wangli\"]\n");
+    hub.signal("HUP");
+    soon("the new plan", || hub.does(&["roster"]).contains("spare").then_some(()));
+    assert_eq!(called(&hub, "B-03"), ["chenjie"]);
+    assert!(hub.does(&["roster", "undo", "1", "--as", "liuqiang"]).contains("taken back"));
+    assert_eq!(called(&hub, "B-04"), ["zhangmin"]);
+    assert_eq!(hub.does(&["roster", "changes"]), "nobody has changed the plan\n");
+}
+
+#[test]
+fn a_change_that_cannot_be_is_refused_with_what_to_do() {
+    let hub = Hub::open();
+    let (past, soon) = (in_hours(-2), in_hours(2));
+    for (args, says) in [
+        (&["roster", "leave", "wangli", "--to", &past, "--as", "liuqiang"][..], "hours to come"),
+        (&["roster", "leave", "nobody", "--to", &soon, "--as", "liuqiang"], "nobody"),
+        (
+            &["roster", "swap", "wangli", "wangli", "--to", &soon, "--as", "liuqiang"],
+            "nobody twice",
+        ),
+        (
+            &["roster", "override", "third", "wangli", "--to", &soon, "--as", "liuqiang"],
+            "no such line",
+        ),
+        (&["roster", "leave", "wangli", "--to", &soon], "--as"),
+        (&["roster", "undo", "7", "--as", "liuqiang"], "no change of the plan"),
+    ] {
+        let said = hub.cli(args);
+        assert!(said.code != 0 && said.err.contains(says), "{args:?}: {said:?}");
     }
 }
