@@ -46,6 +46,14 @@ pub(super) fn ten_lines(status: &Status) -> String {
             let _ = writeln!(out, "{label}  {}", endpoints(&those));
         }
     }
+    for witness in &status.witnesses {
+        let name = witness.name.trim_start_matches("witness.");
+        let says = witness.trouble.as_ref().map_or_else(
+            || format!("{name} is told that the hub lives"),
+            |why| format!("{name} IS NOT TOLD that the hub lives ({why})"),
+        );
+        let _ = writeln!(out, "witness   {says}");
+    }
     if !status.boards.is_empty() {
         let _ = writeln!(out, "boards    {}", boards(status));
     }

@@ -12,7 +12,7 @@ use super::modem::read_sms;
 use super::problem::{Findings, Said, Spot};
 use super::secrets::{SecretUse, secret_name};
 use super::section::Section;
-use super::settings::{Login, Mail, Notify, Relay, Screen, Tls, Webhook};
+use super::settings::{Login, Mail, Notify, Relay, Screen, Tls, Webhook, Witness};
 use super::values::{is_host, is_loopback};
 use crate::incident::{StoryKind, Subscription};
 use crate::terms::{Class, EndpointId, Wait};
@@ -58,6 +58,10 @@ pub(super) fn read(
     let mut told: BTreeMap<String, String> = BTreeMap::new();
     for (name, section) in top.named(out, "webhook") {
         webhook(&name, section, out, secrets, (&mut read, &mut told));
+    }
+    for (name, section) in top.named(out, "witness") {
+        let witness = witness(section, out, secrets);
+        read.notify.witnesses.extend(witness.map(|witness| (name.value.to_owned(), witness)));
     }
     top.later(out, "template", "own texts come");
     for (carrier, what) in super::ladders::LATER_CARRIERS {
@@ -188,6 +192,28 @@ fn webhook(
     read.endpoints.insert(id.clone(), wants);
     let url = said.value.to_owned();
     read.notify.webhooks.insert(id, Webhook { url, secret, names, time_limit, ca_file });
+}
+
+/// How often a witness may be told. Own choice: what waits outside should not call for one lost word,
+/// and should not wait for half a day.
+const WITNESS_EVERY: std::ops::RangeInclusive<Wait> = Wait::secs(30)..=Wait::hours(1);
+
+fn witness(
+    mut section: Section<'_>,
+    out: &mut Findings<'_>,
+    secrets: &mut Vec<SecretUse>,
+) -> Option<Witness> {
+    let said = section.need_text(out, "url", "add url = \"https://…\"");
+    let parsed = said.as_ref().and_then(|said| url(said, out));
+    let has_secret = section.has("secret");
+    let secret = section.text(out, "secret");
+    let secret = secret_name(secret, out, secrets);
+    let every = section.wait(out, "every", WITNESS_EVERY, Wait::secs(60));
+    let ca_file = section.text(out, "ca_file").map(|said| PathBuf::from(said.value));
+    section.end(out);
+    let (said, parsed) = said.zip(parsed)?;
+    warn_in_clear(&parsed, &said.at, (false, has_secret), out);
+    Some(Witness { url: said.value.to_owned(), secret, every, ca_file })
 }
 
 /// What a machine asks to be told.

@@ -304,6 +304,8 @@ pub struct Notify {
     pub sms: Option<Sms>,
     /// `[webhook.NAME]` by name.
     pub webhooks: BTreeMap<EndpointId, Webhook>,
+    /// `[witness.NAME]` by name.
+    pub witnesses: BTreeMap<String, Witness>,
 }
 
 impl Notify {
@@ -394,6 +396,19 @@ pub struct Webhook {
     pub names: bool,
     /// How long one request may take: 1 s to 60 s, default 10 s.
     pub time_limit: Wait,
+    /// A file of further CA certificates in PEM.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Somebody outside who is told that the hub lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witness {
+    /// Where to, http or https.
+    pub url: String,
+    /// The name of the bearer token, if it wants one.
+    pub secret: Option<String>,
+    /// How often: 30 s to 1 h, default 60 s.
+    pub every: Wait,
     /// A file of further CA certificates in PEM.
     pub ca_file: Option<PathBuf>,
 }

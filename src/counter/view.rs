@@ -314,6 +314,9 @@ pub struct Status {
     /// Modems.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub modems: Vec<ModemView>,
+    /// Who outside is told that the hub lives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<WireView>,
     /// Its devices.
     pub devices: DeviceCount,
     /// Its registered devices that have been silent longest, at most [`SILENT_SHOWN`], the longest

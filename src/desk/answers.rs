@@ -349,6 +349,7 @@ impl Desk {
                 .collect(),
             serial: self.ports.views(self.clock.now()),
             brokers: self.outside.views(),
+            witnesses: self.witnesses.views(),
             modems: self.modems.views(self.day_of(wall.wall)),
             endpoints: self
                 .book

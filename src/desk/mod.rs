@@ -52,12 +52,14 @@ mod turn;
 mod vitals;
 mod ways;
 mod wiring;
+mod witnesses;
 mod work;
 
 pub use import::{Recorded, recorded};
 pub use socket::{SOCKET_LINE_MAX, ask};
 pub use start::{DeskError, House, JOURNAL_DIR, Options, start};
 pub use wiring::PAGE_KEY;
+use witnesses::Witnesses;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -163,6 +165,7 @@ struct Desk {
     broker_tls: Option<String>,
     ports: Ports,
     modems: Modems,
+    witnesses: Witnesses,
     wires: Wires,
     old_config: bool,
     vitals: Vitals,

@@ -205,6 +205,7 @@ impl Desk {
         self.renew_polled(turn, &old);
         self.renew_outside(turn, &parts);
         self.renew_modems(turn, &parts);
+        self.renew_witnesses(turn, &parts.witnesses);
         self.wires.signals.set(&parts.signals);
         let before = std::mem::take(&mut self.wires.out);
         for subject in before.symmetric_difference(&out) {

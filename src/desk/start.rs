@@ -26,6 +26,7 @@ use super::turn::Turn;
 use super::vitals::{self, Vitals};
 use super::ways::open_ways;
 use super::wiring::{Parts, TLS};
+use super::witnesses::Witnesses;
 use super::{Desk, Ears, socket};
 use crate::archive::{Archivist, Place, QUESTIONS_MAX};
 use crate::clock::{Clock, Last, Resumption, Vouch};
@@ -264,6 +265,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         ports: ways.ports,
         outside: ways.outside,
         modems: ways.modems,
+        witnesses: Witnesses::open(&ways.wires.parts.witnesses),
         supervision: Supervision::new(clock.now(), resumption.gap).powered(settings.power.as_ref()),
         wires: ways.wires,
         old_config,

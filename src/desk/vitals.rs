@@ -217,6 +217,7 @@ impl Desk {
         self.look_at_ports(turn);
         self.look_at_modems(turn);
         self.look_at_power(turn);
+        self.look_at_witnesses(turn);
         self.say_alive();
         self.retire_old(turn);
         let now = self.clock.now();

@@ -16,6 +16,7 @@ use super::modems::Modems;
 use super::outside::{Link, Outside, OutsideParts};
 use super::ports::{Ports, Wire};
 use super::start::JOURNAL_DIR;
+use super::witnesses::WitnessParts;
 use super::{ENDS_MAX, NEWS_MAX, SAID_MAX, lines, platforms};
 use crate::clock::Clock;
 use crate::config::Secrets;
@@ -38,6 +39,7 @@ use crate::notify::post::{self, CarrierHandle, Ended};
 use crate::notify::screen::Screen;
 use crate::notify::sms::{self, Office, Sms, SmsSettings};
 use crate::notify::webhook::{self, WebhookSettings};
+use crate::notify::witness::WitnessSettings;
 use crate::terms::{EndpointId, Inbound, LinkId, Secret, Wait};
 
 /// What the running parts are opened with, secrets included.
@@ -56,6 +58,8 @@ pub(super) struct Parts {
     pub(super) outside: BTreeMap<LinkId, OutsideParts>,
     /// Those that can hand in signals over HTTP.
     pub(super) signals: Vec<SignalSource>,
+    /// Outside witnesses with what they are opened with, or why they cannot be.
+    pub(super) witnesses: WitnessParts,
 }
 
 impl Parts {
@@ -78,6 +82,7 @@ impl Parts {
             endpoints: hooks.chain(platforms).collect(),
             outside: OutsideParts::all(settings, secrets),
             signals: signals(settings, secrets),
+            witnesses: witnesses(settings, secrets),
         }
     }
 
@@ -450,6 +455,21 @@ fn mail_settings(mail: &settings::Mail, secrets: &Secrets) -> Result<MailSetting
         });
     }
     Ok(MailSettings { from: mail.from.clone(), relays })
+}
+
+fn witnesses(settings: &Settings, secrets: &Secrets) -> WitnessParts {
+    let opened = |witness: &settings::Witness| {
+        let bearer = witness.secret.as_ref().map(|name| secrets.find(name)).transpose();
+        Ok(WitnessSettings {
+            hub: settings.gateway.hub.clone(),
+            url: witness.url.clone(),
+            bearer: bearer.map_err(|why| why.to_string())?,
+            every: witness.every,
+            ca_file: witness.ca_file.clone(),
+        })
+    };
+    let all = settings.notify.witnesses.iter();
+    all.map(|(name, witness)| (name.clone(), opened(witness))).collect()
 }
 
 fn webhook_settings(

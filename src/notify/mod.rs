@@ -34,6 +34,7 @@ pub mod sms;
 pub mod text;
 pub mod webhook;
 pub mod wire;
+pub mod witness;
 mod wording;
 
 pub use letter::{Addressee, Closing, Letter, Named, Site, Still};
