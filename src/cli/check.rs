@@ -10,7 +10,7 @@ use super::roster::when;
 use super::{Dirs, Failure, Outcome, print_as_it_is, print_json, print_text};
 use crate::clock::{Clock, Vouch};
 use crate::config::{self, Look, Secrets, Settings, Severity, render};
-use crate::counter::{Ask, Reply, When};
+use crate::counter::{Ask, DutyAsk, Reply, When};
 use crate::desk::{Recorded, recorded};
 use crate::exit;
 use crate::registry::csv::Table;
@@ -41,7 +41,7 @@ pub(super) fn check(dirs: Dirs<'_>, args: &Args) -> Outcome {
     let now = clock.wall();
     let checked = config::check_at(&files, now.trusted.then_some(now.wall));
     let mut problems = checked.problems;
-    let mut registry = Registry::default();
+    let (mut registry, mut duty) = (Registry::default(), Vec::new());
     problems.extend(config::look_at_brokers(&checked.confs, &files));
     if let Some(settings) = &checked.settings {
         let state = dirs.state.unwrap_or(&settings.gateway.state_dir);
@@ -54,6 +54,7 @@ pub(super) fn check(dirs: Dirs<'_>, args: &Args) -> Outcome {
             if !record.registry.is_empty() {
                 problems.extend(config::compare(&files, &settings.rows, &record.registry));
                 registry = record.registry;
+                duty = record.changes;
             }
             let of = record.hub.as_ref();
             problems.extend(of.and_then(|of| config::other_hub(&files, settings, of)));
@@ -67,7 +68,10 @@ pub(super) fn check(dirs: Dirs<'_>, args: &Args) -> Outcome {
             rows.iter().for_each(|row| registry.apply(row));
         }
         let from = first_moment(settings, args.from.as_deref())?;
-        return prove(&Asked { settings, registry: &registry, from, days, json: args.json });
+        let mut roster = settings.roster.clone();
+        roster.changes = duty.into_iter().map(|change| (change.id, change)).collect();
+        let (registry, json) = (&registry, args.json);
+        return prove(&Asked { settings, roster: &roster, registry, from, days, json });
     }
     if args.json {
         print_json(&problems)?;
@@ -98,7 +102,13 @@ fn first_moment(settings: &Settings, said: Option<&str>) -> Result<Wall, Failure
 /// What the hub has on record about itself and who lives where, if there is a hub or a record to ask.
 fn record(settings: &Settings, state: &Path) -> Option<Recorded> {
     match ask_at(&settings.gateway.socket, &Ask::Registry) {
-        Ok(Reply::Registry(view)) => Some(Recorded { registry: view.registry, hub: view.hub }),
+        Ok(Reply::Registry(view)) => {
+            let changes = match ask_at(&settings.gateway.socket, &Ask::Duty(DutyAsk::All)) {
+                Ok(Reply::DutyChanges(all)) => all.changes,
+                _ => Vec::new(),
+            };
+            Some(Recorded { registry: view.registry, hub: view.hub, changes })
+        }
         _ => recorded(state).ok().flatten(),
     }
 }

@@ -1,7 +1,7 @@
 //! `anling check --coverage 60d`: the duty plan, proven for the coming days.
 //!
-//! It reads the files of the directory, and the people of the hub's record where there is one. What it
-//! finds is told in the centre's civil time, interval by interval, with what to look at.
+//! It reads the files of the directory, and of the hub's record, where there is one, the people and what
+//! they have changed about the plan. What it finds is told in the centre's civil time, interval by interval, with what to look at.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,8 @@ use crate::exit;
 use crate::incident::Needs;
 use crate::incident::coverage::{Uncovered, Weakness, uncovered};
 use crate::registry::Registry;
-use crate::terms::{Class, LineId, PersonId, Wall};
+use crate::roster::Roster;
+use crate::terms::{LineId, PersonId, Wall};
 
 /// Intervals that are printed; `--json` has them all. Own choice: three screens.
 const SHOWN_MAX: usize = 60;
@@ -22,6 +23,8 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// What is asked about.
 pub(super) struct Asked<'a> {
     pub(super) settings: &'a Settings,
+    /// The plan of the files, with what people have changed about it.
+    pub(super) roster: &'a Roster,
     pub(super) registry: &'a Registry,
     pub(super) from: Wall,
     pub(super) days: u16,
@@ -37,8 +40,8 @@ pub(super) fn days(text: &str) -> Result<u16, String> {
 
 /// Prints the gaps; fails where there is one.
 pub(super) fn prove(asked: &Asked<'_>) -> Outcome {
-    let Asked { settings, registry, from, days, json } = *asked;
-    let gaps = uncovered(&settings.policy, &settings.roster, registry, (from, days));
+    let Asked { settings, roster, registry, from, days, json } = *asked;
+    let gaps = uncovered(&settings.policy, roster, registry, (from, days));
     if json {
         print_json(&gaps)?;
     } else {
@@ -59,7 +62,8 @@ impl Asked<'_> {
             let _ = writeln!(out, "{} gaps", gaps.len());
         }
         for gap in gaps.iter().take(SHOWN_MAX) {
-            let (class, from, to) = (class(gap.class), self.moment(gap.from), self.moment(gap.to));
+            let (class, from, to) =
+                (gap.class.to_string(), self.moment(gap.from), self.moment(gap.to));
             let of = gap.station.as_ref().map(|id| format!(", {id}")).unwrap_or_default();
             let length = self.length(gap);
             let _ = writeln!(out, "  {class:<10} {from} – {to}  ({length}{of})");
@@ -75,7 +79,7 @@ impl Asked<'_> {
 
     fn moment(&self, wall: Wall) -> String {
         let moment = Timestamp::from_millisecond(wall.0).ok();
-        let civil = moment.and_then(|moment| moment.in_tz(&self.settings.roster.zone).ok());
+        let civil = moment.and_then(|moment| moment.in_tz(&self.roster.zone).ok());
         civil.map(|civil| civil.strftime("%a %Y-%m-%d %H:%M").to_string()).unwrap_or_default()
     }
 
@@ -122,7 +126,7 @@ impl Asked<'_> {
     }
 
     fn line(&self, line: &LineId) -> String {
-        let label = self.settings.roster.lines.get(line).map_or("", |line| line.label.as_str());
+        let label = self.roster.lines.get(line).map_or("", |line| line.label.as_str());
         if label.is_empty() { line.to_string() } else { format!("{line} ({label})") }
     }
 
@@ -130,8 +134,4 @@ impl Asked<'_> {
         let name = self.registry.person(id).map_or("", |person| person.name.as_str());
         if name.is_empty() { id.to_string() } else { format!("{name} ({id})") }
     }
-}
-
-fn class(class: Class) -> String {
-    class.to_string()
 }

@@ -225,6 +225,14 @@ fn read_panels(
             out.add(&codes::PANEL_UNUSED, &name.at, message, help);
         }
         let label = label.map_or(name.value, |said| said.value).to_owned();
+        // Troubles are told by these words: two panels of one name would settle each other's.
+        let is_same = |(other, known): (&u8, &String)| *other != slave && *known == label;
+        let numbers = points.iter().map(|point| point.value.slave).filter(|other| *other != slave);
+        if panels.iter().any(is_same) || numbers.map(|n| n.to_string()).any(|n| n == label) {
+            let message = format!("two panels are called {label}");
+            let help = "give each a label of its own, and none the number of another";
+            out.add(&codes::POINT_TWICE, &name.at, message, help);
+        }
         if let Some(other) = panels.insert(slave, label) {
             let message = format!("{other} and {} are both panel {slave}", name.value);
             out.add(&codes::POINT_TWICE, &name.at, message, "keep one of them");

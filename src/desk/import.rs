@@ -21,6 +21,7 @@ use crate::incident::{Entry, Fact, IncidentBook, Stimulus};
 use crate::journal::{BATCH_MAX, ENTRY_MAX, JournalError, Onlooker, OsDisk, Record, look};
 use crate::registry::csv::Table;
 use crate::registry::{Change, Registry, changes};
+use crate::roster::DutyChange;
 use crate::terms::{HubId, ImportId};
 
 /// Changes written in one turn: one frame of the journal, so that a press waits for one force more
@@ -61,6 +62,8 @@ pub struct Recorded {
     pub registry: Registry,
     /// Whose record it is; `None` where no start has said so yet.
     pub hub: Option<HubId>,
+    /// What people have changed about the duty plan.
+    pub changes: Vec<DutyChange>,
 }
 
 /// What stands in the record of a state directory, read without touching it: also beside a running
@@ -75,7 +78,8 @@ pub fn recorded(state_dir: &Path) -> Result<Option<Recorded>, JournalError> {
     }
     let mut book = IncidentBook::default();
     look(&OsDisk, &dir, &mut Reader(&mut book))?;
-    Ok(Some(Recorded { registry: book.registry().clone(), hub: book.hub().cloned() }))
+    let (registry, hub) = (book.registry().clone(), book.hub().cloned());
+    Ok(Some(Recorded { registry, hub, changes: book.duty_changes().cloned().collect() }))
 }
 
 /// Applies what a registry is made of and what says whose it is, and passes everything else over.
@@ -100,6 +104,8 @@ impl Onlooker for Reader<'_> {
             Fact::RegistryChanged { .. }
                 | Fact::RegistryBrought { .. }
                 | Fact::RegistryTaken { .. }
+                | Fact::DutyChanged { .. }
+                | Fact::DutyUndone { .. }
         );
         if matters || IncidentBook::is_about_hub(&entry.fact) {
             drop(self.0.apply(&entry));

@@ -23,8 +23,8 @@ use crate::terms::{
 /// Writes letters and events.
 pub(super) struct Writer {
     pub(super) page_key: Secret,
-    /// How many devices each open trouble of the hub silences.
-    pub(super) silenced: BTreeMap<DeviceId, usize>,
+    /// How many devices each open trouble of the hub silences, and what staff call what is broken.
+    pub(super) silenced: BTreeMap<DeviceId, (usize, String)>,
 }
 
 impl Writer {
@@ -91,7 +91,7 @@ impl Writer {
                 _ => None,
             },
             closing: closing(incident, settings),
-            silenced: self.silenced.get(&incident.device).copied().unwrap_or(0),
+            silenced: self.silenced.get(&incident.device).cloned().unwrap_or_default(),
             unheard: match order.notice {
                 Notice::RunningLow { .. } => homes_that_call(book),
                 _ => Vec::new(),

@@ -99,6 +99,13 @@ impl CarrierOut {
     }
 }
 
+/// What staff call the wire that a trouble is named by: a panel by its label, a bridge by what it
+/// bridges, a line or a broker by its name.
+fn called(subject: &str) -> String {
+    let last = subject.rsplit('.').next().unwrap_or_default();
+    if last == "zigbee2mqtt" { "Zigbee网桥".to_owned() } else { last.to_owned() }
+}
+
 impl Outbox {
     pub(super) fn new(
         carriers: impl IntoIterator<Item = (Carrier, Option<CarrierHandle>)>,
@@ -477,7 +484,10 @@ impl Desk {
     pub(super) fn trouble(&mut self, turn: &mut Turn, kind: Kind, subject: String, broken: bool) {
         let trouble = Trouble { kind, subject, broken };
         match self.silenced_by(&trouble).filter(|count| *count > 0) {
-            Some(count) => drop(self.outbox.writer.silenced.insert(trouble.device(), count)),
+            Some(count) => {
+                let what = called(&trouble.subject);
+                self.outbox.writer.silenced.insert(trouble.device(), (count, what));
+            }
             None => drop(self.outbox.writer.silenced.remove(&trouble.device())),
         }
         self.decide(turn, &Stimulus::Trouble(trouble));

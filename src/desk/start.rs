@@ -213,8 +213,7 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let settings = Arc::new(settings);
     let dir = state_dir.join(JOURNAL_DIR);
     let record = || Record { disk: Arc::clone(&disk), dir: dir.clone() };
-    let (record, also) = (record(), record());
-    let read = read_beside(disk, dir, limits(&settings)).await?;
+    let read = read_beside(Arc::clone(&disk), dir.clone(), limits(&settings)).await?;
     let (clock, resumption) = Clock::resume(read.last().as_ref(), vouch);
     let ways = open_ways(&settings, &secrets, &state_dir, &clock, read.book.registry()).await?;
     let page_key = ways.outbox.writer.page_key.clone();
@@ -225,8 +224,8 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
     let Read { book, journal, unread, found } = read;
     let next_seq = journal.next();
     let journal = Committer::spawn(journal)?;
-    let programs = Programs::new(also, journal.durable().borrow().head.seq);
-    let archive = open_archive(record, &state_dir, &settings, &journal)?;
+    let programs = Programs::new(record(), journal.durable().borrow().head.seq);
+    let archive = open_archive(record(), &state_dir, &settings, &journal)?;
     let (tell_sought, sought) = mpsc::channel(QUESTIONS_MAX);
     let broker_address = ways.broker.as_ref().map(|opened| opened.address);
     let mut desk = Desk {

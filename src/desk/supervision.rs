@@ -169,7 +169,8 @@ impl Desk {
             let in_archive = || figures.heard.get(&device.id).map(|wall| self.at_of(*wall));
             let heard = self.intake.heard.get(&device.id).copied().or_else(in_archive);
             let cut_off = self.ports.is_cut_off(&device.id) || self.outside.is_cut_off(&device.id);
-            if !cut_off && self.supervision.silence(heard, now) >= limit {
+            let is_gone = self.book.is_offline(&device.id);
+            if !cut_off && (is_gone || self.supervision.silence(heard, now) >= limit) {
                 group.silent.insert(device.id.clone());
             }
         }

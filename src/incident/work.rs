@@ -349,6 +349,7 @@ impl IncidentBook {
             }
             Fact::WorkEnded { work, .. } => {
                 if let Some(work) = self.works.remove(work) {
+                    self.hand_on(&work);
                     self.forget_strangers(&work);
                 }
             }
@@ -369,6 +370,19 @@ impl IncidentBook {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What other work still covers is that work's to tell: a window that is opened anew before the first
+    /// one ends hides nothing.
+    fn hand_on(&mut self, ended: &Work) {
+        for (device, kinds) in &ended.heard {
+            let home = self.registry.device(device).and_then(|row| row.home.as_ref());
+            for work in self.works.values_mut() {
+                if work.scope.iter().any(|scope| scope.names(device, home)) {
+                    work.heard.entry(device.clone()).or_default().extend(kinds);
+                }
+            }
         }
     }
 

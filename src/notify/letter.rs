@@ -144,8 +144,9 @@ pub struct Letter {
     pub contract: String,
     /// The homes that nobody hears when the hub is off, for [`Notice::RunningLow`].
     pub unheard: Vec<String>,
-    /// How many devices nobody hears while a trouble of the hub lasts; 0 where none, or not known.
-    pub silenced: usize,
+    /// How many devices nobody hears while a trouble of the hub lasts, 0 where none, or not known; and
+    /// what is broken, in the words of the config, which may be empty.
+    pub silenced: (usize, String),
     /// The one-tap page for this incident, epoch and person, where the site has a public address.
     pub link: Option<String>,
 }
@@ -206,7 +207,7 @@ mod tests {
                 }),
                 contract: String::new(),
                 unheard: vec!["3-2-501".into(), "3-2-302".into(), "5-1-102".into()],
-                silenced: 0,
+                silenced: (0, String::new()),
                 link: None,
             }
         }

@@ -184,10 +184,10 @@ impl Words<'_> {
     }
 
     fn told(&self) -> Told {
-        let Letter { class, ref kinds, silenced, .. } = *self.letter;
+        let Letter { class, kinds, silenced: (count, what), .. } = self.letter;
         match kinds[..] {
-            [kind] if silenced > 0 => told_of_many(class, kind, silenced),
-            _ => told(class, kinds),
+            [kind] if *count > 0 => told_of_many(*class, kind, *count, what),
+            _ => told(*class, kinds),
         }
     }
 

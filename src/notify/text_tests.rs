@@ -76,7 +76,7 @@ fn the_first_call_of_every_kind() {
     }
     for kind in [Kind::Silent, Kind::Link] {
         let letter = letter(Notice::Called, Class::Coverage, kind);
-        all += &measured(&short(&Letter { silenced: 46, ..letter }));
+        all += &measured(&short(&Letter { silenced: (46, "三楼护理站".into()), ..letter }));
     }
     insta::assert_snapshot!(all);
 }
@@ -230,7 +230,7 @@ fn any_letter() -> impl Strategy<Value = Letter> {
                 let mut letter = letter(notice, Class::ALL[class], Kind::ALL[kind]);
                 letter.code = Code::new('A', n.2).unwrap();
                 (letter.presses, letter.minutes, letter.arrive_within) = (n.0, n.1, Some(n.3));
-                letter.silenced = usize::try_from(n.1).unwrap_or(0);
+                letter.silenced = (usize::try_from(n.1).unwrap_or(0), letter.place.clone());
                 letter.residents = names;
                 (letter.place, letter.place_short, letter.device) = (place, near, device);
                 letter.about = Some(person("P002", &who));

@@ -5,7 +5,7 @@
 //! column on, and no other line changes.
 
 use crate::incident::Carrier;
-use crate::terms::{Class, Kind};
+use crate::terms::{Class, Kind, plain};
 
 use super::Letter;
 
@@ -224,14 +224,19 @@ pub(super) fn told(class: Class, kinds: &[Kind]) -> Told {
     Told { title: titles.join("、"), event, after_title, advice, subject }
 }
 
-/// The same of a trouble that silences so many devices: it says how many.
-pub(super) fn told_of_many(class: Class, kind: Kind, count: usize) -> Told {
+/// The same of a trouble that silences so many devices: it says how many, and behind what.
+pub(super) fn told_of_many(class: Class, kind: Kind, count: usize, what: &str) -> Told {
     /// More are said as so many: a full house has a third of them.
     const MOST: usize = 9_999;
+    /// Of a panel's name so much is said: 三楼护理站 and room to spare.
+    const WHAT_MAX: usize = 8;
     let (said, count) = (told(class, &[kind]), count.min(MOST));
     let event = match kind {
         Kind::Silent if class == Class::Coverage => format!("起{count}台设备失联"),
-        Kind::Link => format!("起线路中断，{count}台设备失联"),
+        Kind::Link => {
+            let what: String = plain(what).chars().take(WHAT_MAX).collect();
+            format!("起{what}线路中断，{count}台设备失联")
+        }
         _ => return said,
     };
     Told { after_title: event.clone(), event, ..said }

@@ -2,7 +2,8 @@
 //! away.
 //!
 //! Each has its hours, a person who said it and a number; it is a fact in the record, and the rules it
-//! changes stay in the file. At one moment the newest override of a line wins over everything. Else the
+//! changes stay in the file. At one moment the newest override of a line wins over everything but leave
+//! that was said after it. Else the
 //! planned people stand there, each replaced by whom they trade with, without those who are away. Leave
 //! never empties a line in silence: then its fallback is asked, as in any gap.
 

@@ -178,7 +178,7 @@ impl Roster {
         let Some((zone, at)) = self.civil_moment(when) else {
             return self.union(registry, line, fallback);
         };
-        let put_there = registered(registry, self.overriding(line, when.wall));
+        let put_there = registered(registry, &self.overriding(line, when.wall));
         if !put_there.is_empty() {
             return Duty { people: put_there, by: DutyBy::Override };
         }
@@ -210,14 +210,22 @@ impl Roster {
         of_these.map(|(_, rule)| rule).collect()
     }
 
-    /// Whom the newest override of a line has put there.
-    fn overriding(&self, line: &LineId, at: Wall) -> &[PersonId] {
-        let mut newest = self.changes.values().rev().filter(|change| change.holds(at));
-        let people = newest.find_map(|change| match &change.what {
-            DutyChanged::Override { line: of, people } if of == line => Some(people.as_slice()),
-            _ => None,
-        });
-        people.unwrap_or_default()
+    /// Whom the newest override of a line has put there, without those who were said to be away after it.
+    fn overriding(&self, line: &LineId, at: Wall) -> Vec<PersonId> {
+        let mut away = BTreeSet::new();
+        for change in self.changes.values().rev().filter(|change| change.holds(at)) {
+            match &change.what {
+                DutyChanged::Leave { who } => {
+                    away.insert(who);
+                }
+                DutyChanged::Override { line: of, people } if of == line => {
+                    let there = people.iter().filter(|person| !away.contains(person));
+                    return there.cloned().collect();
+                }
+                DutyChanged::Override { .. } | DutyChanged::Swap { .. } => {}
+            }
+        }
+        Vec::new()
     }
 
     /// People as swaps and leave have changed them.

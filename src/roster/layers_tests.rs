@@ -136,8 +136,8 @@ fn who_stands_in_for_somebody_and_is_away_does_not_stand_there() {
 #[test]
 fn an_override_goes_before_everything_and_the_newest_before_an_older_one() {
     let mut roster = shanghai(&["li"], vec![rule(&EVERY_DAY, (0, 1440), &["zhang"])]);
-    change(&mut roster, "2026-11-23T08:00", "2026-11-23T20:00", put(&["wang"]));
     change(&mut roster, "2026-11-23T08:00", "2026-11-23T20:00", leave("wang"));
+    change(&mut roster, "2026-11-23T08:00", "2026-11-23T20:00", put(&["wang"]));
     assert_eq!(on(&roster, "2026-11-23T09:00"), (vec!["wang".to_owned()], DutyBy::Override));
     change(&mut roster, "2026-11-23T10:00", "2026-11-23T11:00", put(&["chen", "li"]));
     assert_eq!(who(&roster, "2026-11-23T10:00"), ["chen", "li"]);
@@ -149,6 +149,17 @@ fn an_override_goes_before_everything_and_the_newest_before_an_older_one() {
         ["zhang"],
         "people who have left put nobody there"
     );
+}
+
+#[test]
+fn who_was_put_there_and_falls_ill_after_that_does_not_stand_there() {
+    let mut roster = shanghai(&["li"], vec![rule(&EVERY_DAY, (0, 1440), &["zhang"])]);
+    change(&mut roster, "2026-11-23T08:00", "2026-11-23T20:00", put(&["wang", "chen"]));
+    change(&mut roster, "2026-11-23T10:00", "2026-11-23T20:00", leave("wang"));
+    assert_eq!(who(&roster, "2026-11-23T09:00"), ["wang", "chen"]);
+    assert_eq!(who(&roster, "2026-11-23T10:00"), ["chen"]);
+    change(&mut roster, "2026-11-23T12:00", "2026-11-23T20:00", leave("chen"));
+    assert_eq!(who(&roster, "2026-11-23T12:00"), ["zhang"], "the plan is asked again");
 }
 
 #[test]

@@ -75,6 +75,26 @@ fn smoke_that_goes_on_for_five_minutes_of_a_walk_test_calls_within_it() {
 }
 
 #[test]
+fn a_walk_test_begun_anew_before_the_first_one_ends_hides_no_fire() {
+    let mut house = House::new();
+    begins(&mut house, WorkKind::WalkTest, home("3-2-501"), 3);
+    house.level("smoke-1", Kind::Smoke, true);
+    house.minutes(1);
+    begins(&mut house, WorkKind::WalkTest, home("3-2-501"), 3);
+    house.minutes(2);
+    assert_eq!((house.book.works().count(), house.book.open_count()), (1, 0));
+    house.minutes(1);
+    assert_eq!(house.it().kind, Kind::Smoke, "the end of the second one tells it");
+    // A longer second one tells it five minutes after the smoke came on.
+    let mut house = House::new();
+    begins(&mut house, WorkKind::WalkTest, home("3-2-501"), 1);
+    house.level("smoke-1", Kind::Smoke, true);
+    begins(&mut house, WorkKind::WalkTest, home("3-2-501"), 240);
+    house.minutes(5);
+    assert_eq!(house.it().kind, Kind::Smoke);
+}
+
+#[test]
 fn a_walk_test_ends_by_itself_and_smoke_that_is_still_on_calls_then() {
     let mut house = House::new();
     begins(&mut house, WorkKind::WalkTest, home("3-2-501"), 30);

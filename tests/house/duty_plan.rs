@@ -133,6 +133,21 @@ fn who_steps_in_tonight_is_called_after_a_kill_and_a_reload_and_until_it_is_take
 }
 
 #[test]
+fn leave_of_both_is_a_gap_that_the_proof_names_by_the_hub_and_by_its_record() {
+    let mut hub = proven(&ROSTER.replace("00:00-23:59", "00:00-24:00"));
+    hub.start();
+    let proof = |hub: &Hub| hub.cli(&["check", "--coverage", "2d"]);
+    assert_eq!(proof(&hub).code, 0, "{:?}", proof(&hub));
+    let to = in_hours(24);
+    hub.does(&["roster", "leave", "chenjie", "--to", &to, "--as", "liuqiang"]);
+    for _ in 0..2 {
+        let said = proof(&hub);
+        assert!(said.code == 1 && said.out.contains("nobody is on shift on second"), "{said:?}");
+        hub.kill();
+    }
+}
+
+#[test]
 fn a_change_that_cannot_be_is_refused_with_what_to_do() {
     let hub = Hub::open();
     let (past, soon) = (in_hours(-2), in_hours(2));

@@ -59,7 +59,7 @@ pub(crate) fn letter(carrier: Carrier, class: Class, n: u64) -> Letter {
         arrive_within: None,
         closing: None,
         unheard: Vec::new(),
-        silenced: 0,
+        silenced: (0, String::new()),
         link: None,
     }
 }
