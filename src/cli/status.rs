@@ -201,7 +201,10 @@ fn modem_line(view: &ModemView, now: Wall) -> String {
     };
     let since = |proof: Wall| ago(u64::try_from(now.0 - proof.0).unwrap_or(0));
     let proof = view.last_proof.map(|proof| format!(", the last {} ago", since(proof)));
-    format!("{state}{operator}{signal}{sim}{sent}{}", proof.unwrap_or_default())
+    let call = view.last_call.as_ref();
+    let call = call.map(|call| format!(", last call {} ago: {}", since(call.ended), call.how));
+    let (proof, call) = (proof.unwrap_or_default(), call.unwrap_or_default());
+    format!("{state}{operator}{signal}{sim}{sent}{proof}{call}")
 }
 
 /// How one rule for signs of life stands.

@@ -56,7 +56,7 @@ codes! {
     TOO_LONG Problem "too-long": "a text longer than messages and screens can show", "label = \"卫生间里面的紧急呼叫按钮\"";
     TOO_LONG_FOR_THE_RECORD Problem "too-long-for-the-record": "a plan longer than one entry of the record", "hundreds of rules in roster.toml";
     SAID_TWICE Warning "said-twice": "the same entry stands twice in one list", "days = [\"mon\", \"mon\"]";
-    NOT_IN_THIS_VERSION Problem "not-in-this-version": "a table that a later version will read", "[voice]";
+    NOT_IN_THIS_VERSION Problem "not-in-this-version": "a table that a later version will read", "[siren]";
     POWER_WAY Problem "power-way": "nobody can say what the box runs on", "[power] with a file and a supply";
     BAD_ADDRESS Problem "bad-address": "not an address and a port", "listen = \"1883\"";
     ADDRESS_NOT_LOOPBACK Problem "address-not-loopback": "the console would be open to the network without sign-in", "listen = \"0.0.0.0:7580\"";
@@ -67,9 +67,11 @@ codes! {
     SECRET_MODE Problem "secret-mode": "a secret's file can be read by others or not at all", "secrets/press with mode 0644";
     BAD_NUMBER Problem "bad-number": "not a telephone number of the kind that is asked for", "smsc = \"10086\"";
     BAD_PROGRAM Problem "bad-program": "a program that is not named by its whole path", "power_cycle = [\"modem-power\"]";
-    UNKNOWN_MODEM Problem "unknown-modem": "[sms] names a modem that links.toml does not have", "modems = [\"frnot\"]";
-    SMS_MODEMS Problem "sms-modems": "[sms] names no modem, or more than can be tried in time", "modems = []";
-    MODEM_UNUSED Warning "modem-unused": "a modem that nothing is sent over", "[link.modem.front] without [sms]";
+    UNKNOWN_MODEM Problem "unknown-modem": "a way to people names a modem that links.toml does not have", "modems = [\"frnot\"]";
+    SMS_MODEMS Problem "sms-modems": "[sms] or [voice] names no modem, or more than can be tried in time", "modems = []";
+    MODEM_UNUSED Warning "modem-unused": "a modem that nothing is sent over", "[link.modem.front] without [sms] and [voice]";
+    WAV_DIR Problem "wav-dir": "not a folder of a modem's own store", "wav_dir = \"/var/lib/wav\"";
+    QUIET_BY_VOICE Problem "quiet-by-voice": "a telephone would ring for what can wait", "by = [\"voice\"] of a fault";
     NO_LINK Warning "no-link": "no wire is set up, so no device can be heard", "an empty links.toml";
     REGISTRY_DIFFERS Warning "registry-differs": "the hub's record says otherwise than the file", "a row added after the first start";
     ACCOUNT_REACH Problem "account-reach": "an account must be a device's, a bridge's or the local one", "device and local in one account";

@@ -40,7 +40,7 @@ pub(super) struct Read<'r> {
     pub(super) owners: &'r [(String, Said<PersonId>)],
     /// When it is, where that is to count.
     pub(super) wall: Option<Wall>,
-    pub(super) sms_modems: &'r [Said<String>],
+    pub(super) modems: &'r [(&'static str, Said<String>)],
 }
 
 pub(super) fn check(read: &Read<'_>, out: &mut Findings<'_>) {
@@ -49,7 +49,7 @@ pub(super) fn check(read: &Read<'_>, out: &mut Findings<'_>) {
     bridged(read, out);
     serial::check(read.links, read.devices().map(|(d, at)| (d, at, read.family(d))), out);
     modbus::check(read.links, read.devices().map(|(d, at)| (d, at, read.family(d))), out);
-    modem::check(read.links, read.sms_modems, out);
+    modem::check(read.links, read.modems, out);
     people(read, out);
     carriers(read, out);
     calls(read, out);
@@ -367,7 +367,7 @@ fn has_address(person: &Person, carrier: Carrier) -> bool {
     match carrier {
         Carrier::Screen => true,
         Carrier::Mail => !person.email.trim().is_empty(),
-        Carrier::Sms => Phone::parse(&person.phone).is_some(),
+        Carrier::Sms | Carrier::Voice => Phone::parse(&person.phone).is_some(),
     }
 }
 
@@ -376,7 +376,7 @@ fn address_of(carrier: Carrier) -> &'static str {
     match carrier {
         Carrier::Screen => "place at the screen",
         Carrier::Mail => "mail address",
-        Carrier::Sms => "mobile number",
+        Carrier::Sms | Carrier::Voice => "mobile number",
     }
 }
 

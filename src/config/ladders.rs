@@ -10,6 +10,7 @@ use super::codes;
 use super::devices::bad_word;
 use super::problem::{Findings, Said, Spot};
 use super::section::Section;
+use super::voice;
 use crate::incident::{Carrier, Ladder, Rung, Waits, Who};
 use crate::registry::Relation;
 use crate::terms::{Class, LineId, PersonId, Wait};
@@ -33,8 +34,7 @@ pub(super) struct Call {
 }
 
 /// Ways to people that the design names and no file here implements yet.
-pub(super) const LATER_CARRIERS: [(&str, &str); 5] = [
-    ("voice", "voice calls come"),
+pub(super) const LATER_CARRIERS: [(&str, &str); 4] = [
     ("siren", "the siren comes"),
     ("wecom", "WeCom comes"),
     ("dingtalk", "DingTalk comes"),
@@ -89,6 +89,7 @@ pub(super) fn read(mut top: Section<'_>, out: &mut Findings<'_>) -> Ladders {
     let waits = top.section(out, "waits").map_or_else(Waits::default, |part| waits(part, out));
     let lead = top.section(out, "lead").map(|mut part| {
         let call = call(&mut part, out);
+        voice::check(&call.by, None, out);
         part.end(out);
         let lists = (plain(&call.who), plain(&call.by));
         calls.push(call);
@@ -171,6 +172,7 @@ fn rungs(
     let mut rungs = Vec::new();
     for mut part in list.value.into_iter().take(STEPS_MAX) {
         let call = call(&mut part, out);
+        voice::check(&call.by, Some(class), out);
         let wait = step_wait(class, &mut part, out);
         part.end(out);
         rungs.push(Rung { who: plain(&call.who), by: plain(&call.by), wait });

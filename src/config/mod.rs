@@ -41,6 +41,7 @@ mod signals;
 mod spoken;
 mod stations;
 mod values;
+mod voice;
 
 pub use files::{FILE_MAX_BYTES, FileText, Files, read};
 pub use gateway::{STATE_DIR, other_hub, state_dir};
@@ -112,7 +113,7 @@ pub fn check_at(files: &Files, wall: Option<Wall>) -> Checked {
         stations: &stations,
         owners: &life.owners,
         wall,
-        sms_modems: &notify.sms_modems,
+        modems: &notify.modems,
     };
     registry_files::check_types(&rows, &types, files, &mut out);
     cross::check(&read, &mut out);

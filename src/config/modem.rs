@@ -91,52 +91,59 @@ pub(super) fn read_modem(
 
 /// `[sms]`; the names of its modems are looked up beside `links.toml`.
 pub(super) fn read_sms(mut section: Section<'_>, out: &mut Findings<'_>, read: &mut NotifyRead) {
-    if !section.has("modems") {
-        section.missing(out, "modems", "add modems = [\"front\"]: NAME of [link.modem.NAME]");
-    }
-    let named = section.words(out, "modems");
+    let (modems, named) = named_modems(&mut section, out, "sms");
     let brackets = section.flag(out, "prefix", true).value;
     let per_hour = section.number(out, "per_hour", PER_HOURS, PER_HOUR);
     section.end(out);
-    let mut modems: Vec<String> = Vec::new();
-    if let Some(list) = &named {
-        if list.value.is_empty() || list.value.len() > MODEMS_MAX {
-            let message = format!("[sms] needs one to {MODEMS_MAX} modems");
-            out.add(&codes::SMS_MODEMS, &list.at, message, "name them in the order they are tried");
-        }
-        for said in &list.value {
-            if modems.iter().any(|known| known == said.value) {
-                let message = format!("{} stands twice in modems", said.value);
-                out.add(&codes::SAID_TWICE, &said.at, message, "take one out");
-                continue;
-            }
-            modems.push(said.value.to_owned());
-        }
-        read.sms_modems = list
-            .value
-            .iter()
-            .map(|said| Said { value: said.value.to_owned(), at: said.at.clone() })
-            .collect();
-    }
+    read.modems.extend(named);
     let per_hour = usize::try_from(per_hour).unwrap_or(usize::MAX);
     read.notify.sms = Some(Sms { modems, brackets, per_hour });
 }
 
+/// The modems that a way to people goes over: their names in order, each once, and where they stand.
+pub(super) fn named_modems(
+    section: &mut Section<'_>,
+    out: &mut Findings<'_>,
+    table: &'static str,
+) -> (Vec<String>, Vec<(&'static str, Said<String>)>) {
+    if !section.has("modems") {
+        section.missing(out, "modems", "add modems = [\"front\"]: NAME of [link.modem.NAME]");
+    }
+    let Some(list) = section.words(out, "modems") else { return (Vec::new(), Vec::new()) };
+    if list.value.is_empty() || list.value.len() > MODEMS_MAX {
+        let message = format!("[{table}] needs one to {MODEMS_MAX} modems");
+        out.add(&codes::SMS_MODEMS, &list.at, message, "name them in the order they are tried");
+    }
+    let mut modems: Vec<String> = Vec::new();
+    for said in &list.value {
+        if modems.iter().any(|known| known == said.value) {
+            let message = format!("{} stands twice in modems", said.value);
+            out.add(&codes::SAID_TWICE, &said.at, message, "take one out");
+            continue;
+        }
+        modems.push(said.value.to_owned());
+    }
+    let named =
+        |said: &Said<&str>| (table, Said { value: said.value.to_owned(), at: said.at.clone() });
+    (modems, list.value.iter().map(named).collect())
+}
+
 /// What can only be seen when both files lie side by side: modems that nobody has, modems that nobody
 /// uses, and ports that two have.
-pub(super) fn check(links: &Links, named: &[Said<String>], out: &mut Findings<'_>) {
+pub(super) fn check(links: &Links, named: &[(&'static str, Said<String>)], out: &mut Findings<'_>) {
     let names = || links.modems.iter().filter_map(|(link, _)| link.as_str().strip_prefix("modem."));
     if out.is_whole("links.toml") {
-        for said in named.iter().filter(|said| names().all(|name| name != said.value)) {
+        for (table, said) in named.iter().filter(|(_, said)| names().all(|name| name != said.value))
+        {
             let help = match closest(&said.value, names()) {
                 Some(meant) => format!("did you mean {meant}?"),
                 None => format!("add [link.modem.{}] to links.toml", said.value),
             };
-            let message = format!("[sms] names modem {}, which is not there", said.value);
+            let message = format!("[{table}] names modem {}, which is not there", said.value);
             out.add(&codes::UNKNOWN_MODEM, &said.at, message, help);
         }
     }
-    let used: BTreeSet<&str> = named.iter().map(|said| said.value.as_str()).collect();
+    let used: BTreeSet<&str> = named.iter().map(|(_, said)| said.value.as_str()).collect();
     for (index, (link, said)) in links.modems.iter().enumerate() {
         let name = link.as_str().strip_prefix("modem.").unwrap_or_default();
         if out.is_whole("notify.toml") && !used.contains(name) {

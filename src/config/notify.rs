@@ -14,6 +14,7 @@ use super::secrets::{SecretUse, secret_name};
 use super::section::Section;
 use super::settings::{Login, Mail, Notify, Relay, Screen, Tls, Webhook, Witness};
 use super::values::{is_host, is_loopback};
+use super::voice::read_voice;
 use crate::incident::{StoryKind, Subscription};
 use crate::terms::{Class, EndpointId, Wait};
 
@@ -23,8 +24,8 @@ pub(super) struct NotifyRead {
     pub(super) notify: Notify,
     /// What each webhook asks for.
     pub(super) endpoints: BTreeMap<EndpointId, Subscription>,
-    /// The modems that `[sms]` names, where it names them.
-    pub(super) sms_modems: Vec<Said<String>>,
+    /// The modems that `[sms]` and `[voice]` name, where they name them, with the table's name.
+    pub(super) modems: Vec<(&'static str, Said<String>)>,
 }
 
 /// Protections by their words, with the port each uses by default (RFC 6409, RFC 8314, RFC 5321).
@@ -54,6 +55,9 @@ pub(super) fn read(
     }
     if let Some(section) = top.section(out, "sms") {
         read_sms(section, out, &mut read);
+    }
+    if let Some(section) = top.section(out, "voice") {
+        read_voice(section, out, &mut read);
     }
     let mut told: BTreeMap<String, String> = BTreeMap::new();
     for (name, section) in top.named(out, "webhook") {

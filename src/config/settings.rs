@@ -302,6 +302,8 @@ pub struct Notify {
     pub mail: Option<Mail>,
     /// `[sms]`.
     pub sms: Option<Sms>,
+    /// `[voice]`.
+    pub voice: Option<Voice>,
     /// `[webhook.NAME]` by name.
     pub webhooks: BTreeMap<EndpointId, Webhook>,
     /// `[witness.NAME]` by name.
@@ -315,6 +317,7 @@ impl Notify {
             Carrier::Screen => self.screen.is_some(),
             Carrier::Mail => self.mail.is_some(),
             Carrier::Sms => self.sms.is_some(),
+            Carrier::Voice => self.voice.is_some(),
         };
         Carrier::ALL.into_iter().filter(set_up).collect()
     }
@@ -337,6 +340,17 @@ pub struct Sms {
     /// How many messages a SIM may send in an hour beside emergencies and hazards: 1 to 1,000,
     /// default 60.
     pub per_hour: usize,
+}
+
+/// Calls that are heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voice {
+    /// Names of modems, `NAME` of `[link.modem.NAME]`, in the order they are tried; one to four.
+    pub modems: Vec<String>,
+    /// How long a telephone rings, 5 to 28 s, default 28 s: a mail box takes the call after that.
+    pub ring: Wait,
+    /// The folder of prepared sentences on the modem's own store, `E:/`; `None` lets the module speak.
+    pub wav_dir: Option<String>,
 }
 
 /// Mail.

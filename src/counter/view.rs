@@ -163,8 +163,20 @@ pub struct ModemView {
     pub sent_today: u32,
     /// When it last took one, since the start.
     pub last_proof: Option<Wall>,
+    /// Its last call, since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_call: Option<CallView>,
     /// Why it cannot send or hear at the moment.
     pub trouble: Option<String>,
+}
+
+/// A call that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallView {
+    /// When.
+    pub ended: Wall,
+    /// How, in a few words.
+    pub how: String,
 }
 
 /// How one endpoint stands.

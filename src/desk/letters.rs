@@ -27,6 +27,12 @@ pub(super) struct Writer {
     pub(super) silenced: BTreeMap<DeviceId, (usize, String)>,
 }
 
+/// Whether nobody else was called who has not said that they cannot come.
+fn is_alone(incident: &Incident, person: &PersonId) -> bool {
+    let others = incident.responders.iter().filter(|(who, _)| who != person);
+    others.filter(|(_, what)| *what != Responder::Declined).count() == 0
+}
+
 impl Writer {
     /// The letter of an order; none when its incident is no longer in memory.
     pub(super) fn letter(
@@ -64,7 +70,7 @@ impl Writer {
             site: Site { name: site_of(incident, settings), duty_phone: String::new() },
             place: match order.id.carrier {
                 Carrier::Screen => shown_place(registry, settings, &incident.device, &place, None),
-                Carrier::Mail | Carrier::Sms => place.place.clone(),
+                Carrier::Mail | Carrier::Sms | Carrier::Voice => place.place.clone(),
             },
             place_short: place.short.clone(),
             residents: place
@@ -80,6 +86,7 @@ impl Writer {
             time: civil.map(|c| clock_time(&c)).unwrap_or_default(),
             date: civil.map(|c| format!("{}月{}日", c.month(), c.day())).unwrap_or_default(),
             clock_trusted: incident.clock_trusted,
+            alone: is_alone(incident, &order.id.person),
             presses: incident.presses,
             minutes: whole_minutes(now - incident.raised_at),
             about: about(order, incident, registry, contact.is_some()),

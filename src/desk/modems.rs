@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::texts::Writers;
 use super::vitals::turned;
 use super::{Desk, Turn};
-use crate::counter::ModemView;
+use crate::counter::{CallView, ModemView};
 use crate::link::modem::{Modem, ModemNews, ModemState, Rack, SIGNAL_WEAK, Standing};
 use crate::terms::{At, Kind, LinkId, Wait, Wall};
 
@@ -34,6 +34,8 @@ struct Held {
     /// Messages the network took, on the day that this number names.
     sent: (i64, u32),
     proof: Option<Wall>,
+    /// When its last call ended, and how.
+    last_call: Option<(Wall, &'static str)>,
 }
 
 /// All modems.
@@ -74,6 +76,7 @@ impl Modems {
             lost: None,
             sent: (0, 0),
             proof: None,
+            last_call: None,
         };
         self.held.insert(link, held);
     }
@@ -116,6 +119,9 @@ impl Modems {
                 store: state.store,
                 sent_today: if held.sent.0 == today { held.sent.1 } else { 0 },
                 last_proof: held.proof,
+                last_call: held
+                    .last_call
+                    .map(|(ended, how)| CallView { ended, how: how.to_owned() }),
                 trouble: state.trouble(),
             }
         };
@@ -148,6 +154,10 @@ impl Desk {
                 let Some(held) = self.modems.held.get_mut(&link) else { return };
                 held.since = state.trouble().and(held.since.or(Some(now)));
                 held.state = state;
+            }
+            ModemNews::Called(word) => {
+                let Some(held) = self.modems.held.get_mut(&link) else { return };
+                held.last_call = Some((wall, word));
             }
             ModemNews::Taken => {
                 let Some(held) = self.modems.held.get_mut(&link) else { return };

@@ -15,7 +15,8 @@ use super::{Desk, Turn};
 use crate::clock::Clock;
 use crate::config::settings::Settings;
 use crate::incident::{
-    Carrier, Effect, IncidentBook, OWED_MAX, OrderId, Outcome, Stimulus, Story, StoryKind, Trouble,
+    Answer, Carrier, Effect, IncidentBook, Move, OWED_MAX, OrderId, Outcome, Stimulus, Story,
+    StoryKind, Trouble, Via,
 };
 use crate::notify::Still;
 use crate::notify::endpoint::{
@@ -381,9 +382,27 @@ impl Desk {
         if let Some(out) = self.outbox.carriers.get_mut(&id.carrier) {
             out.held.remove(id);
         }
-        let Ended::Tried(outcome) = end else { return };
-        self.note_carrier(turn, id.carrier, &outcome);
+        let outcome = match end {
+            Ended::Superseded => return,
+            Ended::Answered { says, epoch } => return self.end_answered(turn, id, says, epoch),
+            Ended::NotTaken(outcome) => outcome,
+            Ended::Tried(outcome) => {
+                self.note_carrier(turn, id.carrier, &outcome);
+                outcome
+            }
+        };
         self.decide(turn, &Stimulus::Outcome(id.clone(), outcome));
+    }
+
+    /// The person heard it and pressed a key. What they heard is written down first: an answer takes the
+    /// order back.
+    fn end_answered(&mut self, turn: &mut Turn, id: &OrderId, says: Move, epoch: u32) {
+        self.note_carrier(turn, id.carrier, &Outcome::Seen);
+        self.decide(turn, &Stimulus::Outcome(id.clone(), Outcome::Seen));
+        let (incident, by) = (id.incident, id.person.clone());
+        let (epoch, via) = (Some(epoch), Via::Voice);
+        let answer = Answer { incident, by, via, epoch, says, note: None, word: None };
+        self.decide(turn, &Stimulus::Answered(answer, None));
     }
 
     /// Orders that nobody can carry are refused here, so that the person is reached otherwise.

@@ -38,6 +38,7 @@ use crate::notify::mail::{Mail, MailSettings, MailTls, PARALLEL, RelaySettings};
 use crate::notify::post::{self, CarrierHandle, Ended};
 use crate::notify::screen::Screen;
 use crate::notify::sms::{self, Office, Sms, SmsSettings};
+use crate::notify::voice::{self, Voice, VoiceSettings};
 use crate::notify::webhook::{self, WebhookSettings};
 use crate::notify::witness::WitnessSettings;
 use crate::terms::{EndpointId, Inbound, LinkId, Secret, Wait};
@@ -50,6 +51,7 @@ pub(super) struct Parts {
     screen: Option<String>,
     mail: Option<Result<MailSettings, String>>,
     sms: Option<SmsSettings>,
+    voice: Option<VoiceSettings>,
     /// Modems with what they are opened with, or why they cannot be.
     pub(super) modems: BTreeMap<LinkId, Result<ModemSettings, String>>,
     /// Endpoints with what they are opened with, or why they cannot be.
@@ -78,6 +80,7 @@ impl Parts {
             screen: notify.screen.as_ref().map(|screen| screen.path.clone()),
             mail: notify.mail.as_ref().map(|mail| mail_settings(mail, secrets)),
             sms: notify.sms.as_ref().map(sms_settings),
+            voice: notify.voice.as_ref().map(voice_settings),
             modems: modems(settings, secrets),
             endpoints: hooks.chain(platforms).collect(),
             outside: OutsideParts::all(settings, secrets),
@@ -92,6 +95,7 @@ impl Parts {
             Carrier::Screen => self.screen == other.screen,
             // A modem is replaced beside it: see `Rack`.
             Carrier::Sms => self.sms == other.sms,
+            Carrier::Voice => self.voice == other.voice,
             Carrier::Mail => {
                 let named = |mail: &MailSettings| mail.relays.iter().any(|r| r.ca_file.is_some());
                 let rereads = matches!(&other.mail, Some(Ok(mail)) if named(mail));
@@ -387,6 +391,12 @@ impl WaysOut {
                 let sms = Sms::open(settings, rack, move || clock.now(), &self.office, told);
                 Ok(post::open(carrier, sms, sms::PARALLEL, ends))
             }
+            Carrier::Voice => {
+                let (settings, clock) = (parts.voice.as_ref()?.clone(), self.clock.clone());
+                let (rack, office) = (self.rack.clone(), self.office.clone());
+                let voice = Voice::open(settings, rack, move || clock.now(), office);
+                Ok(post::open(carrier, voice, voice::PARALLEL, ends))
+            }
         })
     }
 
@@ -408,6 +418,11 @@ impl WaysOut {
 fn sms_settings(sms: &settings::Sms) -> SmsSettings {
     let settings::Sms { modems, brackets, per_hour } = sms.clone();
     SmsSettings { modems, brackets, per_hour }
+}
+
+fn voice_settings(voice: &settings::Voice) -> VoiceSettings {
+    let settings::Voice { modems, ring, wav_dir } = voice.clone();
+    VoiceSettings { modems, ring, wav_dir }
 }
 
 fn modems(

@@ -1,7 +1,7 @@
 //! Deciding: a stimulus and what stands at the moment go in, facts come out. Nothing changes until
 //! they are applied.
 
-use super::{Call, Entry, Fact, Incident, IncidentBook, Policy, Standing, Stimulus};
+use super::{Call, Carrier, Entry, Fact, Incident, IncidentBook, Policy, Standing, Stimulus};
 use crate::registry::{Change, Row, RowId};
 use crate::roster::Roster;
 use crate::terms::{At, EndpointId, IncidentId, PersonId, Seq, WallReading};
@@ -9,7 +9,8 @@ use crate::terms::{At, EndpointId, IncidentId, PersonId, Seq, WallReading};
 impl IncidentBook {
     /// The facts a stimulus leads to, the stimulus itself first; empty when it changes nothing.
     pub fn decide(&self, at: At, standing: &Standing<'_>, stimulus: &Stimulus) -> Vec<Fact> {
-        let facts = self.decided(at, standing, stimulus);
+        let mut facts = self.decided(at, standing, stimulus);
+        facts.iter_mut().for_each(spares_telephones);
         match facts.iter().any(is_long) {
             true => facts.into_iter().flat_map(divided).collect(),
             false => facts,
@@ -180,6 +181,20 @@ impl IncidentBook {
 const NAMED_MAX: usize = 38;
 /// The same in bytes, for ids of usual length: about 250 people.
 const NAMED_BYTES_MAX: usize = 12 * 1024;
+
+/// Takes out of a fact the carriers that do not say such a thing; whoever has no other is told on the
+/// screen.
+fn spares_telephones(fact: &mut Fact) {
+    let (Fact::Called { notice, calls, .. } | Fact::Told { notice, to: calls, .. }) = fact else {
+        return;
+    };
+    for call in calls {
+        call.by.retain(|carrier| carrier.says(notice));
+        if call.by.is_empty() {
+            call.by.push(Carrier::Screen);
+        }
+    }
+}
 
 fn calls_of(fact: &Fact) -> &[Call] {
     match fact {

@@ -129,7 +129,9 @@ impl IncidentBook {
             // A contact does not sit in the duty room; it speaks for them where nothing else does.
             Carrier::Screen => contact.is_none(),
             Carrier::Mail => email.is_some_and(|email| !email.trim().is_empty()),
-            Carrier::Sms => phone.is_some_and(|phone| Phone::parse(phone).is_some()),
+            Carrier::Sms | Carrier::Voice => {
+                phone.is_some_and(|phone| Phone::parse(phone).is_some())
+            }
         };
         let mut left: Vec<Carrier> = Vec::new();
         for carrier in by.iter().copied().filter(has) {

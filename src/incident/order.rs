@@ -18,11 +18,13 @@ pub enum Carrier {
     Mail,
     /// A short message to a telephone.
     Sms,
+    /// A call that is heard and answered with a key.
+    Voice,
 }
 
 impl Carrier {
     /// All carriers.
-    pub const ALL: [Self; 3] = [Self::Screen, Self::Mail, Self::Sms];
+    pub const ALL: [Self; 4] = [Self::Screen, Self::Mail, Self::Sms, Self::Voice];
 
     /// The word in `by = [...]` and in the table of `notify.toml`.
     pub fn word(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Carrier {
             Self::Screen => "screen",
             Self::Mail => "mail",
             Self::Sms => "sms",
+            Self::Voice => "voice",
         }
     }
 
@@ -57,8 +60,13 @@ impl Carrier {
         match self {
             Self::Screen => Needs::Building,
             Self::Mail => Needs::Internet,
-            Self::Sms => Needs::Mobile,
+            Self::Sms | Self::Voice => Needs::Mobile,
         }
+    }
+
+    /// Whether it says this: a telephone rings when somebody is to come, and for nothing else.
+    pub fn says(self, notice: &Notice) -> bool {
+        self != Self::Voice || notice.is_call()
     }
 
     /// Whether a person's row has what it needs to reach them.
@@ -66,7 +74,7 @@ impl Carrier {
         match self {
             Self::Screen => true,
             Self::Mail => !person.email.trim().is_empty(),
-            Self::Sms => Phone::parse(&person.phone).is_some(),
+            Self::Sms | Self::Voice => Phone::parse(&person.phone).is_some(),
         }
     }
 }

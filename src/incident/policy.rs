@@ -206,9 +206,12 @@ impl Policy {
 impl Ladder {
     /// One step that calls everybody by everything, with the default waits of the class.
     pub fn loud(class: Class) -> Self {
+        let mut by = Carrier::ALL.to_vec();
+        // What can wait rings no telephone.
+        by.retain(|carrier| *carrier != Carrier::Voice || class.is_urgent());
         let rung = Rung {
             who: vec![Who::Everyone],
-            by: Carrier::ALL.to_vec(),
+            by,
             wait: if class.is_urgent() { Wait::secs(60) } else { Wait::hours(4) },
         };
         Self { rungs: vec![rung], ..Self::with_defaults(class) }

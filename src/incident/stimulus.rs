@@ -247,6 +247,8 @@ pub enum Via {
     District,
     /// A short message from that person's telephone.
     Sms,
+    /// A key of that person's telephone, while it was called.
+    Voice,
 }
 
 /// A person's answer about an incident.

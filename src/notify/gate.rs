@@ -19,8 +19,8 @@ const APART: Wait = Wait::secs(3);
 /// What the number of messages is counted by.
 const HOUR: Wait = Wait::hours(1);
 
-/// Who waits: its class, and the order of coming.
-type Place = (Class, u64);
+/// Who waits: its class, what stands behind others of that class, and the order of coming.
+type Place = (Class, usize, u64);
 
 /// What one who waits is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -109,10 +109,21 @@ impl Gate {
 
     /// Waits for a turn. It is over when what is given back is dropped.
     pub(super) async fn enter(self: &Arc<Self>, class: Class) -> Inside {
+        self.enter_after(class, 0).await
+    }
+
+    /// Whether anybody of these classes waits or has a turn.
+    pub(super) fn is_wanted(&self, urgent: impl Fn(Class) -> bool) -> bool {
+        let state = self.state();
+        state.inside > 0 || state.waiting.iter().any(|(class, ..)| urgent(*class))
+    }
+
+    /// The same, behind all of its class that come with a lower `rank`.
+    pub(super) async fn enter_after(self: &Arc<Self>, class: Class, rank: usize) -> Inside {
         let waiting = {
             let mut state = self.state();
             state.came += 1;
-            let place = (class, state.came);
+            let place = (class, rank, state.came);
             state.waiting.insert(place);
             Waiting { gate: Arc::clone(self), place }
         };
@@ -177,8 +188,8 @@ mod tests {
 
     fn waits(state: &mut State, class: Class) -> Place {
         state.came += 1;
-        state.waiting.insert((class, state.came));
-        (class, state.came)
+        state.waiting.insert((class, 0, state.came));
+        (class, 0, state.came)
     }
 
     #[test]

@@ -129,6 +129,8 @@ pub struct Letter {
     pub date: String,
     /// Whether the clock could be trusted then.
     pub clock_trusted: bool,
+    /// Nobody else was called who has not said that they cannot come.
+    pub alone: bool,
     /// How often it was pressed.
     pub presses: u32,
     /// Whole minutes since it was raised.
@@ -195,6 +197,7 @@ mod tests {
                 time: "16:05".into(),
                 date: "8月22日".into(),
                 clock_trusted: true,
+                alone: false,
                 presses: 3,
                 minutes: 12,
                 about: Some(Named { id: PersonId::new("P002").unwrap(), name: "张敏".into() }),

@@ -1,7 +1,8 @@
 //! Carries orders to people and the story to endpoints.
 //!
 //! - People: one [`post`] per carrier takes [`Letter`]s in two lanes, urgent before quiet, and says
-//!   exactly once what became of each. [`mail`], [`sms`] and [`screen`] are carriers; [`text`] is what
+//!   exactly once what became of each. [`mail`], [`sms`], [`voice`] and
+//!   [`screen`] are carriers; [`text`] is what
 //!   they say, [`answers`] what is said back to a short message.
 //! - Machines: one [`webhook`] task per endpoint takes events that [`cloud_event`] wrote, keeps the
 //!   order within an incident, and repeats until the receiver has taken each or refused it for good.
@@ -31,7 +32,9 @@ mod relay;
 pub mod rest;
 pub mod screen;
 pub mod sms;
+pub mod spoken;
 pub mod text;
+pub mod voice;
 pub mod webhook;
 pub mod wire;
 pub mod witness;

@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 use super::Letter;
 use super::contained::contained;
-use crate::incident::{Carrier, OrderId, Outcome};
+use crate::incident::{Carrier, Move, OrderId, Outcome};
 
 /// Urgent letters waiting for one carrier. When it is full the desk keeps the rest: orders can be
 /// asked for again.
@@ -52,6 +52,11 @@ pub trait Carry: Send + Sync + 'static {
 
     /// Hands one letter to the next machine, within [`Carry::LIMIT`].
     fn carry(&self, letter: &Letter) -> impl Future<Output = Outcome> + Send;
+
+    /// The same with what the person answered meanwhile, for a carrier on which they can.
+    fn carry_and_hear(&self, letter: &Letter) -> impl Future<Output = Ended> + Send {
+        async { Ended::Tried(self.carry(letter).await) }
+    }
 }
 
 /// How a letter ended.
@@ -59,6 +64,15 @@ pub trait Carry: Send + Sync + 'static {
 pub enum Ended {
     /// The carrier tried.
     Tried(Outcome),
+    /// The carrier works, and the person did not take it: to be tried again.
+    NotTaken(Outcome),
+    /// The person heard it, and answered at once.
+    Answered {
+        /// What.
+        says: Move,
+        /// The epoch of what they heard.
+        epoch: u32,
+    },
     /// Its order no longer applied when its turn came: nothing was sent, nothing is to be recorded.
     Superseded,
 }
@@ -170,7 +184,7 @@ impl<C: Carry> Post<C> {
         self.under_way.spawn(async move {
             let _turn = carry.turn(&letter).await;
             let end = if letter.still.applies() {
-                Ended::Tried(attempt(limit, &*carry, &letter).await)
+                attempt(limit, &*carry, &letter).await
             } else {
                 Ended::Superseded
             };
@@ -180,15 +194,15 @@ impl<C: Carry> Post<C> {
     }
 }
 
-async fn attempt(limit: Duration, carry: &impl Carry, letter: &Letter) -> Outcome {
-    match timeout(limit, contained(carry.carry(letter))).await {
-        Ok(Some(outcome)) => outcome,
+async fn attempt(limit: Duration, carry: &impl Carry, letter: &Letter) -> Ended {
+    Ended::Tried(match timeout(limit, contained(carry.carry_and_hear(letter))).await {
+        Ok(Some(ended)) => return ended,
         Ok(None) => {
             tracing::error!(order = %letter.id, "carrier broke down on a letter: report this bug");
             Outcome::Unknown { why: "the carrier broke down".to_owned() }
         }
         Err(_) => Outcome::Unknown { why: "the carrier gave no answer in time".to_owned() },
-    }
+    })
 }
 
 #[cfg(test)]

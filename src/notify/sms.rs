@@ -39,6 +39,8 @@ const ANSWERS_MAX: usize = 64;
 /// How often an answer is tried, and how long after each other.
 const ANSWER_TRIES: u32 = 3;
 const ANSWER_AGAIN: Duration = Duration::from_secs(5);
+/// How often it is looked whether a message waits, before a call goes out.
+const PASS_LOOKS: u32 = 4;
 /// Most modems. Own choice: with more, the last would have no time within [`SMS_LIMIT`].
 pub const MODEMS_MAX: usize = 4;
 
@@ -88,6 +90,18 @@ impl Default for Office {
 impl Office {
     fn counter(&self) -> Option<Arc<Counter>> {
         self.counter.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until no message of an emergency or hazard waits or is under way; those that `come` in so
+    /// long count.
+    pub async fn lets_pass(&self, come: Duration) {
+        let Some(counter) = self.counter() else { return };
+        let urgent = |class| matches!(class, Class::Emergency | Class::Hazard);
+        let mut quiet = 0;
+        while quiet < PASS_LOOKS {
+            sleep(come / PASS_LOOKS).await;
+            quiet = if counter.gate.is_wanted(urgent) { 0 } else { quiet + 1 };
+        }
     }
 
     /// Sends an answer as soon as it is its turn. Call it on the runtime; it never waits. An answer that

@@ -455,6 +455,7 @@ impl Words<'_> {
         match by {
             Carrier::Mail => parts.extend([self.who(), fixed("收不到邮件")]),
             Carrier::Sms => parts.extend([self.who(), fixed("收不到短信")]),
+            Carrier::Voice => parts.extend([self.who(), fixed("的电话打不通")]),
             Carrier::Screen => parts.push(fixed("值班屏幕无法显示")),
         }
         parts.push(fixed("，请打电话通知"));

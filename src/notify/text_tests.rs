@@ -36,6 +36,7 @@ fn notices() -> Vec<Notice> {
         Notice::CannotReach { person: by(), by: Carrier::Mail },
         Notice::CannotReach { person: by(), by: Carrier::Screen },
         Notice::CannotReach { person: by(), by: Carrier::Sms },
+        Notice::CannotReach { person: by(), by: Carrier::Voice },
         Notice::FollowUpDue,
         Notice::RunningLow { minutes: Some(7) },
         Notice::RunningLow { minutes: None },

@@ -31,7 +31,8 @@ impl Reply {
         match (letter.id.carrier, &letter.link) {
             (Carrier::Screen, _) => Self::Screen,
             (Carrier::Mail, Some(_)) => Self::Link,
-            (Carrier::Mail, None) => Self::Phone,
+            // What is spoken says its keys itself: see `super::spoken`.
+            (Carrier::Mail, None) | (Carrier::Voice, _) => Self::Phone,
             (Carrier::Sms, _) => Self::Digits,
         }
     }

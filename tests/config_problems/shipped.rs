@@ -116,6 +116,8 @@ fn what_is_commented_out_for_the_technician_can_be_turned_on() {
     assert_eq!(settings.modems.len(), 1);
     let notify = settings.notify;
     assert_eq!(notify.sms.unwrap().modems, ["front"]);
+    let voice = notify.voice.unwrap();
+    assert_eq!((voice.ring, voice.wav_dir.as_deref()), (Wait::secs(28), Some("E:/")));
     assert_eq!(notify.mail.unwrap().relays.len(), 1);
     assert_eq!(notify.webhooks.len(), 1);
 }

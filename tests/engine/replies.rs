@@ -1,7 +1,7 @@
 //! Short messages: what people mean by them, and what the network says of ours.
 
 use anling::incident::{
-    Answer, Carrier, Fact, Ignored, Meant, Move, Notice, Outcome, Policy, Stage, StageName,
+    Answer, Carrier, Fact, Ignored, Ladder, Meant, Move, Notice, Outcome, Policy, Stage, StageName,
     Stimulus, Via,
 };
 use anling::registry::{Change, Person, Role, Row};
@@ -213,4 +213,34 @@ fn an_answer_that_is_read_twice_counts_once() {
     house.restarts();
     house.takes(&Stimulus::Answered(answer(Move::Accept), None));
     assert!(house.facts.is_empty());
+}
+
+#[test]
+fn a_telephone_rings_to_call_somebody_and_for_nothing_else() {
+    let mut policy = plan::policy();
+    let by = vec![Carrier::Sms, Carrier::Voice];
+    let ladders = policy.ladders.values_mut();
+    ladders.flat_map(|ladder| &mut ladder.rungs).for_each(|rung| rung.by = by.clone());
+    policy.lead_by = by;
+    let mut house = with(&policy);
+    house.press("B-14");
+    let mut given = house.given.clone();
+    let order = house.order_to("zhangmin", Carrier::Voice);
+    house.carrier_says(&order, Outcome::Seen);
+    let incident = order.incident;
+    for (says, via) in
+        [(Move::Accept, Via::Voice), (Move::Arrive, Via::Command), (HELPED, Via::Command)]
+    {
+        house.answers(incident, "zhangmin", says, None, via);
+        given.extend(house.given.clone());
+    }
+    assert_eq!(house.stage(), StageName::Resolved);
+    let rung: Vec<_> = given.iter().filter(|(_, by, _)| *by == Carrier::Voice).collect();
+    assert!(!rung.is_empty() && rung.iter().all(|(.., notice)| notice.is_call()), "{rung:?}");
+    let told = (person("zhangmin"), Carrier::Sms, Notice::YouAccepted);
+    assert!(given.contains(&told), "the message says it: {given:?}");
+    for (class, rings) in [(Class::Emergency, true), (Class::Fault, false), (Class::Test, false)] {
+        let by = &Ladder::loud(class).rungs[0].by;
+        assert_eq!(by.contains(&Carrier::Voice), rings, "{class} where no policy can be read");
+    }
 }

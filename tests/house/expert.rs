@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use crate::devices::{Listener, press, publish, topic};
 use crate::hub::{Hub, soon};
-use crate::modem::{ModemSim, Mood, with_modems, works as modem_works};
+use crate::modem::{ModemSim, Mood, with_modems, with_voice, works as modem_works};
 use crate::mosquitto::{Mosquitto, heard};
+use crate::telephones::Telephone;
 use crate::times::preload;
 
 fn open(hub: &Hub) -> Vec<Value> {
@@ -429,4 +430,62 @@ fn expert_08_two_are_open_and_a_bare_word_lists_them_a_stranger_is_ignored_and_f
     });
     assert_eq!(accepted["people"][0]["is"], "accepted", "{accepted}");
     assert!(open(&hub).iter().any(|call| call["code"] == "A01" && call["stage"] == "calling"));
+}
+
+#[test]
+fn expert_09_a_mail_box_takes_the_call_and_it_is_not_accepted_and_the_second_line_is_called() {
+    let mut hub = Hub::prepared();
+    let paths = with_voice(&hub, &["a"], "[\"voice\"]");
+    hub.steps("10s");
+    let modem = ModemSim::plug(&paths[0]);
+    modem.telephone("13800138001", Telephone::MailBox);
+    modem.telephone("13800138003", Telephone::Answers(std::time::Duration::from_millis(300), "1"));
+    hub.start();
+    modem_works(&hub, "a");
+    event(&hub, "B-01", 1, "sos");
+    modem.dials("13800138001", 1);
+    let accepted = soon("the second line's key", || {
+        open(&hub).into_iter().find(|call| call["stage"] == "accepted")
+    });
+    assert_eq!(accepted["people"][0]["is"], "called", "a mail box is nobody: {accepted}");
+    assert_eq!(accepted["people"][1]["is"], "accepted", "{accepted}");
+    let menus = |number: &str| {
+        let inside = modem.inside();
+        inside.telephones.said.iter().filter(|(to, _)| to == number).count()
+    };
+    assert_eq!((menus("13800138001"), menus("13800138003")), (3, 1));
+    let outcomes = hub.facts("outcome_heard");
+    let first = outcomes.iter().find(|fact| fact["order"]["carrier"] == "voice").unwrap();
+    assert_eq!(first["outcome"]["try_later"]["why"], "answered, no key pressed");
+}
+
+#[test]
+fn expert_16_in_a_flood_the_fire_is_called_next_and_nobody_is_called_without_end() {
+    let mut hub = Hub::prepared();
+    let paths = with_voice(&hub, &["a"], "[\"voice\"]");
+    hub.edit(
+        "ladders.toml",
+        "rungs = [{ who = [\"everyone\"], by = [\"screen\", \"sms\"]",
+        "rungs = [{ who = [\"everyone\"], by = [\"screen\", \"voice\"]",
+    );
+    let modem = ModemSim::plug(&paths[0]);
+    modem.telephone("13800138002", Telephone::MailBox);
+    hub.start();
+    modem_works(&hub, "a");
+    for n in 0..200 {
+        publish(&hub, "press", &topic(&format!("X-{n:03}"), "event"), &press(1, 1, "sos"));
+    }
+    event(&hub, "B-01", 1, "smoke");
+    // Whoever is being called is not cut off; the next ones are called for the fire, each once.
+    let said = soon("a word of the fire", || modem.inside().telephones.said.first().cloned());
+    assert!(said.1.starts_with("火警"), "{said:?}");
+    let inside = modem.inside();
+    let dialled = &inside.telephones.dialled;
+    let of_the_fire = dialled.iter().position(|number| number == "13800138002").unwrap();
+    assert!(of_the_fire <= 5, "{dialled:?}");
+    for number in dialled {
+        assert!(dialled.iter().filter(|other| *other == number).count() <= 4, "{dialled:?}");
+    }
+    drop(inside);
+    assert_eq!(open(&hub).len(), 201);
 }

@@ -10,8 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anling::clock::Stopwatch;
+
 use crate::hub::{Hub, soon};
 use crate::line::plugged;
+use crate::telephones::{Telephone, Telephones};
 
 /// How it takes a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +57,7 @@ pub struct Inside {
     pub places: u16,
     pub sent: Vec<Sms>,
     pub asked: Vec<String>,
+    pub telephones: Telephones,
     number: u8,
     came: u32,
 }
@@ -80,6 +84,7 @@ impl ModemSim {
             places: 20,
             sent: Vec::new(),
             asked: Vec::new(),
+            telephones: Telephones::default(),
             number: 40,
             came: 0,
         }));
@@ -123,6 +128,20 @@ impl ModemSim {
 
     pub fn count(&self, to: &str) -> usize {
         self.inside().sent.iter().filter(|sms| sms.to == to).count()
+    }
+
+    /// From now on this telephone does this when it rings.
+    pub fn telephone(&self, number: &str, does: Telephone) {
+        self.inside().telephones.of.insert(number.to_owned(), does);
+    }
+
+    /// Waits until this number was dialled so often.
+    pub fn dials(&self, number: &str, times: usize) {
+        soon(&format!("call {times} to {number}"), || {
+            let inside = self.inside();
+            let count = inside.telephones.dialled.iter().filter(|one| *one == number).count();
+            (count >= times).then_some(())
+        });
     }
 
     /// A message comes in and lies in the store; the hub is told.
@@ -180,7 +199,12 @@ fn say(end: &Mutex<File>, text: &str) {
 
 fn live(mut from: File, to: &Mutex<File>, inside: &Mutex<Inside>, pulled: &AtomicBool) {
     let (mut line, mut space, mut gives) = (Vec::new(), [0; 512], false);
+    let since = Stopwatch::start();
     while !pulled.load(Ordering::Acquire) {
+        let due = inside.lock().unwrap().telephones.due(since.elapsed());
+        for line in due {
+            say(to, &format!("\r\n{line}\r\n"));
+        }
         // An error means that nobody has the line open, or has nothing to say.
         let Ok(count) = from.read(&mut space) else {
             std::thread::sleep(Duration::from_millis(2));
@@ -190,7 +214,7 @@ fn live(mut from: File, to: &Mutex<File>, inside: &Mutex<Inside>, pulled: &Atomi
             match (byte, gives) {
                 (b'\r', false) => {
                     let command = String::from_utf8(std::mem::take(&mut line)).unwrap();
-                    gives = answers(&command, to, inside);
+                    gives = answers(&command, since.elapsed(), to, inside);
                 }
                 (0x1a, true) => {
                     let digits = String::from_utf8(std::mem::take(&mut line)).unwrap();
@@ -205,11 +229,12 @@ fn live(mut from: File, to: &Mutex<File>, inside: &Mutex<Inside>, pulled: &Atomi
 }
 
 /// Answers a command; whether it waits for a message now.
-fn answers(command: &str, to: &Mutex<File>, inside: &Mutex<Inside>) -> bool {
+fn answers(command: &str, now: Duration, to: &Mutex<File>, inside: &Mutex<Inside>) -> bool {
     let (mood, echo, said) = {
         let mut inside = inside.lock().unwrap();
         inside.asked.push(command.to_owned());
-        let said = reply(command, &mut inside);
+        let of_a_call = inside.telephones.hears(command, now);
+        let said = of_a_call.unwrap_or_else(|| reply(command, &mut inside));
         (inside.mood, inside.echo, said)
     };
     if mood == Mood::Mute {
@@ -290,6 +315,7 @@ fn takes(digits: &str, to: &Mutex<File>, inside: &Mutex<Inside>) {
             (_, false) => Mood::Refuses(331),
             _ => inside.mood,
         };
+        inside.telephones.disturbed |= inside.telephones.is_calling();
         if !matches!(mood, Mood::Refuses(_)) {
             let (to, text) = submitted(digits);
             inside.sent.push(Sms { to, text, hex: digits.to_owned(), number });
@@ -378,6 +404,17 @@ pub fn with_modems(hub: &Hub, modems: &[&str]) -> Vec<PathBuf> {
         );
     }
     hub.append("notify.toml", &format!("\n[sms]\nmodems = {modems:?}\n"));
+    paths
+}
+
+/// The same, and everybody is rung up as well, by these ways in the first step of an emergency.
+pub fn with_voice(hub: &Hub, modems: &[&str], by: &str) -> Vec<PathBuf> {
+    let paths = with_modems(hub, modems);
+    for line in ["line:first", "line:second"] {
+        let step = |by: &str| format!("{{ who = [\"{line}\"], by = {by}, wait = \"60s\" }}");
+        hub.edit("ladders.toml", &step("[\"screen\", \"sms\"]"), &step(by));
+    }
+    hub.append("notify.toml", &format!("\n[voice]\nmodems = {modems:?}\nring = \"5s\"\n"));
     paths
 }
 

@@ -53,6 +53,7 @@ pub(crate) fn letter(carrier: Carrier, class: Class, n: u64) -> Letter {
         time: "16:05".into(),
         date: "8月22日".into(),
         clock_trusted: true,
+        alone: false,
         presses: 1,
         minutes: 0,
         about: None,

@@ -4,7 +4,7 @@
 //! silent for [`MISSES_MAX`] looks is rescued step by step ([`Rescue`]); what waits meanwhile is given
 //! back at once, because another modem may take it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,8 +17,11 @@ use tracing::{debug, error, info, warn};
 use super::cms::Fault;
 use super::parts::Parts;
 use super::reports::Reports;
+use super::start::REPLY_WITHIN;
 use super::wire::{Lost, Wire};
-use super::{JOBS_MAX, Job, ModemLine, ModemNews, ModemSettings, ModemState, Sent, Standing};
+use super::{
+    CALLS_MAX, Call, JOBS_MAX, Job, ModemLine, ModemNews, ModemSettings, ModemState, Sent, Standing,
+};
 use crate::link::pause::{Chance, Growing};
 use crate::terms::{At, LinkId, Verdict, Wait};
 
@@ -31,6 +34,9 @@ const REOPEN: Growing =
 const POWER_WITHIN: Duration = Duration::from_secs(30);
 /// How often it is asked whether that program has ended.
 const POWER_LOOK: Duration = Duration::from_millis(100);
+/// What a modem says when somebody calls it, and how often that is answered: it says so every 3 to 6 s.
+const RING: &str = "RING";
+const REJECTS_APART: Wait = Wait::secs(10);
 /// Places that wait to be deleted. A store has at most 255, and each is settled once.
 const SETTLED_MAX: usize = 512;
 
@@ -99,6 +105,7 @@ impl Modem {
         news: mpsc::Sender<(LinkId, ModemNews)>,
     ) -> Self {
         let (jobs, waiting) = mpsc::channel(JOBS_MAX);
+        let (calls, asked) = mpsc::channel(CALLS_MAX);
         let (closing, closed) = watch::channel(false);
         let (tell, state) = watch::channel(ModemState::closed("it was not opened so far"));
         let (settle, settled) = mpsc::channel(SETTLED_MAX);
@@ -119,10 +126,13 @@ impl Modem {
             looks: 0,
             sweep: false,
             failed_at: None,
+            held: VecDeque::new(),
+            rejected_at: None,
             turns: AtomicU64::new(0),
         };
-        let line = ModemLine { jobs, state, busy };
-        Self { line, closing, task: tokio::spawn(keeper.run(waiting, settled, closed)) }
+        let line = ModemLine { jobs, calls, state, busy };
+        let asked = Asked { jobs: waiting, calls: asked };
+        Self { line, closing, task: tokio::spawn(keeper.run(asked, settled, closed)) }
     }
 
     /// The way to it.
@@ -136,6 +146,12 @@ impl Modem {
         // What was not sent in time is still owed by the record.
         let _ = timeout(limit.std(), &mut self.task).await;
     }
+}
+
+/// What a modem is asked to send and to call.
+struct Asked {
+    jobs: mpsc::Receiver<Job>,
+    calls: mpsc::Receiver<Call>,
 }
 
 /// One modem's task.
@@ -159,6 +175,10 @@ pub(super) struct Keeper {
     pub(super) sweep: bool,
     /// When a message last did not get out.
     pub(super) failed_at: Option<At>,
+    /// Messages that came while a call was under way, at most [`JOBS_MAX`]: they go right after it.
+    pub(super) held: VecDeque<Job>,
+    /// When somebody's call to us was last rejected.
+    rejected_at: Option<At>,
     turns: AtomicU64,
 }
 
@@ -197,7 +217,7 @@ impl Keeper {
 
     async fn run(
         mut self,
-        mut jobs: mpsc::Receiver<Job>,
+        mut asked: Asked,
         mut settled: mpsc::Receiver<Settled>,
         mut closed: watch::Receiver<bool>,
     ) {
@@ -206,7 +226,7 @@ impl Keeper {
         loop {
             let end = match Wire::open(&self.settings.path, self.settings.baud).await {
                 Ok(mut wire) => {
-                    let served = self.serve(&mut wire, &mut jobs, &mut settled, &mut closed, mute);
+                    let served = self.serve(&mut wire, &mut asked, &mut settled, &mut closed, mute);
                     let end = served.await;
                     wire.close().await;
                     end
@@ -215,11 +235,17 @@ impl Keeper {
             };
             self.busy.store(false, Ordering::Release);
             self.sim_is_up = false;
+            for job in std::mem::take(&mut self.held) {
+                self.gives_back(&job);
+            }
             // What the desk settles from now on is looked for anew by what lies in the store.
             match end {
                 None => {
-                    while let Ok(job) = jobs.try_recv() {
+                    while let Ok(job) = asked.jobs.try_recv() {
                         self.gives_back(&job);
+                    }
+                    while let Ok(call) = asked.calls.try_recv() {
+                        self.hands_back(&call);
                     }
                     return;
                 }
@@ -242,7 +268,7 @@ impl Keeper {
             self.looks = 0;
             let turn = self.turns.fetch_add(1, Ordering::Relaxed);
             let pause = REOPEN.after(failures.saturating_sub(1), chance.of(turn));
-            if self.waits(pause, &mut jobs, &mut closed).await.is_none() {
+            if self.waits(pause, &mut asked, &mut closed).await.is_none() {
                 return;
             }
         }
@@ -252,7 +278,7 @@ impl Keeper {
     async fn waits(
         &self,
         pause: Duration,
-        jobs: &mut mpsc::Receiver<Job>,
+        asked: &mut Asked,
         closed: &mut watch::Receiver<bool>,
     ) -> Option<()> {
         let over = sleep(pause);
@@ -261,7 +287,8 @@ impl Keeper {
             tokio::select! {
                 () = told(closed) => return None,
                 () = &mut over => return Some(()),
-                Some(job) = jobs.recv() => self.gives_back(&job),
+                Some(job) = asked.jobs.recv() => self.gives_back(&job),
+                Some(call) = asked.calls.recv() => self.hands_back(&call),
             }
         }
     }
@@ -276,7 +303,7 @@ impl Keeper {
     async fn serve(
         &mut self,
         wire: &mut Wire,
-        jobs: &mut mpsc::Receiver<Job>,
+        asked: &mut Asked,
         settled: &mut mpsc::Receiver<Settled>,
         closed: &mut watch::Receiver<bool>,
         mute: u32,
@@ -296,13 +323,22 @@ impl Keeper {
             if let Err(lost) = self.heeds(wire).await {
                 return Some(lost.into());
             }
+            if let Some(job) = self.held.pop_front() {
+                if let Err(lost) = self.sends(wire, job).await {
+                    return Some(lost.into());
+                }
+                continue;
+            }
             let done = tokio::select! {
                 biased;
                 () = told(closed) => return None,
                 Some((places, verdict)) = settled.recv() => {
                     self.settled(wire, places, verdict).await
                 }
-                Some(job) = jobs.recv() => self.sends(wire, job).await,
+                Some(job) = asked.jobs.recv() => self.sends(wire, job).await,
+                Some(call) = asked.calls.recv() => {
+                    self.calls(wire, &mut asked.jobs, closed, call).await
+                }
                 heard = wire.listen() => heard,
                 _ = looks.tick() => self.look(wire).await,
             };
@@ -322,6 +358,8 @@ impl Keeper {
                 started = true;
             } else if is(profile.sim) {
                 sim = true;
+            } else if is(&[RING]) {
+                self.rejects(wire).await?;
             } else {
                 self.heeds_message(wire, &line, digits.as_deref()).await?;
             }
@@ -338,6 +376,22 @@ impl Keeper {
             self.sweeps(wire).await?;
         }
         Ok(())
+    }
+
+    /// Somebody calls the hub: nobody would answer, and meanwhile it can call nobody.
+    async fn rejects(&mut self, wire: &mut Wire) -> Result<(), Lost> {
+        let now = self.now();
+        let lately = self.rejected_at.is_some_and(|at| now - at < REJECTS_APART);
+        if lately || !self.settings.profile.voice.rejects {
+            return Ok(());
+        }
+        self.rejected_at = Some(now);
+        debug!(link = %self.link(), "a call to the hub is rejected");
+        match wire.ask("AT+CHUP", "", REPLY_WITHIN).await {
+            // The next look finds out how it is.
+            Ok(_) | Err(Lost::Mute) => Ok(()),
+            Err(lost) => Err(lost),
+        }
     }
 
     /// Runs the program that takes the modem's power, if there is one.
@@ -378,7 +432,7 @@ impl Keeper {
 }
 
 /// Waits until the modem is to be closed.
-async fn told(closed: &mut watch::Receiver<bool>) {
+pub(super) async fn told(closed: &mut watch::Receiver<bool>) {
     // Nobody is left to say it: the modem itself is gone.
     let _ = closed.wait_for(|closed| *closed).await;
 }

@@ -17,10 +17,21 @@ use super::profile::Profile;
 use super::*;
 
 /// Nothing here takes this long unless it hangs.
-const HANG_GUARD: Duration = Duration::from_secs(30);
+pub(super) const HANG_GUARD: Duration = Duration::from_secs(30);
 
 /// What the modem answers to a command that begins so; the first that fits. `{}` is an empty answer.
 type Script = Arc<Mutex<Vec<(String, String)>>>;
+
+/// Impatient as well.
+static SPOKEN: voice::Voice = voice::Voice {
+    init: &["AT+CLCC=1"],
+    words: voice::SIM7600.words,
+    speech: voice::Saying { before: "AT+CTTS=1,\"", behind: "\"" },
+    wav: voice::Saying { before: "AT+CCMXPLAYWAV=\"", behind: "\",1" },
+    rejects: true,
+    rings_within: Duration::from_secs(2),
+    key_within: Duration::from_millis(200),
+};
 
 /// Impatient, and without words of its own.
 static QUICK: Profile = Profile {
@@ -33,10 +44,11 @@ static QUICK: Profile = Profile {
     boots_within: Duration::from_secs(2),
     prompt_within: Duration::from_millis(200),
     sent_within: Duration::from_millis(600),
+    voice: &SPOKEN,
 };
 
 /// The other end: answers from its script, and remembers what it was told.
-struct Fake {
+pub(super) struct Fake {
     script: Script,
     told: Arc<Mutex<Vec<String>>>,
     end: File,
@@ -60,7 +72,7 @@ const USUAL: [(&str, &str); 12] = [
 ];
 
 impl Fake {
-    fn at(path: &Path) -> Self {
+    pub(super) fn at(path: &Path) -> Self {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let end = openpt(flags).unwrap();
         grantpt(&end).unwrap();
@@ -83,15 +95,15 @@ impl Fake {
     }
 
     /// From now on a command that begins so is answered in this way.
-    fn answers(&self, command: &str, answer: &str) {
+    pub(super) fn answers(&self, command: &str, answer: &str) {
         self.script.lock().unwrap().insert(0, (command.to_owned(), answer.to_owned()));
     }
 
-    fn says(&self, text: &str) {
+    pub(super) fn says(&self, text: &str) {
         (&self.end).write_all(text.as_bytes()).unwrap();
     }
 
-    fn told(&self, command: &str) -> usize {
+    pub(super) fn told(&self, command: &str) -> usize {
         self.told.lock().unwrap().iter().filter(|told| told.starts_with(command)).count()
     }
 }
@@ -135,14 +147,14 @@ fn serve(mut end: &File, script: &Script, told: &Mutex<Vec<String>>, until: &Ato
     }
 }
 
-struct House {
+pub(super) struct House {
     dir: TempDir,
-    modem: Modem,
+    pub(super) modem: Modem,
     news: mpsc::Receiver<(LinkId, ModemNews)>,
 }
 
 impl House {
-    fn open(change: impl FnOnce(&mut ModemSettings)) -> Self {
+    pub(super) fn open(change: impl FnOnce(&mut ModemSettings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut settings = ModemSettings {
             link: LinkId::new("modem.a").unwrap(),
@@ -161,7 +173,7 @@ impl House {
         Self { dir, modem: Modem::keep(settings, now, tell), news }
     }
 
-    fn path(&self) -> std::path::PathBuf {
+    pub(super) fn path(&self) -> std::path::PathBuf {
         self.dir.path().join("modem")
     }
 
@@ -179,7 +191,7 @@ impl House {
         waited.await.unwrap_or_else(|_| panic!("it stands at {:?}", self.modem.line().state()))
     }
 
-    async fn ready(&mut self) {
+    pub(super) async fn ready(&mut self) {
         self.stands(|standing| *standing == Standing::Ready).await;
     }
 
@@ -195,7 +207,7 @@ impl House {
     }
 
     /// Sends one message; its end, and where its report will be told.
-    async fn sends(&self) -> (Sent, mpsc::Receiver<bool>) {
+    pub(super) async fn sends(&self) -> (Sent, mpsc::Receiver<bool>) {
         let (done, mut ends) = mpsc::channel(1);
         let (tell, told) = mpsc::channel(1);
         let job = Job {

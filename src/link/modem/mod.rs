@@ -1,5 +1,4 @@
-//! A 4G modem on a serial line: short messages out and in. Voice will stand beside them, on the same
-//! line.
+//! A 4G modem on a serial line: short messages out and in, and calls that are heard, on the same line.
 //!
 //! One task owns the port and says one command at a time ([`line`]); [`talk`] parts replies from what a
 //! modem says unasked, [`pdu`] is the messages' form, [`profile`] what differs from make to make. A
@@ -13,6 +12,7 @@
 //! over ModemManager and gammu's daemon: both keep messages and retries of their own behind the back of
 //! the record, and neither says when a message may be forgotten.
 
+mod call;
 mod cms;
 mod line;
 mod parts;
@@ -24,8 +24,11 @@ mod septets;
 mod start;
 mod store;
 pub mod talk;
+pub mod voice;
 mod wire;
 
+#[cfg(test)]
+mod call_tests;
 #[cfg(test)]
 mod line_tests;
 
@@ -34,9 +37,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+pub use self::call::{HOLDS_MAX, MENUS};
 pub use self::cms::Fault;
 pub use self::line::Modem;
 use self::profile::Profile;
@@ -45,6 +50,8 @@ use crate::terms::{At, LinkId, Phone, Receipt, Secret, Wait};
 /// Messages waiting for one modem. Own choice: whoever sends has a queue of their own, and hands in
 /// one or two at a time.
 const JOBS_MAX: usize = 8;
+/// Calls waiting for one modem: one is made at a time.
+const CALLS_MAX: usize = 2;
 /// Below this a message may take long or fail (field notes: less than 8 of 31 is weak).
 pub const SIGNAL_WEAK: u8 = 8;
 
@@ -179,6 +186,8 @@ pub enum ModemNews {
     State(ModemState),
     /// The network took a message.
     Taken,
+    /// A call has ended: see [`Called::word`].
+    Called(&'static str),
     /// Somebody wrote.
     Text(Text),
     /// Something came in that cannot be read; it was deleted.
@@ -225,10 +234,89 @@ impl fmt::Debug for Job {
     }
 }
 
+/// What is said into a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Says {
+    /// This, by the module's own voice.
+    Text(String),
+    /// This file on the module's own store.
+    File(String),
+}
+
+/// A call to be made.
+pub struct Call {
+    /// To whom.
+    pub to: Phone,
+    /// What is said, with its keys: 1 accepts, 2 says it again, 0 declines.
+    pub says: Says,
+    /// How long it rings.
+    pub ring: Duration,
+    /// Whether it is still wanted: asked before it is dialled, while it rings, and before it is said.
+    pub still: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Where the end is told, with `tag`. Once nobody listens there, a call that was not begun is not
+    /// made.
+    pub done: mpsc::Sender<(usize, Called)>,
+    /// Whatever the caller knows it by.
+    pub tag: usize,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Call(to {})", self.to.masked())
+    }
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Called {
+    /// The person pressed 1.
+    Accepted,
+    /// The person pressed 0.
+    Declined,
+    /// It was answered, and no key was pressed: a mail box, or nobody.
+    NoKey,
+    /// It was answered, and the other end hung up without a key.
+    HungUp,
+    /// The person speaks already, or refused it.
+    Busy,
+    /// It rang, and nobody took it.
+    NoAnswer,
+    /// The network finds no way to the telephone.
+    NotConnected,
+    /// It was ended, because a message waited for the modem or the hub stops.
+    CutShort,
+    /// Nobody needs the person any more.
+    TakenBack,
+    /// The modem could not make it.
+    Not {
+        /// Why, in a few words without names.
+        why: String,
+    },
+}
+
+impl Called {
+    /// The same in a few words.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted with key 1",
+            Self::Declined => "declined with key 0",
+            Self::NoKey => "answered, no key pressed",
+            Self::HungUp => "hung up without a key",
+            Self::Busy => "busy",
+            Self::NoAnswer => "no answer",
+            Self::NotConnected => "not connected",
+            Self::CutShort => "cut short: a message waited",
+            Self::TakenBack => "taken back",
+            Self::Not { .. } => "not made",
+        }
+    }
+}
+
 /// The way to one modem.
 #[derive(Debug, Clone)]
 pub struct ModemLine {
     jobs: mpsc::Sender<Job>,
+    calls: mpsc::Sender<Call>,
     state: watch::Receiver<ModemState>,
     busy: Arc<AtomicBool>,
 }
@@ -239,7 +327,7 @@ impl ModemLine {
         self.state.borrow().clone()
     }
 
-    /// Whether it is sending at the moment.
+    /// Whether it is sending or calling at the moment.
     pub fn is_busy(&self) -> bool {
         self.busy.load(Ordering::Acquire)
     }
@@ -251,6 +339,18 @@ impl ModemLine {
     pub fn hand_in(&self, job: Job) -> Result<(), Job> {
         self.jobs.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job) => job,
+        })
+    }
+}
+
+impl ModemLine {
+    /// Hands in a call; gives it back when too many wait. Never waits.
+    ///
+    /// # Errors
+    /// The call, untouched.
+    pub fn call(&self, call: Call) -> Result<(), Call> {
+        self.calls.try_send(call).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(call) | mpsc::error::TrySendError::Closed(call) => call,
         })
     }
 }

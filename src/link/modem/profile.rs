@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use super::voice::{self, Voice};
+
 /// One make.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Profile {
@@ -27,6 +29,8 @@ pub struct Profile {
     pub prompt_within: Duration,
     /// How long a network may take to accept a message: the notes' 35 to 120 s.
     pub sent_within: Duration,
+    /// How it calls.
+    pub voice: &'static Voice,
 }
 
 const STARTED: [&str; 8] = [
@@ -53,6 +57,7 @@ pub static PROFILES: [Profile; 2] = [
         boots_within: Duration::from_secs(40),
         prompt_within: Duration::from_secs(5),
         sent_within: Duration::from_secs(60),
+        voice: &voice::SIM7600,
     },
     Profile {
         word: "ec20",
@@ -65,6 +70,7 @@ pub static PROFILES: [Profile; 2] = [
         boots_within: Duration::from_secs(40),
         prompt_within: Duration::from_secs(5),
         sent_within: Duration::from_secs(60),
+        voice: &voice::EC20,
     },
 ];
 

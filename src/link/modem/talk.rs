@@ -48,7 +48,7 @@ pub enum Said {
 }
 
 /// Words that come unasked. Those that can be an answer as well are told apart by what was asked.
-const UNASKED: [&str; 32] = [
+const UNASKED: [&str; 41] = [
     "RING",
     "+CRING:",
     "+CLIP:",
@@ -74,6 +74,15 @@ const UNASKED: [&str; 32] = [
     "NO CARRIER",
     "BUSY",
     "NO ANSWER",
+    "NO DIALTONE",
+    "+CLCC:",
+    "+RXDTMF:",
+    "+DTMF:",
+    "+QTONEDET:",
+    "+WAVSTATE:",
+    "+CTTS:",
+    "+QTTS:",
+    "+QPSND:",
     "VOICE CALL:",
     "MISSED_CALL:",
     "RDY",

@@ -82,6 +82,24 @@ impl Wire {
         Ok(())
     }
 
+    /// The oldest of what was said unasked that `is` this; the rest waits on.
+    pub(super) fn take_unasked(&mut self, is: impl Fn(&str) -> bool) -> Option<String> {
+        let place = self.unasked.iter().position(|(line, _)| is(line))?;
+        self.unasked.remove(place).map(|(line, _)| line)
+    }
+
+    /// Forgets what was said unasked and `is` this.
+    pub(super) fn forget(&mut self, is: impl Fn(&str) -> bool) {
+        self.unasked.retain(|(line, _)| !is(line));
+    }
+
+    /// Waits until anything more is said, or the port is gone.
+    pub(super) async fn hear(&mut self) -> Result<(), Lost> {
+        self.read().await?;
+        self.said.clear();
+        Ok(())
+    }
+
     /// Says a command and waits for its reply, whose lines begin with `wants`.
     pub(super) async fn ask(
         &mut self,
