@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::bots;
 use super::codes;
 use super::devices::bad_word;
 use super::modem::read_sms;
@@ -55,6 +56,7 @@ pub(super) fn read(
     if let Some(section) = top.section(out, "sms") {
         read_sms(section, out, &mut read);
     }
+    read.notify.bots = bots::read(&mut top, out, secrets);
     let mut told: BTreeMap<String, String> = BTreeMap::new();
     for (name, section) in top.named(out, "webhook") {
         webhook(&name, section, out, secrets, (&mut read, &mut told));

@@ -62,7 +62,7 @@ impl Writer {
             site: Site { name: site_of(incident, settings), duty_phone: String::new() },
             place: match order.id.carrier {
                 Carrier::Screen => shown_place(registry, settings, &incident.device, &place, None),
-                Carrier::Mail | Carrier::Sms => place.place.clone(),
+                _ => place.place.clone(),
             },
             place_short: place.short.clone(),
             residents: place
@@ -104,7 +104,9 @@ impl Writer {
         settings: &Settings,
         clock: &Clock,
     ) -> Option<String> {
-        let url = settings.gateway.public_url.as_deref()?;
+        // It answers as one person, so it is for their eyes alone.
+        let url =
+            settings.gateway.public_url.as_deref().filter(|_| !order.id.carrier.is_group())?;
         let valid = i64::try_from(settings.gateway.link_valid.0).ok()?;
         let pass = Pass {
             incident: incident.id,

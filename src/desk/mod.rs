@@ -20,6 +20,7 @@
 
 mod answers;
 mod boards;
+mod bots;
 mod duty;
 mod entries;
 mod gaps;

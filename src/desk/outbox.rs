@@ -408,6 +408,14 @@ impl Desk {
                     self.trouble(turn, Kind::Carrier, subject, true);
                 }
             }
+            // Of a group it says nothing about a person: a key, a sign or a keyword is wrong, and stays so.
+            Outcome::Refused { why } if carrier.is_group() => {
+                if out.trouble.is_none() {
+                    warn!(%carrier, %why, "the carrier refuses everything");
+                    out.trouble = Some(why.clone());
+                    self.trouble(turn, Kind::Carrier, subject, true);
+                }
+            }
             // This person, not this carrier: the lead is told about the person.
             Outcome::Refused { .. } | Outcome::Superseded => {}
         }

@@ -130,6 +130,8 @@ impl IncidentBook {
             Carrier::Screen => contact.is_none(),
             Carrier::Mail => email.is_some_and(|email| !email.trim().is_empty()),
             Carrier::Sms => phone.is_some_and(|phone| Phone::parse(phone).is_some()),
+            // A group is of the house: what is said of a contact's incident there is said to staff.
+            _ => contact.is_none(),
         };
         let mut left: Vec<Carrier> = Vec::new();
         for carrier in by.iter().copied().filter(has) {

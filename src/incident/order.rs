@@ -18,11 +18,33 @@ pub enum Carrier {
     Mail,
     /// A short message to a telephone.
     Sms,
+    /// A group bot of WeCom (企业微信).
+    Wecom,
+    /// A group bot of DingTalk (钉钉).
+    Dingtalk,
+    /// A group bot of Feishu (飞书).
+    Feishu,
+    /// A topic of an ntfy server.
+    Ntfy,
+    /// An application of a Gotify server.
+    Gotify,
+    /// Telephones with Bark.
+    Bark,
 }
 
 impl Carrier {
     /// All carriers.
-    pub const ALL: [Self; 3] = [Self::Screen, Self::Mail, Self::Sms];
+    pub const ALL: [Self; 9] = [
+        Self::Screen,
+        Self::Mail,
+        Self::Sms,
+        Self::Wecom,
+        Self::Dingtalk,
+        Self::Feishu,
+        Self::Ntfy,
+        Self::Gotify,
+        Self::Bark,
+    ];
 
     /// The word in `by = [...]` and in the table of `notify.toml`.
     pub fn word(self) -> &'static str {
@@ -30,6 +52,12 @@ impl Carrier {
             Self::Screen => "screen",
             Self::Mail => "mail",
             Self::Sms => "sms",
+            Self::Wecom => "wecom",
+            Self::Dingtalk => "dingtalk",
+            Self::Feishu => "feishu",
+            Self::Ntfy => "ntfy",
+            Self::Gotify => "gotify",
+            Self::Bark => "bark",
         }
     }
 
@@ -58,6 +86,26 @@ impl Carrier {
             Self::Screen => Needs::Building,
             Self::Mail => Needs::Internet,
             Self::Sms => Needs::Mobile,
+            Self::Wecom
+            | Self::Dingtalk
+            | Self::Feishu
+            | Self::Ntfy
+            | Self::Gotify
+            | Self::Bark => Needs::Internet,
+        }
+    }
+
+    /// Whether it reaches a group of the house's people at once, and nobody else: what is said by it is
+    /// said to all of them, and a refusal says nothing about one of them.
+    pub fn is_group(self) -> bool {
+        match self {
+            Self::Screen | Self::Mail | Self::Sms => false,
+            Self::Wecom
+            | Self::Dingtalk
+            | Self::Feishu
+            | Self::Ntfy
+            | Self::Gotify
+            | Self::Bark => true,
         }
     }
 
@@ -67,6 +115,8 @@ impl Carrier {
             Self::Screen => true,
             Self::Mail => !person.email.trim().is_empty(),
             Self::Sms => Phone::parse(&person.phone).is_some(),
+            // Whoever belongs to the house is in its group.
+            _ => true,
         }
     }
 }

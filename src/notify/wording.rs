@@ -33,6 +33,8 @@ impl Reply {
             (Carrier::Mail, Some(_)) => Self::Link,
             (Carrier::Mail, None) => Self::Phone,
             (Carrier::Sms, _) => Self::Digits,
+            // A group is asked, and an answer in it is heard by nobody.
+            _ => Self::Phone,
         }
     }
 }
