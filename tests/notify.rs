@@ -7,6 +7,8 @@
     reason = "a test that cannot go on stops"
 )]
 
+#[path = "notify/bots.rs"]
+mod bots;
 #[path = "notify/district.rs"]
 mod district;
 #[path = "notify/letters.rs"]
