@@ -7,6 +7,8 @@
     reason = "a test that cannot go on stops"
 )]
 
+#[path = "notify/alerts.rs"]
+mod alerts;
 #[path = "notify/bots.rs"]
 mod bots;
 #[path = "notify/district.rs"]

@@ -58,6 +58,15 @@ impl Settings {
         let webhook = self.notify.webhooks.get(endpoint).is_some_and(|webhook| webhook.names);
         webhook || self.platforms.get(endpoint).is_some_and(|platform| platform.names)
     }
+
+    /// After how long an Alertmanager's receiver lets go of what it is not told again; `None` of every
+    /// other endpoint.
+    pub fn resolve_timeout(&self, endpoint: &EndpointId) -> Option<Wait> {
+        match self.notify.webhooks.get(endpoint)?.form {
+            HookForm::Alerts { resolve_timeout } => Some(resolve_timeout),
+            HookForm::CloudEvents => None,
+        }
+    }
 }
 
 /// Who says what the box runs on.
@@ -461,6 +470,20 @@ pub struct Webhook {
     pub time_limit: Wait,
     /// A file of further CA certificates in PEM.
     pub ca_file: Option<PathBuf>,
+    /// How it is told.
+    pub form: HookForm,
+}
+
+/// What a webhook is told in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookForm {
+    /// CloudEvents: `[webhook.NAME]`.
+    CloudEvents,
+    /// Alertmanager's own webhook: `[alertmanager.NAME]`.
+    Alerts {
+        /// After how long it lets go of what it is not told again: 30 s to 24 h, default 5 min.
+        resolve_timeout: Wait,
+    },
 }
 
 /// A district platform. What it asks for stands in [`Policy::endpoints`].

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::DateTime;
 
+use super::alerts;
 use super::power::homes_that_call;
 use super::strangers::parts;
 use crate::clock::Clock;
@@ -17,7 +18,8 @@ use crate::notify::cloud_event::{Names, cloud_event};
 use crate::notify::{Addressee, Closing, Letter, Named, Site, Still};
 use crate::registry::{Contract, Registry, Whereabouts};
 use crate::terms::{
-    Class, DeviceId, HomeId, LinkId, PersonId, ResidentId, Secret, StationId, Wait, Wall,
+    Class, DeviceId, EndpointId, HomeId, LinkId, PersonId, ResidentId, Secret, StationId, Wait,
+    Wall,
 };
 
 /// Writes letters and events.
@@ -117,14 +119,18 @@ impl Writer {
         Some(format!("{url}/a/{}", pass.sign(&self.page_key)))
     }
 
-    /// The CloudEvent of a story; `names` says whether the receiver may know the resident's name.
+    /// A story in the form that an endpoint is told in.
     pub(super) fn event(
         &self,
         story: &Story,
-        names: bool,
+        endpoint: &EndpointId,
         settings: &Settings,
         book: &IncidentBook,
     ) -> Vec<u8> {
+        if settings.resolve_timeout(endpoint).is_some() {
+            return alerts::of_story(story, endpoint, settings, book);
+        }
+        let names = settings.names_for(endpoint);
         let registry = book.registry();
         let home = book.incident(story.incident).and_then(|i| i.home.as_ref());
         let called = (home, story.resident.as_ref());
@@ -194,7 +200,7 @@ pub(super) fn other_to_contact(registry: &Registry, other: &PersonId) -> &'stati
     }
 }
 
-fn whereabouts(
+pub(super) fn whereabouts(
     registry: &Registry,
     device: &DeviceId,
     (home, resident): (Option<&HomeId>, Option<&ResidentId>),

@@ -18,6 +18,7 @@
 //! bounded channels. Chosen over locks shared by tasks, because two presses in one batch then see
 //! each other and a crash has one shape.
 
+mod alerts;
 mod answers;
 mod boards;
 mod bots;
@@ -164,6 +165,8 @@ struct Desk {
     broker_tls: Option<String>,
     ports: Ports,
     modems: Modems,
+    /// When monitors were last told what is open.
+    said_again: alerts::SaidAgain,
     wires: Wires,
     old_config: bool,
     vitals: Vitals,

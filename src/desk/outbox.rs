@@ -250,8 +250,7 @@ impl Outbox {
             return;
         }
         if let Some(story) = book.story(*seq) {
-            let names = settings.names_for(endpoint);
-            let body = self.writer.event(story, names, settings, book);
+            let body = self.writer.event(story, endpoint, settings, book);
             out.written.insert(*seq, body.into());
         }
     }
@@ -337,7 +336,6 @@ impl EndpointOut {
         book: &IncidentBook,
     ) -> bool {
         let Some(handle) = &self.handle else { return false };
-        let names = settings.names_for(endpoint);
         let mut anew = 0;
         if handle.alarms.is_none() {
             // One by one: `append` would build the whole backlog anew.
@@ -358,7 +356,7 @@ impl EndpointOut {
                 };
                 anew += usize::from(written.is_none());
                 let body =
-                    written.unwrap_or_else(|| writer.event(story, names, settings, book).into());
+                    written.unwrap_or_else(|| writer.event(story, endpoint, settings, book).into());
                 let urgent = is_urgent(story);
                 place.send(StoryLetter { seq, incident: story.incident, body, urgent });
             }

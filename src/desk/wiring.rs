@@ -490,6 +490,10 @@ fn webhook_settings(
         bearer,
         time_limit: webhook.time_limit,
         ca_file: webhook.ca_file.clone(),
+        form: match webhook.form {
+            settings::HookForm::CloudEvents => webhook::HookForm::CloudEvents,
+            settings::HookForm::Alerts { .. } => webhook::HookForm::Alerts,
+        },
     })
 }
 

@@ -17,6 +17,7 @@
 //! receiver fills its own bounded queue and nobody else's. Chosen over one shared sender with
 //! time limits, where a single hanging server delays every other for the length of its limit.
 
+pub mod alert;
 pub mod answers;
 pub mod bot;
 pub mod cloud_event;

@@ -17,6 +17,7 @@ use anling::registry::{Change, Registry, Row};
 use anling::terms::{Class, HubId, LineId, PersonId, Wait};
 use serde::Deserialize;
 
+mod bots;
 mod many;
 mod shipped;
 

@@ -38,7 +38,8 @@ impl Time {
     }
 
     fn tell(&self) -> Moment {
-        let (at, wall) = (At(self.at.load(Ordering::SeqCst)), Wall(self.wall.load(Ordering::SeqCst)));
+        let (at, wall) =
+            (At(self.at.load(Ordering::SeqCst)), Wall(self.wall.load(Ordering::SeqCst)));
         Moment { at, wall, trusted: self.trusted }
     }
 }
@@ -122,7 +123,8 @@ async fn five_who_are_called_at_once_are_one_post_that_mentions_all_of_them() {
     assert_eq!(numbers.len(), 5, "{body}");
     assert_eq!(numbers[0], "13800100001");
     let said = body["text"]["content"].as_str().unwrap();
-    for word in ["A17", "3号楼2单元501", "王桂芳", "员工1、员工2、员工3", "请致电值班室接警"] {
+    for word in ["A17", "3号楼2单元501", "王桂芳", "员工1、员工2、员工3", "请致电值班室接警"]
+    {
         assert!(said.contains(word) || word.starts_with('A'), "{word}: {said}");
     }
     assert!(!said.contains("回1"), "nobody hears an answer in the group: {said}");
@@ -163,7 +165,8 @@ async fn a_code_in_the_body_decides_and_http_200_never() {
             let status = u16::try_from(case["status"].as_integer().unwrap()).unwrap();
             let said = case["body"].as_str().unwrap().to_owned();
             let receiver = Receiver::start(move |_| Reply::Said(status, said.clone())).await;
-            let (group, standings) = open(vec![settings("hall", &receiver.url(), form(word))], &now());
+            let (group, standings) =
+                open(vec![settings("hall", &receiver.url(), form(word))], &now());
             let outcome = soon("an outcome", group.carry(&to(Class::Emergency, 1, 1))).await;
             let means = case["means"].as_str().unwrap();
             let right = match (&outcome, means) {
@@ -286,11 +289,8 @@ async fn a_clock_nobody_trusts_signs_with_the_time_that_the_server_told() {
         false => Reply::Status(403, "date: Tue, 14 Nov 2023 22:13:20 GMT\r\n".into()),
     })
     .await;
-    let form = || Form::Dingtalk {
-        token: Secret::new(KEY),
-        sign: Some(Secret::new(SIGN)),
-        keyword: None,
-    };
+    let form =
+        || Form::Dingtalk { token: Secret::new(KEY), sign: Some(Secret::new(SIGN)), keyword: None };
     let time = Time::new(5_000, false);
     let (group, _) = open(vec![settings("hall", &receiver.url(), form())], &time);
     let first = group.carry(&to(Class::Emergency, 1, 1)).await;
@@ -454,7 +454,8 @@ fn no_secret_is_shown_and_one_that_cannot_be_sent_is_refused_at_once() {
     let bot = settings("hall", "https://oapi.dingtalk.com/events", form);
     let shown = format!("{bot:?}");
     assert!(!shown.contains(KEY) && !shown.contains(SIGN), "{shown}");
-    let broken = settings("hall", "https://x.example", Form::Wecom { key: Secret::new("two\nlines") });
+    let broken =
+        settings("hall", "https://x.example", Form::Wecom { key: Secret::new("two\nlines") });
     let _ = rustls::crypto::ring::default_provider().install_default();
     let time = Mutex::new(now());
     let tell = Arc::new(move || time.lock().unwrap().tell());
