@@ -109,6 +109,11 @@ impl Carrier {
         }
     }
 
+    /// Those that reach one person: what they need is in the person's row, and not in the config alone.
+    pub fn of_people() -> Vec<Self> {
+        Self::ALL.into_iter().filter(|carrier| !carrier.is_group()).collect()
+    }
+
     /// Whether a person's row has what it needs to reach them.
     pub fn can_reach(self, person: &Person) -> bool {
         match self {

@@ -252,6 +252,13 @@ impl Form {
                 }
                 body
             }
+            _ => self.push(posting),
+        }
+    }
+
+    /// The body for a push server.
+    fn push(&self, posting: &Posting) -> Value {
+        match self {
             Self::Ntfy { topic, .. } => json!({
                 "topic": topic,
                 "title": posting.title,
@@ -289,6 +296,7 @@ impl Form {
                 }
                 body
             }
+            _ => Value::Null,
         }
     }
 

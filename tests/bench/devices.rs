@@ -88,7 +88,7 @@ fn in_a_storm(run: &Run, table: &mut Table) {
     for heard in receiver.notes.all() {
         let place = own.binary_search(&heard.device).unwrap() / (own.len() / (2 * rounds));
         let took = heard.at - buttons.sent(heard.device);
-        if place % 2 == 0 { quiet.push(took) } else { stormy.push(took) }
+        if place.is_multiple_of(2) { quiet.push(took) } else { stormy.push(took) }
     }
     let p99 = |took: &mut Vec<u64>| ms(percentile(took, 99.0));
     let (quiet, stormy) = (p99(&mut quiet), p99(&mut stormy));

@@ -117,7 +117,8 @@ fn what_is_commented_out_for_the_technician_can_be_turned_on() {
     let notify = settings.notify;
     assert_eq!(notify.sms.unwrap().modems, ["front"]);
     assert_eq!(notify.mail.unwrap().relays.len(), 1);
-    assert_eq!(notify.webhooks.len(), 1);
+    assert_eq!(notify.bots.values().flatten().count(), 6);
+    assert_eq!(notify.webhooks.len(), 2);
 }
 
 #[test]
