@@ -81,12 +81,14 @@ impl Desk {
         let settings = std::sync::Arc::clone(&self.settings);
         for endpoint in settings.notify.webhooks.keys() {
             let Some(timeout) = settings.resolve_timeout(endpoint) else { continue };
-            let last = *self.said_again.entry(endpoint.clone()).or_insert(now);
+            let last = *self.outbox.said_again.entry(endpoint.clone()).or_insert(now);
             if now - last < again_after(timeout) {
                 continue;
             }
-            let Some(again) = self.outbox.life(endpoint) else { continue };
-            self.said_again.insert(endpoint.clone(), now);
+            if self.outbox.life(endpoint).is_none() {
+                continue;
+            }
+            self.outbox.said_again.insert(endpoint.clone(), now);
             let wants = settings.policy.endpoints.get(endpoint);
             let wanted = |incident: &&Incident| {
                 let over =
@@ -96,7 +98,7 @@ impl Desk {
             let open = self.book.open().filter(wanted);
             let all: Vec<Alert> =
                 open.map(|one| of_open(one, endpoint, &settings, &self.book)).collect();
-            if !all.is_empty() {
+            if let Some(again) = self.outbox.life(endpoint).filter(|_| !all.is_empty()) {
                 let body = written(endpoint, &settings, &all).into();
                 again.send_replace(Some(LifeSign { id: String::new(), body }));
             }

@@ -165,8 +165,6 @@ struct Desk {
     broker_tls: Option<String>,
     ports: Ports,
     modems: Modems,
-    /// When monitors were last told what is open.
-    said_again: alerts::SaidAgain,
     wires: Wires,
     old_config: bool,
     vitals: Vitals,

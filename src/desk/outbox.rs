@@ -88,6 +88,8 @@ pub(super) struct Outbox {
     dead: VecDeque<(OrderId, String)>,
     /// What replaced carriers still have in their hands.
     leaving: BTreeMap<OrderId, Still>,
+    /// When monitors were last told what is open.
+    pub(super) said_again: super::alerts::SaidAgain,
     /// A turn was over before endpoints had all that they would take.
     more_to_tell: bool,
 }
@@ -117,6 +119,7 @@ impl Outbox {
             writer,
             dead: VecDeque::new(),
             leaving: BTreeMap::new(),
+            said_again: BTreeMap::new(),
             more_to_tell: false,
         }
     }

@@ -264,7 +264,6 @@ pub(super) async fn start_on(disk: Arc<dyn Disk>, options: Options) -> Result<Ho
         ports: ways.ports,
         outside: ways.outside,
         modems: ways.modems,
-        said_again: std::collections::BTreeMap::new(),
         supervision: Supervision::new(clock.now(), resumption.gap).powered(settings.power.as_ref()),
         wires: ways.wires,
         old_config,
