@@ -7,6 +7,10 @@
     reason = "a test that cannot go on stops"
 )]
 
+#[path = "notify/alerts.rs"]
+mod alerts;
+#[path = "notify/bots.rs"]
+mod bots;
 #[path = "notify/district.rs"]
 mod district;
 #[path = "notify/letters.rs"]

@@ -6,8 +6,8 @@ use super::incident::ago;
 use super::loading::{ask, odd_answer};
 use super::{Dirs, Outcome, print_json, print_text};
 use crate::counter::{
-    ArchiveView, Ask, BoardView, CarrierView, DeviceCount, EndpointView, LifeView, LineView,
-    ModemView, OpenCount, PowerView, RecordView, Reply, ResponseView, SilentView, Sound,
+    ArchiveView, Ask, BoardView, BotView, CarrierView, DeviceCount, EndpointView, LifeView,
+    LineView, ModemView, OpenCount, PowerView, RecordView, Reply, ResponseView, SilentView, Sound,
     StationView, Status, WireView,
 };
 use crate::roster::DutyBy;
@@ -293,12 +293,24 @@ fn carriers(status: &Status) -> String {
     if status.carriers.is_empty() {
         return "NONE: nobody can be called, see notify.toml".to_owned();
     }
-    let one = |c: &CarrierView| match (&c.trouble, c.waiting) {
-        (Some(why), waiting) => format!("{} FAILS ({why}), {waiting} waiting", c.carrier),
-        (None, 0) => format!("{} works", c.carrier),
-        (None, waiting) => format!("{} works, {waiting} waiting", c.carrier),
+    let one = |c: &CarrierView| {
+        let bots: String = c.bots.iter().map(|bot| bot_words(bot, status.wall)).collect();
+        match (&c.trouble, c.waiting) {
+            (Some(why), waiting) => format!("{} FAILS ({why}), {waiting} waiting{bots}", c.carrier),
+            (None, 0) => format!("{} works{bots}", c.carrier),
+            (None, waiting) => format!("{} works, {waiting} waiting{bots}", c.carrier),
+        }
     };
     status.carriers.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn bot_words(bot: &BotView, now: Wall) -> String {
+    let last = bot.last_handed_over.map(|at| u64::try_from(now.0 - at.0).unwrap_or(0));
+    let last = last.map_or("nothing posted".to_owned(), |ms| format!("last post {} ago", ago(ms)));
+    match &bot.trouble {
+        Some(why) => format!(", {} FAILS ({why}; {last})", bot.name),
+        None => format!(", {} {last}", bot.name),
+    }
 }
 
 /// A board that has said nothing for this long is silent, in ms: as the desk counts those that are

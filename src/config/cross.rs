@@ -319,7 +319,8 @@ fn carriers(read: &Read<'_>, out: &mut Findings<'_>) {
             1 => format!("{carrier} is not set up"),
             count => format!("{carrier} is not set up, and named in {count} places"),
         };
-        let help = format!("add [{carrier}] to notify.toml, or take it out of ladders.toml");
+        let name = if carrier.is_group() { ".NAME" } else { "" };
+        let help = format!("add [{carrier}{name}] to notify.toml, or take it out of ladders.toml");
         out.add(&codes::CARRIER_NOT_CONFIGURED, &first.at, message, help);
     }
 }
@@ -365,9 +366,9 @@ fn addresses<'p>(
 /// Whether a carrier can reach somebody.
 fn has_address(person: &Person, carrier: Carrier) -> bool {
     match carrier {
-        Carrier::Screen => true,
         Carrier::Mail => !person.email.trim().is_empty(),
         Carrier::Sms | Carrier::Voice => Phone::parse(&person.phone).is_some(),
+        _ => true,
     }
 }
 
@@ -377,6 +378,7 @@ fn address_of(carrier: Carrier) -> &'static str {
         Carrier::Screen => "place at the screen",
         Carrier::Mail => "mail address",
         Carrier::Sms | Carrier::Voice => "mobile number",
+        _ => "place in the group",
     }
 }
 

@@ -34,12 +34,7 @@ pub(super) struct Call {
 }
 
 /// Ways to people that the design names and no file here implements yet.
-pub(super) const LATER_CARRIERS: [(&str, &str); 4] = [
-    ("siren", "the siren comes"),
-    ("wecom", "WeCom comes"),
-    ("dingtalk", "DingTalk comes"),
-    ("feishu", "Feishu comes"),
-];
+pub(super) const LATER_CARRIERS: [(&str, &str); 1] = [("siren", "the siren comes")];
 
 /// Shortest step and lap: the engine must come to rest between two calls. Own choice.
 const STEP_MIN: Wait = Wait(500);

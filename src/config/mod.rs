@@ -10,6 +10,7 @@
 //! directory runs on it. Secrets stand elsewhere and are looked up by name ([`Secrets`]).
 
 pub mod accepted;
+mod bots;
 mod bridged;
 mod bridged_types;
 mod broker_address;

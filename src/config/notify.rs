@@ -6,13 +6,14 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::bots;
 use super::codes;
 use super::devices::bad_word;
 use super::modem::read_sms;
 use super::problem::{Findings, Said, Spot};
 use super::secrets::{SecretUse, secret_name};
 use super::section::Section;
-use super::settings::{Login, Mail, Notify, Relay, Screen, Tls, Webhook, Witness};
+use super::settings::{HookForm, Login, Mail, Notify, Relay, Screen, Tls, Webhook, Witness};
 use super::values::{is_host, is_loopback};
 use super::voice::read_voice;
 use crate::incident::{StoryKind, Subscription};
@@ -38,6 +39,10 @@ pub(super) const TIME_LIMIT: Wait = Wait::secs(10);
 /// How long one request may take.
 pub(super) const TIME_LIMITS: RangeInclusive<Wait> = Wait::secs(1)..=Wait::secs(60);
 
+/// After how long a receiver lets go of an alert: Alertmanager's own default (oncall.md 4.5).
+const RESOLVE_TIMEOUT: Wait = Wait::mins(5);
+const RESOLVE_TIMEOUTS: RangeInclusive<Wait> = Wait::secs(30)..=Wait::hours(24);
+
 pub(super) fn read(
     mut top: Section<'_>,
     out: &mut Findings<'_>,
@@ -59,9 +64,13 @@ pub(super) fn read(
     if let Some(section) = top.section(out, "voice") {
         read_voice(section, out, &mut read);
     }
+    read.notify.bots = bots::read(&mut top, out, secrets);
     let mut told: BTreeMap<String, String> = BTreeMap::new();
     for (name, section) in top.named(out, "webhook") {
-        webhook(&name, section, out, secrets, (&mut read, &mut told));
+        webhook(&name, section, out, secrets, (&mut read, &mut told, false));
+    }
+    for (name, section) in top.named(out, "alertmanager") {
+        webhook(&name, section, out, secrets, (&mut read, &mut told, true));
     }
     for (name, section) in top.named(out, "witness") {
         let witness = witness(section, out, secrets);
@@ -169,7 +178,7 @@ fn webhook(
     mut section: Section<'_>,
     out: &mut Findings<'_>,
     secrets: &mut Vec<SecretUse>,
-    (read, told): (&mut NotifyRead, &mut BTreeMap<String, String>),
+    (read, told, alerts): (&mut NotifyRead, &mut BTreeMap<String, String>, bool),
 ) {
     let id = EndpointId::new(name.value)
         .map_err(|error| {
@@ -177,6 +186,11 @@ fn webhook(
             out.bad_id(&name.at, "webhook's name", &error, help);
         })
         .ok();
+    if let Some(id) = id.as_ref().filter(|id| read.notify.webhooks.contains_key(*id)) {
+        let message = format!("{id} is the name of a webhook as well");
+        let help = "give one of them another name: what is owed to each is kept under it";
+        out.add(&codes::NAME_TWICE, &name.at, message, help);
+    }
     let said = section.need_text(out, "url", "add url = \"https://…\"");
     let parsed = said.as_ref().and_then(|said| url(said, out));
     let names = section.flag(out, "names", false).value;
@@ -185,7 +199,10 @@ fn webhook(
     let secret = secret_name(secret, out, secrets);
     let time_limit = section.wait(out, "time_limit", TIME_LIMITS, TIME_LIMIT);
     let ca_file = section.text(out, "ca_file").map(|said| PathBuf::from(said.value));
-    let wants = subscription(&mut section, out);
+    let (wants, form) = match alerts {
+        true => alerts_wanted(&mut section, out),
+        false => (subscription(&mut section, out), HookForm::CloudEvents),
+    };
     section.end(out);
     let (Some(id), Some(said), Some(parsed)) = (id, said, parsed) else { return };
     warn_in_clear(&parsed, &said.at, (names, has_secret), out);
@@ -195,7 +212,20 @@ fn webhook(
     }
     read.endpoints.insert(id.clone(), wants);
     let url = said.value.to_owned();
-    read.notify.webhooks.insert(id, Webhook { url, secret, names, time_limit, ca_file });
+    read.notify.webhooks.insert(id, Webhook { url, secret, names, time_limit, ca_file, form });
+}
+
+/// What an Alertmanager's receiver asks for: what concerns machines, unless told.
+fn alerts_wanted(section: &mut Section<'_>, out: &mut Findings<'_>) -> (Subscription, HookForm) {
+    let known = Class::ALL.map(Class::word);
+    let mut classes = words(section, out, ("classes", "class"), (Class::from_word, &known));
+    if classes.is_empty() {
+        classes = BTreeSet::from([Class::Coverage, Class::Fault]);
+    }
+    let resolve_timeout = section.wait(out, "resolve_timeout", RESOLVE_TIMEOUTS, RESOLVE_TIMEOUT);
+    let events = [StoryKind::Raised, StoryKind::Reopened, StoryKind::Resolved];
+    let wants = Subscription { classes, events: BTreeSet::from(events) };
+    (wants, HookForm::Alerts { resolve_timeout })
 }
 
 /// How often a witness may be told. Own choice: what waits outside should not call for one lost word,

@@ -58,6 +58,15 @@ impl Settings {
         let webhook = self.notify.webhooks.get(endpoint).is_some_and(|webhook| webhook.names);
         webhook || self.platforms.get(endpoint).is_some_and(|platform| platform.names)
     }
+
+    /// After how long an Alertmanager's receiver lets go of what it is not told again; `None` of every
+    /// other endpoint.
+    pub fn resolve_timeout(&self, endpoint: &EndpointId) -> Option<Wait> {
+        match self.notify.webhooks.get(endpoint)?.form {
+            HookForm::Alerts { resolve_timeout } => Some(resolve_timeout),
+            HookForm::CloudEvents => None,
+        }
+    }
 }
 
 /// Who says what the box runs on.
@@ -304,6 +313,8 @@ pub struct Notify {
     pub sms: Option<Sms>,
     /// `[voice]`.
     pub voice: Option<Voice>,
+    /// `[wecom.NAME]` and its like, in the order they are tried.
+    pub bots: BTreeMap<Carrier, Vec<Bot>>,
     /// `[webhook.NAME]` by name.
     pub webhooks: BTreeMap<EndpointId, Webhook>,
     /// `[witness.NAME]` by name.
@@ -318,6 +329,7 @@ impl Notify {
             Carrier::Mail => self.mail.is_some(),
             Carrier::Sms => self.sms.is_some(),
             Carrier::Voice => self.voice.is_some(),
+            group => self.bots.contains_key(group),
         };
         Carrier::ALL.into_iter().filter(set_up).collect()
     }
@@ -328,6 +340,68 @@ impl Notify {
 pub struct Screen {
     /// `-` for standard output, else a file or a terminal.
     pub path: String,
+}
+
+/// A group bot, or a server that pushes to telephones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bot {
+    /// `NAME` of its table.
+    pub name: String,
+    /// The provider's address, without the bot's own path.
+    pub url: String,
+    /// What it is.
+    pub form: BotForm,
+    /// Whether residents' names are posted: default no.
+    pub names: bool,
+    /// How long one post may take: 1 s to 60 s, default 10 s.
+    pub time_limit: Wait,
+    /// Certificates to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What a bot is, with the names of its secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BotForm {
+    /// A group bot of WeCom.
+    Wecom {
+        /// The name of its key.
+        key: String,
+    },
+    /// A group bot of DingTalk.
+    Dingtalk {
+        /// The name of its token.
+        token: String,
+        /// The name of what it signs with, where it does.
+        sign: Option<String>,
+        /// The word that must stand in every post, where the bot asks for one.
+        keyword: Option<String>,
+    },
+    /// A group bot of Feishu.
+    Feishu {
+        /// The name of its token.
+        token: String,
+        /// As with DingTalk.
+        sign: Option<String>,
+        /// As with DingTalk.
+        keyword: Option<String>,
+    },
+    /// A topic of an ntfy server.
+    Ntfy {
+        /// The topic.
+        topic: String,
+        /// The name of the token, where the server asks for one.
+        token: Option<String>,
+    },
+    /// An application of a Gotify server.
+    Gotify {
+        /// The name of its token.
+        token: String,
+    },
+    /// Telephones with Bark.
+    Bark {
+        /// The names of their keys; one to 50.
+        device_keys: Vec<String>,
+    },
 }
 
 /// Short messages.
@@ -412,6 +486,20 @@ pub struct Webhook {
     pub time_limit: Wait,
     /// A file of further CA certificates in PEM.
     pub ca_file: Option<PathBuf>,
+    /// How it is told.
+    pub form: HookForm,
+}
+
+/// What a webhook is told in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookForm {
+    /// CloudEvents: `[webhook.NAME]`.
+    CloudEvents,
+    /// Alertmanager's own webhook: `[alertmanager.NAME]`.
+    Alerts {
+        /// After how long it lets go of what it is not told again: 30 s to 24 h, default 5 min.
+        resolve_timeout: Wait,
+    },
 }
 
 /// Somebody outside who is told that the hub lives.

@@ -39,8 +39,9 @@ pub use past::{
 };
 pub use person::person_meant;
 pub use view::{
-    CallView, CarrierView, DeviceCount, EndpointView, HeldView, IncidentView, LineView, ModemView,
-    NextStep, OpenCount, PersonView, PowerView, RecordView, StationView, Status, WireView,
+    BotView, CallView, CarrierView, DeviceCount, EndpointView, HeldView, IncidentView, LineView,
+    ModemView, NextStep, OpenCount, PersonView, PowerView, RecordView, StationView, Status,
+    WireView,
 };
 pub use work::{
     BeginWork, DryRunView, JOIN_MAX, PointView, REASON_MAX_BYTES, ReachView, StepView, Swapped,

@@ -126,6 +126,20 @@ pub struct CarrierView {
     pub trouble: Option<String>,
     /// Messages waiting for it, those that wait for another try included.
     pub waiting: usize,
+    /// The bots behind it, in the order they are tried; left out where it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bots: Vec<BotView>,
+}
+
+/// How one bot of a group stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BotView {
+    /// Its name.
+    pub name: String,
+    /// When it last took a post.
+    pub last_handed_over: Option<Wall>,
+    /// Why it did not take the last one.
+    pub trouble: Option<String>,
 }
 
 /// How one serial line, or one broker that others run, stands.

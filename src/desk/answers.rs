@@ -345,6 +345,7 @@ impl Desk {
                     last_handed_over: out.last_handed_over,
                     trouble: out.trouble.clone(),
                     waiting: out.waiting() + self.book.put_off(*carrier),
+                    bots: self.bot_views(*carrier),
                 })
                 .collect(),
             serial: self.ports.views(self.clock.now()),

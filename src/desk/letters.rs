@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::DateTime;
 
+use super::alerts;
 use super::power::homes_that_call;
 use super::strangers::parts;
 use crate::clock::Clock;
@@ -17,7 +18,8 @@ use crate::notify::cloud_event::{Names, cloud_event};
 use crate::notify::{Addressee, Closing, Letter, Named, Site, Still};
 use crate::registry::{Contract, Registry, Whereabouts};
 use crate::terms::{
-    Class, DeviceId, HomeId, LinkId, PersonId, ResidentId, Secret, StationId, Wait, Wall,
+    Class, DeviceId, EndpointId, HomeId, LinkId, PersonId, ResidentId, Secret, StationId, Wait,
+    Wall,
 };
 
 /// Writes letters and events.
@@ -70,7 +72,7 @@ impl Writer {
             site: Site { name: site_of(incident, settings), duty_phone: String::new() },
             place: match order.id.carrier {
                 Carrier::Screen => shown_place(registry, settings, &incident.device, &place, None),
-                Carrier::Mail | Carrier::Sms | Carrier::Voice => place.place.clone(),
+                _ => place.place.clone(),
             },
             place_short: place.short.clone(),
             residents: place
@@ -114,7 +116,9 @@ impl Writer {
         settings: &Settings,
         clock: &Clock,
     ) -> Option<String> {
-        let url = settings.gateway.public_url.as_deref()?;
+        // It answers as one person, so it is for their eyes alone.
+        let url =
+            settings.gateway.public_url.as_deref().filter(|_| !order.id.carrier.is_group())?;
         let valid = i64::try_from(settings.gateway.link_valid.0).ok()?;
         let pass = Pass {
             incident: incident.id,
@@ -125,14 +129,18 @@ impl Writer {
         Some(format!("{url}/a/{}", pass.sign(&self.page_key)))
     }
 
-    /// The CloudEvent of a story; `names` says whether the receiver may know the resident's name.
+    /// A story in the form that an endpoint is told in.
     pub(super) fn event(
         &self,
         story: &Story,
-        names: bool,
+        endpoint: &EndpointId,
         settings: &Settings,
         book: &IncidentBook,
     ) -> Vec<u8> {
+        if settings.resolve_timeout(endpoint).is_some() {
+            return alerts::of_story(story, endpoint, settings, book);
+        }
+        let names = settings.names_for(endpoint);
         let registry = book.registry();
         let home = book.incident(story.incident).and_then(|i| i.home.as_ref());
         let called = (home, story.resident.as_ref());
@@ -202,7 +210,7 @@ pub(super) fn other_to_contact(registry: &Registry, other: &PersonId) -> &'stati
     }
 }
 
-fn whereabouts(
+pub(super) fn whereabouts(
     registry: &Registry,
     device: &DeviceId,
     (home, resident): (Option<&HomeId>, Option<&ResidentId>),

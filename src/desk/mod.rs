@@ -18,8 +18,10 @@
 //! bounded channels. Chosen over locks shared by tasks, because two presses in one batch then see
 //! each other and a crash has one shape.
 
+mod alerts;
 mod answers;
 mod boards;
+mod bots;
 mod duty;
 mod entries;
 mod gaps;

@@ -89,6 +89,8 @@ pub(super) struct Outbox {
     dead: VecDeque<(OrderId, String)>,
     /// What replaced carriers still have in their hands.
     leaving: BTreeMap<OrderId, Still>,
+    /// When monitors were last told what is open.
+    pub(super) said_again: super::alerts::SaidAgain,
     /// A turn was over before endpoints had all that they would take.
     more_to_tell: bool,
 }
@@ -125,6 +127,7 @@ impl Outbox {
             writer,
             dead: VecDeque::new(),
             leaving: BTreeMap::new(),
+            said_again: BTreeMap::new(),
             more_to_tell: false,
         }
     }
@@ -258,8 +261,7 @@ impl Outbox {
             return;
         }
         if let Some(story) = book.story(*seq) {
-            let names = settings.names_for(endpoint);
-            let body = self.writer.event(story, names, settings, book);
+            let body = self.writer.event(story, endpoint, settings, book);
             out.written.insert(*seq, body.into());
         }
     }
@@ -345,7 +347,6 @@ impl EndpointOut {
         book: &IncidentBook,
     ) -> bool {
         let Some(handle) = &self.handle else { return false };
-        let names = settings.names_for(endpoint);
         let mut anew = 0;
         if handle.alarms.is_none() {
             // One by one: `append` would build the whole backlog anew.
@@ -366,7 +367,7 @@ impl EndpointOut {
                 };
                 anew += usize::from(written.is_none());
                 let body =
-                    written.unwrap_or_else(|| writer.event(story, names, settings, book).into());
+                    written.unwrap_or_else(|| writer.event(story, endpoint, settings, book).into());
                 let urgent = is_urgent(story);
                 place.send(StoryLetter { seq, incident: story.incident, body, urgent });
             }
@@ -430,6 +431,14 @@ impl Desk {
                 out.failed += 1;
                 if out.failed == TROUBLE_AFTER && out.trouble.is_none() {
                     warn!(%carrier, %why, "the carrier fails");
+                    out.trouble = Some(why.clone());
+                    self.trouble(turn, Kind::Carrier, subject, true);
+                }
+            }
+            // Of a group it says nothing about a person: a key, a sign or a keyword is wrong, and stays so.
+            Outcome::Refused { why } if carrier.is_group() => {
+                if out.trouble.is_none() {
+                    warn!(%carrier, %why, "the carrier refuses everything");
                     out.trouble = Some(why.clone());
                     self.trouble(turn, Kind::Carrier, subject, true);
                 }

@@ -219,6 +219,7 @@ impl Desk {
         self.look_at_power(turn);
         self.look_at_witnesses(turn);
         self.say_alive();
+        self.say_again();
         self.retire_old(turn);
         let now = self.clock.now();
         if self.vitals.looked.is_some_and(|at| now - at < LOOK_EVERY) {

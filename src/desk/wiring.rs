@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tracing::{error, warn};
@@ -17,7 +18,7 @@ use super::outside::{Link, Outside, OutsideParts};
 use super::ports::{Ports, Wire};
 use super::start::JOURNAL_DIR;
 use super::witnesses::WitnessParts;
-use super::{ENDS_MAX, NEWS_MAX, SAID_MAX, lines, platforms};
+use super::{ENDS_MAX, NEWS_MAX, SAID_MAX, bots, lines, platforms};
 use crate::clock::Clock;
 use crate::config::Secrets;
 use crate::config::settings::{self, Settings};
@@ -34,6 +35,7 @@ use crate::link::mqtt::{MqttNews, OutsideBroker};
 use crate::link::plug::PortNews;
 use crate::link::serial::Port;
 use crate::notify::endpoint::{EndpointHandle, EndpointReport};
+use crate::notify::group::{self, BotSettings, Group, Standings};
 use crate::notify::mail::{Mail, MailSettings, MailTls, PARALLEL, RelaySettings};
 use crate::notify::post::{self, CarrierHandle, Ended};
 use crate::notify::screen::Screen;
@@ -52,6 +54,8 @@ pub(super) struct Parts {
     mail: Option<Result<MailSettings, String>>,
     sms: Option<SmsSettings>,
     voice: Option<VoiceSettings>,
+    /// Groups with the bots that reach them, or why one cannot be opened.
+    bots: BTreeMap<Carrier, Result<Vec<BotSettings>, String>>,
     /// Modems with what they are opened with, or why they cannot be.
     pub(super) modems: BTreeMap<LinkId, Result<ModemSettings, String>>,
     /// Endpoints with what they are opened with, or why they cannot be.
@@ -81,6 +85,7 @@ impl Parts {
             mail: notify.mail.as_ref().map(|mail| mail_settings(mail, secrets)),
             sms: notify.sms.as_ref().map(sms_settings),
             voice: notify.voice.as_ref().map(voice_settings),
+            bots: bots::all(notify, secrets),
             modems: modems(settings, secrets),
             endpoints: hooks.chain(platforms).collect(),
             outside: OutsideParts::all(settings, secrets),
@@ -100,6 +105,11 @@ impl Parts {
                 let named = |mail: &MailSettings| mail.relays.iter().any(|r| r.ca_file.is_some());
                 let rereads = matches!(&other.mail, Some(Ok(mail)) if named(mail));
                 self.mail == other.mail && !rereads
+            }
+            group => {
+                let named = |bots: &Vec<BotSettings>| bots.iter().any(|bot| bot.ca_file.is_some());
+                let rereads = matches!(other.bots.get(&group), Some(Ok(bots)) if named(bots));
+                self.bots.get(&group) == other.bots.get(&group) && !rereads
             }
         }
     }
@@ -339,6 +349,7 @@ pub(super) struct WaysOut {
     clock: Clock,
     rack: Rack,
     office: Office,
+    standings: Standings,
 }
 
 /// The desk's ends of the channels on which carriers and endpoints report.
@@ -355,13 +366,18 @@ impl WaysOut {
         let (reports, reported) = mpsc::channel(ENDS_MAX);
         let (said, heard) = mpsc::channel(SAID_MAX);
         let ears = OutEars { ends: ended, reports: reported, said: heard };
-        let (rack, office) = (Rack::default(), Office::default());
-        (Self { ends, reports, said, clock, rack, office }, ears)
+        let (rack, office, standings) = (Rack::default(), Office::default(), Standings::default());
+        (Self { ends, reports, said, clock, rack, office, standings }, ears)
     }
 
     /// Where modems stand, for whoever sends over them.
     pub(super) fn rack(&self) -> Rack {
         self.rack.clone()
+    }
+
+    /// How bots stand.
+    pub(super) fn standings(&self) -> &Standings {
+        &self.standings
     }
 
     /// Where the hub's own answers to short messages go out.
@@ -397,6 +413,13 @@ impl WaysOut {
                 let voice = Voice::open(settings, rack, move || clock.now(), office);
                 Ok(post::open(carrier, voice, voice::PARALLEL, ends))
             }
+            group => parts.bots.get(&group)?.clone().and_then(|settings| {
+                let clock = self.clock.clone();
+                let time = Arc::new(move || bots::moment(&clock));
+                let group = Group::open(settings, time, &self.standings);
+                let group = group.map_err(|why| why.to_string())?;
+                Ok(post::open(carrier, group, group::PARALLEL, ends))
+            }),
         })
     }
 
@@ -502,6 +525,10 @@ fn webhook_settings(
         bearer,
         time_limit: webhook.time_limit,
         ca_file: webhook.ca_file.clone(),
+        form: match webhook.form {
+            settings::HookForm::CloudEvents => webhook::HookForm::CloudEvents,
+            settings::HookForm::Alerts { .. } => webhook::HookForm::Alerts,
+        },
     })
 }
 

@@ -54,7 +54,7 @@ pub(super) fn judge(
 ) -> (Verdict, Option<Value>) {
     let later = |why: &str, after| Verdict::Later { why: why.to_owned(), after };
     let (status, after, body) = match reply {
-        Reply::Answered { status, retry_after, body } => (*status, *retry_after, body),
+        Reply::Answered { status, retry_after, body, .. } => (*status, *retry_after, body),
         Reply::NoConnection => return (later("no connection", None), None),
         Reply::Broken => return (later("the connection broke", None), None),
         Reply::NoAnswer => return (later("no answer in time", None), None),
@@ -126,7 +126,12 @@ mod tests {
 
     fn answered(status: u16, body: &str) -> Reply {
         let status = StatusCode::from_u16(status).unwrap();
-        Reply::Answered { status, retry_after: None, body: Bytes::from(body.to_owned()) }
+        Reply::Answered {
+            status,
+            retry_after: None,
+            date: None,
+            body: Bytes::from(body.to_owned()),
+        }
     }
 
     fn sent() -> Vec<String> {
@@ -193,7 +198,7 @@ mod tests {
         }
         let wait = Some(Duration::from_secs(7));
         let status = StatusCode::TOO_MANY_REQUESTS;
-        let busy = Reply::Answered { status, retry_after: wait, body: Bytes::new() };
+        let busy = Reply::Answered { status, retry_after: wait, date: None, body: Bytes::new() };
         assert!(matches!(meant(&busy, None), Verdict::Later { after, .. } if after == wait));
     }
 

@@ -132,6 +132,8 @@ impl IncidentBook {
             Carrier::Sms | Carrier::Voice => {
                 phone.is_some_and(|phone| Phone::parse(phone).is_some())
             }
+            // A group is of the house: what is said of a contact's incident there is said to staff.
+            _ => contact.is_none(),
         };
         let mut left: Vec<Carrier> = Vec::new();
         for carrier in by.iter().copied().filter(has) {

@@ -20,11 +20,34 @@ pub enum Carrier {
     Sms,
     /// A call that is heard and answered with a key.
     Voice,
+    /// A group bot of WeCom (企业微信).
+    Wecom,
+    /// A group bot of DingTalk (钉钉).
+    Dingtalk,
+    /// A group bot of Feishu (飞书).
+    Feishu,
+    /// A topic of an ntfy server.
+    Ntfy,
+    /// An application of a Gotify server.
+    Gotify,
+    /// Telephones with Bark.
+    Bark,
 }
 
 impl Carrier {
     /// All carriers.
-    pub const ALL: [Self; 4] = [Self::Screen, Self::Mail, Self::Sms, Self::Voice];
+    pub const ALL: [Self; 10] = [
+        Self::Screen,
+        Self::Mail,
+        Self::Sms,
+        Self::Voice,
+        Self::Wecom,
+        Self::Dingtalk,
+        Self::Feishu,
+        Self::Ntfy,
+        Self::Gotify,
+        Self::Bark,
+    ];
 
     /// The word in `by = [...]` and in the table of `notify.toml`.
     pub fn word(self) -> &'static str {
@@ -33,6 +56,12 @@ impl Carrier {
             Self::Mail => "mail",
             Self::Sms => "sms",
             Self::Voice => "voice",
+            Self::Wecom => "wecom",
+            Self::Dingtalk => "dingtalk",
+            Self::Feishu => "feishu",
+            Self::Ntfy => "ntfy",
+            Self::Gotify => "gotify",
+            Self::Bark => "bark",
         }
     }
 
@@ -61,7 +90,32 @@ impl Carrier {
             Self::Screen => Needs::Building,
             Self::Mail => Needs::Internet,
             Self::Sms | Self::Voice => Needs::Mobile,
+            Self::Wecom
+            | Self::Dingtalk
+            | Self::Feishu
+            | Self::Ntfy
+            | Self::Gotify
+            | Self::Bark => Needs::Internet,
         }
+    }
+
+    /// Whether it reaches a group of the house's people at once, and nobody else: what is said by it is
+    /// said to all of them, and a refusal says nothing about one of them.
+    pub fn is_group(self) -> bool {
+        match self {
+            Self::Screen | Self::Mail | Self::Sms | Self::Voice => false,
+            Self::Wecom
+            | Self::Dingtalk
+            | Self::Feishu
+            | Self::Ntfy
+            | Self::Gotify
+            | Self::Bark => true,
+        }
+    }
+
+    /// Those that reach one person: what they need is in the person's row, and not in the config alone.
+    pub fn of_people() -> Vec<Self> {
+        Self::ALL.into_iter().filter(|carrier| !carrier.is_group()).collect()
     }
 
     /// Whether it says this: a telephone rings when somebody is to come, and for nothing else.
@@ -75,6 +129,8 @@ impl Carrier {
             Self::Screen => true,
             Self::Mail => !person.email.trim().is_empty(),
             Self::Sms | Self::Voice => Phone::parse(&person.phone).is_some(),
+            // Whoever belongs to the house is in its group.
+            _ => true,
         }
     }
 }

@@ -111,7 +111,11 @@ impl IncidentBook {
             let notice = order.notice.clone();
             facts.push(Fact::Told { incident: incident.id, notice, to });
         }
-        if !incident.unreachable.contains(&(id.person.clone(), id.carrier)) {
+        // A group is one way: that it takes nothing is told once, whoever was called by it.
+        let known = incident.unreachable.iter().any(|(person, carrier)| {
+            *carrier == id.carrier && (*person == id.person || carrier.is_group())
+        });
+        if !known {
             let notice = Notice::CannotReach { person: id.person.clone(), by: id.carrier };
             facts.push(Fact::Told { incident: incident.id, notice, to: step.lead() });
         }

@@ -189,14 +189,14 @@ impl Policy {
         PolicyHash(digest.iter().take(8).map(|b| format!("{b:02x}")).collect())
     }
 
-    /// The policy where no other can be read: everybody, by everything, every 60 s.
+    /// The policy where no other can be read: everybody, by everything that reaches one person, every 60 s.
     pub fn loud() -> Self {
         let ladders = Class::ALL.into_iter().map(|class| (class, Ladder::loud(class))).collect();
         Self {
             ladders,
             waits: Waits::default(),
             lead: vec![Who::Everyone],
-            lead_by: Carrier::ALL.to_vec(),
+            lead_by: Carrier::of_people(),
             second: vec![Who::Everyone],
             endpoints: BTreeMap::new(),
         }
@@ -204,9 +204,10 @@ impl Policy {
 }
 
 impl Ladder {
-    /// One step that calls everybody by everything, with the default waits of the class.
+    /// One step that calls everybody by everything that reaches one person, with the default waits of
+    /// the class.
     pub fn loud(class: Class) -> Self {
-        let mut by = Carrier::ALL.to_vec();
+        let mut by = Carrier::of_people();
         // What can wait rings no telephone.
         by.retain(|carrier| *carrier != Carrier::Voice || class.is_urgent());
         let rung = Rung {

@@ -108,7 +108,7 @@ pub struct EndpointHandle {
     /// Takes first events of incidents, to go before the others. An incident's later events are
     /// offered only after its first is in here. `None` where everything keeps one order.
     pub alarms: Option<mpsc::Sender<StoryLetter>>,
-    /// Takes signs of life, where they are wanted: a newer one replaces one that waits.
+    /// Takes signs of life, where they are wanted, or what is to be said again of what is open: a newer one replaces one that waits.
     pub life: Option<watch::Sender<Option<LifeSign>>>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,

@@ -50,6 +50,11 @@ pub fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
+/// As much of a text as fits into so many bytes.
+pub(super) fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
 /// The parts as one line of at most [`UNITS_MAX`] units, shortened as little as possible. Longer
 /// only when the fixed parts alone are longer.
 pub(super) fn fit(parts: &[Part]) -> String {

@@ -1,9 +1,9 @@
 //! Carries orders to people and the story to endpoints.
 //!
 //! - People: one [`post`] per carrier takes [`Letter`]s in two lanes, urgent before quiet, and says
-//!   exactly once what became of each. [`mail`], [`sms`], [`voice`] and
-//!   [`screen`] are carriers; [`text`] is what
-//!   they say, [`answers`] what is said back to a short message.
+//!   exactly once what became of each. [`mail`], [`sms`], [`voice`], [`screen`] and [`group`] (chat bots
+//!   and push servers) are carriers; [`text`] is what they say, [`answers`] what is said back to a short
+//!   message.
 //! - Machines: one [`webhook`] task per endpoint takes events that [`cloud_event`] wrote, keeps the
 //!   order within an incident, and repeats until the receiver has taken each or refused it for good.
 //!   What an endpoint and the desk say to each other stands in [`endpoint`]; the district's platforms
@@ -18,15 +18,20 @@
 //! receiver fills its own bounded queue and nobody else's. Chosen over one shared sender with
 //! time limits, where a single hanging server delays every other for the length of its limit.
 
+pub mod alert;
 pub mod answers;
+pub mod bot;
 pub mod cloud_event;
 mod contained;
+mod dialect;
 pub mod endpoint;
 mod fit;
 mod gate;
+pub mod group;
 mod lanes;
 mod letter;
 pub mod mail;
+mod pace;
 pub mod post;
 mod relay;
 pub mod rest;

@@ -46,6 +46,18 @@ pub fn mail(letter: &Letter) -> (String, String) {
     (subject, lines.join("\n") + "\n")
 }
 
+/// The title and the text of a post to a group, with residents' names or without. It asks to ring the
+/// duty room, because a link answers as one person and belongs in nobody else's hands.
+pub fn group(letter: &Letter, names: bool) -> (String, String) {
+    let title = format!("{} {}", plain(&letter.site.name), letter.code);
+    let text = |letter: &Letter| whole(&Words { letter, reply: Some(Reply::of(letter)) }.parts());
+    let text = match names {
+        true => text(letter),
+        false => text(&Letter { residents: Vec::new(), age: None, ..letter.clone() }),
+    };
+    (title.trim().to_owned(), text)
+}
+
 fn facts(letter: &Letter) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = |name: &str, text: String| {
@@ -457,6 +469,12 @@ impl Words<'_> {
             Carrier::Sms => parts.extend([self.who(), fixed("收不到短信")]),
             Carrier::Voice => parts.extend([self.who(), fixed("的电话打不通")]),
             Carrier::Screen => parts.push(fixed("值班屏幕无法显示")),
+            Carrier::Wecom => parts.push(fixed("企业微信群发不出")),
+            Carrier::Dingtalk => parts.push(fixed("钉钉群发不出")),
+            Carrier::Feishu => parts.push(fixed("飞书群发不出")),
+            Carrier::Ntfy | Carrier::Gotify | Carrier::Bark => {
+                parts.push(fixed("手机推送发不出"));
+            }
         }
         parts.push(fixed("，请打电话通知"));
         parts.extend([self.who(), fixed("：")]);

@@ -20,13 +20,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::contained::contained;
 use super::endpoint::{
-    BLAMES_THE_EVENT, DOWN_AFTER, EndpointHandle, EndpointReport, Health, Settled, StoryLetter,
+    BLAMES_THE_EVENT, DOWN_AFTER, EndpointHandle, EndpointReport, Health, LifeSign, Settled,
+    StoryLetter,
 };
 use super::lanes::Lanes;
 pub use super::lanes::{PROBE_WAITS, RETRY_AFTER_MAX, WINDOW};
@@ -75,6 +76,17 @@ pub struct WebhookSettings {
     pub time_limit: Wait,
     /// Certificates to trust beside the system's, PEM.
     pub ca_file: Option<PathBuf>,
+    /// What it is told in.
+    pub form: HookForm,
+}
+
+/// What is posted to an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookForm {
+    /// CloudEvents.
+    CloudEvents,
+    /// Alertmanager's webhook; what is open is said again, and that again is owed to nobody.
+    Alerts,
 }
 
 /// Opens an endpoint and begins to serve it. Call it on the runtime.
@@ -85,6 +97,8 @@ pub fn open(
     let (offer, offers) = mpsc::channel(OFFERS_MAX);
     let (alarms, raised) = mpsc::channel(ALARMS_MAX);
     let (stop, stopped) = oneshot::channel();
+    let (again, said_again) = watch::channel(None);
+    let is_said_again = settings.form == HookForm::Alerts;
     let endpoint = settings.endpoint.clone();
     let wire = Arc::new(wire(&settings)?);
     let serving = Endpoint {
@@ -93,6 +107,8 @@ pub fn open(
         lanes: Lanes::new(),
         flights: JoinSet::new(),
         rests: JoinSet::new(),
+        again: said_again,
+        repeats: JoinSet::new(),
         probe: None,
         urgent: BTreeSet::new(),
         settled: Vec::new(),
@@ -102,7 +118,9 @@ pub fn open(
         reports,
     };
     let task = tokio::spawn(serving.serve(offers, raised, stopped));
-    Ok(EndpointHandle::by_incident(endpoint, offer, alarms, stop, task))
+    let mut handle = EndpointHandle::by_incident(endpoint, offer, alarms, stop, task);
+    handle.life = is_said_again.then_some(again);
+    Ok(handle)
 }
 
 /// What came of one request.
@@ -122,8 +140,11 @@ enum Answer {
 
 fn wire(settings: &WebhookSettings) -> Result<Wire, WebhookError> {
     let mut headers = HeaderMap::new();
-    let json = HeaderValue::from_static("application/cloudevents+json; charset=utf-8");
-    headers.insert(CONTENT_TYPE, json);
+    let json = match settings.form {
+        HookForm::CloudEvents => "application/cloudevents+json; charset=utf-8",
+        HookForm::Alerts => "application/json",
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(json));
     if let Some(secret) = &settings.bearer {
         let line = [b"Bearer ", secret.expose()].concat();
         let mut bearer = HeaderValue::from_bytes(&line).map_err(|_| WebhookError::Secret)?;
@@ -167,6 +188,10 @@ struct Endpoint {
     lanes: Lanes<StoryLetter>,
     flights: JoinSet<(IncidentId, Seq, Answer)>,
     rests: JoinSet<IncidentId>,
+    /// What is open, to be said again: the newest is enough.
+    again: watch::Receiver<Option<LifeSign>>,
+    /// The one that is under way.
+    repeats: JoinSet<()>,
     probe: Option<Rest>,
     /// Alarms that are held and not settled.
     urgent: BTreeSet<Seq>,
@@ -210,6 +235,8 @@ impl Endpoint {
                         hearing: None,
                     });
                 }
+                Some(_) = self.repeats.join_next() => {}
+                Ok(()) = self.again.changed(), if self.repeats.is_empty() => self.say_again(),
                 () = sleep(IDLE_LIMIT), if self.lanes.held() == 0 => self.wire.hang_up(),
                 Some(letter) = raised.recv(), if held < HELD_MAX + ALARMS_MAX => {
                     self.look_at(&letter);
@@ -228,6 +255,15 @@ impl Endpoint {
             }
         }
         self.finish().await;
+    }
+
+    /// Says again what is open. Nobody waits for the answer: it is said again in time.
+    fn say_again(&mut self) {
+        let Some(sign) = self.again.borrow_and_update().clone() else { return };
+        let wire = self.wire.clone();
+        self.repeats.spawn(async move {
+            contained(wire.post(sign.body)).await;
+        });
     }
 
     fn has_news(&self) -> bool {
@@ -358,6 +394,7 @@ mod tests {
             bearer: None,
             time_limit: TIME_LIMIT,
             ca_file: None,
+            form: HookForm::CloudEvents,
         }
     }
 

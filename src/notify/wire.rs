@@ -18,7 +18,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
-use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::header::{DATE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -92,6 +92,8 @@ pub enum Reply {
         /// And wants to be left alone for so long; the form with a date is not read, since it would
         /// need a clock that both sides agree on.
         retry_after: Option<Duration>,
+        /// What time the other side says it is, in ms since 1970, where it says so.
+        date: Option<i64>,
         /// What it said, as far as it was read: at most 16 KiB, of which nothing is cut in half.
         body: Bytes,
     },
@@ -181,7 +183,23 @@ impl Wire {
 
     /// The same with a header of this request alone.
     pub async fn post_with(&self, body: Bytes, more: Option<(HeaderName, HeaderValue)>) -> Reply {
-        timeout(self.limit, self.exchange(body, more)).await.unwrap_or(Reply::NoAnswer)
+        let request = || {
+            let mut request = self.request(body.clone());
+            request.headers_mut().extend(more.clone().map(|(name, value)| (Some(name), value)));
+            request
+        };
+        timeout(self.limit, self.exchange(&request)).await.unwrap_or(Reply::NoAnswer)
+    }
+
+    /// The same to another path of the address, with its query; one that is none is never sent.
+    pub async fn post_to(&self, target: &str, body: Bytes) -> Reply {
+        let Ok(target) = target.parse::<Uri>() else { return Reply::NoConnection };
+        let request = || {
+            let mut request = self.request(body.clone());
+            *request.uri_mut() = target.clone();
+            request
+        };
+        timeout(self.limit, self.exchange(&request)).await.unwrap_or(Reply::NoAnswer)
     }
 
     /// Closes what is kept between requests.
@@ -191,7 +209,7 @@ impl Wire {
 
     /// Over a kept connection, or over a new one when none is alive; each that is not is thrown
     /// away, so there is an end to them.
-    async fn exchange(&self, body: Bytes, more: Option<(HeaderName, HeaderValue)>) -> Reply {
+    async fn exchange(&self, request: &(dyn Fn() -> Request<Full<Bytes>> + Sync)) -> Reply {
         loop {
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let (mut kept, fresh) = match kept {
@@ -201,7 +219,7 @@ impl Wire {
                     _ => return Reply::NoConnection,
                 },
             };
-            match kept.post(self.request(body.clone(), more.clone())).await {
+            match kept.post(request()).await {
                 Ok((reply, again)) => {
                     if again {
                         self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
@@ -221,16 +239,11 @@ impl Wire {
         Some(Kept { sender, connection: Some(Box::pin(connection)) })
     }
 
-    fn request(
-        &self,
-        body: Bytes,
-        more: Option<(HeaderName, HeaderValue)>,
-    ) -> Request<Full<Bytes>> {
+    fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.clone();
         *request.headers_mut() = self.headers.clone();
-        request.headers_mut().extend(more.map(|(name, value)| (Some(name), value)));
         request
     }
 }
@@ -245,11 +258,12 @@ impl Kept {
                 if error.is_canceled() { Setback::Stale } else { Setback::Broken }
             })?;
             let (status, retry_after) = (response.status(), retry_after(&response));
+            let date = date(&response);
             let read = timeout(ANSWER_LIMIT, read_through(response.into_body())).await;
             let body = read.unwrap_or_default();
             let whole = body.is_some();
             let body = body.unwrap_or_default();
-            Ok((Reply::Answered { status, retry_after, body }, whole))
+            Ok((Reply::Answered { status, retry_after, date, body }, whole))
         };
         let mut answer = std::pin::pin!(answer);
         let ended = async {
@@ -272,6 +286,12 @@ impl Kept {
 fn retry_after(response: &Response<Incoming>) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     seconds.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs)
+}
+
+fn date(response: &Response<Incoming>) -> Option<i64> {
+    let said = response.headers().get(DATE).and_then(|value| value.to_str().ok())?;
+    let date = jiff::fmt::rfc2822::parse(said).ok()?;
+    Some(date.timestamp().as_millisecond())
 }
 
 /// Reads an answer to its end, so that its connection serves the next request. A long answer is

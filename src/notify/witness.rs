@@ -262,7 +262,7 @@ mod tests {
 
     fn answered(status: u16) -> Reply {
         let status = hyper::StatusCode::from_u16(status).unwrap();
-        Reply::Answered { status, retry_after: None, body: Bytes::new() }
+        Reply::Answered { status, retry_after: None, date: None, body: Bytes::new() }
     }
 
     #[test]

@@ -34,6 +34,8 @@ impl Reply {
             // What is spoken says its keys itself: see `super::spoken`.
             (Carrier::Mail, None) | (Carrier::Voice, _) => Self::Phone,
             (Carrier::Sms, _) => Self::Digits,
+            // A group is asked, and an answer in it is heard by nobody.
+            _ => Self::Phone,
         }
     }
 }

@@ -68,6 +68,11 @@ impl Phone {
         }
     }
 
+    /// The digits as they are dialled in the house's country, which is how others there list it.
+    pub fn at_home(&self) -> &str {
+        self.local().1
+    }
+
     /// What a log may show: `138****8000`.
     pub fn masked(&self) -> String {
         masked(self.local().1)

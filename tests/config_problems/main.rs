@@ -17,6 +17,7 @@ use anling::registry::{Change, Registry, Row};
 use anling::terms::{Class, HubId, LineId, PersonId, Wait};
 use serde::Deserialize;
 
+mod bots;
 mod many;
 mod shipped;
 
@@ -277,7 +278,7 @@ fn every_code_has_a_snapshot_and_every_snapshot_a_code() {
         assert!(snapshots.contains(code.word), "{} has no snapshot", code.word);
     }
     let registry = anling::registry::csv::CODES.map(|(code, ..)| code);
-    for name in snapshots.iter().filter(|name| *name != "ten-mistakes") {
+    for name in snapshots.iter().filter(|name| !["bots", "ten-mistakes"].contains(&name.as_str())) {
         let ours = codes::ALL.iter().any(|code| code.word == name);
         assert!(ours || registry.contains(&name.as_str()), "{name} is no code");
     }

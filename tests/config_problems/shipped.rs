@@ -119,7 +119,8 @@ fn what_is_commented_out_for_the_technician_can_be_turned_on() {
     let voice = notify.voice.unwrap();
     assert_eq!((voice.ring, voice.wav_dir.as_deref()), (Wait::secs(28), Some("E:/")));
     assert_eq!(notify.mail.unwrap().relays.len(), 1);
-    assert_eq!(notify.webhooks.len(), 1);
+    assert_eq!(notify.bots.values().flatten().count(), 6);
+    assert_eq!(notify.webhooks.len(), 2);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod events;
 mod expert;
 mod families;
 mod figures;
+mod groups;
 mod hub;
 mod imports;
 mod life;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anling::notify::endpoint::{EndpointHandle, EndpointReport, Health, Settled, StoryLetter};
-use anling::notify::webhook::{HELD_MAX, OFFERS_MAX, WebhookSettings, open};
+use anling::notify::webhook::{HELD_MAX, HookForm, OFFERS_MAX, WebhookSettings, open};
 use anling::terms::{EndpointId, IncidentId, Secret, Seq, Wait};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -21,6 +21,7 @@ fn settings(url: String) -> WebhookSettings {
         bearer: None,
         time_limit: Wait(400),
         ca_file: None,
+        form: HookForm::CloudEvents,
     }
 }
 

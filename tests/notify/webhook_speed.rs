@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anling::notify::endpoint::StoryLetter;
-use anling::notify::webhook::{TIME_LIMIT, WebhookSettings, open};
+use anling::notify::webhook::{HookForm, TIME_LIMIT, WebhookSettings, open};
 use anling::terms::{EndpointId, IncidentId, Seq};
 use axum::Router;
 use axum::http::StatusCode;
@@ -43,6 +43,7 @@ fn a_storm_of_ten_thousand_events() {
                 bearer: None,
                 time_limit: TIME_LIMIT,
                 ca_file: None,
+                form: HookForm::CloudEvents,
             };
             let handle = open(settings, sender).unwrap();
             let offer = handle.offer.clone();
@@ -82,8 +83,14 @@ async fn a_receiver_that_refuses_for_30_s_and_is_back() {
     drop(away);
     let (sender, mut reports) = mpsc::channel(16);
     let endpoint = EndpointId::new("away").unwrap();
-    let settings =
-        WebhookSettings { endpoint, url, bearer: None, time_limit: TIME_LIMIT, ca_file: None };
+    let settings = WebhookSettings {
+        endpoint,
+        url,
+        bearer: None,
+        time_limit: TIME_LIMIT,
+        ca_file: None,
+        form: HookForm::CloudEvents,
+    };
     let handle = open(settings, sender).unwrap();
     let owed = 1000;
     for n in 1..=owed {
