@@ -64,7 +64,8 @@ impl Asked<'_> {
         for gap in gaps.iter().take(SHOWN_MAX) {
             let (class, from, to) =
                 (gap.class.to_string(), self.moment(gap.from), self.moment(gap.to));
-            let of = gap.station.as_ref().map(|id| format!(", {id}")).unwrap_or_default();
+            let station = gap.station.as_ref().and_then(|id| self.roster.stations.get(id));
+            let of = station.map(|station| format!(", {}", station.label)).unwrap_or_default();
             let length = self.length(gap);
             let _ = writeln!(out, "  {class:<10} {from} – {to}  ({length}{of})");
             for why in &gap.why {

@@ -46,6 +46,10 @@ pub(super) fn read_polled(
         .and_then(|said| read_path(&said, out));
     let baud = read_baud(&mut section, BAUD, out);
     let framing = read_framing(&mut section, Framing::Eight, out);
+    if matches!(framing, Framing::SevenEven | Framing::SevenOdd) {
+        let message = "Modbus RTU has bytes of 8 bits, and this framing has 7";
+        out.add(&codes::BAD_WORD, &section.at, message, "write framing = \"8E1\" or \"8N1\"");
+    }
     let poll = section.wait(out, "poll", POLL_RANGE, POLL);
     if !section.has("point") {
         let help = format!(

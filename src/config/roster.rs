@@ -218,7 +218,11 @@ fn days(section: &mut Section<'_>, out: &mut Findings<'_>, key: &'static str) ->
                 let help = "let it stand alone, and give the other days a rule of their own";
                 out.add(&codes::DAYS_AND_DATES, &said.at, message, help);
             }
-            None => bad_word(&said, "day", &DAYS, out),
+            None => {
+                let known: Vec<&str> =
+                    DAYS.into_iter().chain(TYPES.map(|(word, _)| word)).collect();
+                bad_word(&said, "day", &known, out);
+            }
         }
     }
     RuleDays::Weekly(days.into_iter().collect())

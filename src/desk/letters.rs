@@ -75,13 +75,7 @@ impl Writer {
                 _ => place.place.clone(),
             },
             place_short: place.short.clone(),
-            residents: place
-                .residents
-                .iter()
-                .filter_map(|id| registry.resident(id))
-                .map(|r| r.name.clone())
-                .filter(|name| !name.is_empty())
-                .collect(),
+            residents: names_of(registry, &place.residents),
             age: named.age.and_then(|age| u8::try_from(age).ok()),
             device: device_label(registry, settings, &incident.device),
             unregistered: is_stranger(&incident.device) && !place.located,
@@ -93,6 +87,7 @@ impl Writer {
             minutes: whole_minutes(now - incident.raised_at),
             about: about(order, incident, registry, contact.is_some()),
             contract: contract_words(incident),
+            found: incident.found_at_start,
             arrive_within: match incident.stage {
                 Stage::Accepted { arrive_by, .. } | Stage::OnTheWay { arrive_by, .. } => {
                     Some(minutes_left(arrive_by - now))
@@ -181,6 +176,12 @@ pub(super) fn whereabouts_of(
         place.short.insert_str(0, label);
     }
     place
+}
+
+/// The names of residents that have one.
+fn names_of(registry: &Registry, residents: &[ResidentId]) -> Vec<String> {
+    let rows = residents.iter().filter_map(|id| registry.resident(id));
+    rows.map(|row| row.name.clone()).filter(|name| !name.is_empty()).collect()
 }
 
 /// Where to go: the hub's own troubles are at the hub.

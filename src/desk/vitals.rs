@@ -291,7 +291,7 @@ impl Desk {
     /// The next year's table of holidays comes in autumn; from December on its absence is a fault.
     fn look_at_day_types(&mut self, turn: &mut Turn) {
         let missing = self.settings.roster.missing_year(self.clock.wall());
-        let before = std::mem::replace(&mut self.vitals.missing_year, Some(missing));
+        let before = self.vitals.missing_year.replace(missing);
         if before == Some(missing) {
             return;
         }

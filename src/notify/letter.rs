@@ -144,6 +144,8 @@ pub struct Letter {
     pub closing: Option<Closing>,
     /// What staff must know of the contract of a home-care bed that does not run; mostly empty.
     pub contract: String,
+    /// Whether it was on already when the hub could hear it again: nobody knows since when.
+    pub found: bool,
     /// The homes that nobody hears when the hub is off, for [`Notice::RunningLow`].
     pub unheard: Vec<String>,
     /// How many devices nobody hears while a trouble of the hub lasts, 0 where none, or not known; and
@@ -209,6 +211,7 @@ mod tests {
                     outcome: "误报".into(),
                 }),
                 contract: String::new(),
+                found: false,
                 unheard: vec!["3-2-501".into(), "3-2-302".into(), "5-1-102".into()],
                 silenced: (0, String::new()),
                 link: None,

@@ -13,8 +13,11 @@ use crate::terms::{self, Class, Kind};
 use super::fit::{Part, fit, whole};
 pub use super::fit::{UNITS_MAX, units};
 pub use super::wording::Reply;
-use super::wording::{Ask, Subject, Told, told, told_of_many};
+use super::wording::{Ask, Subject, Told, extent, told};
 use super::{Letter, Named};
+
+/// What is said of an alarm that was on before anybody could hear it.
+const FOUND: &str = "恢复接收时已在报警";
 
 /// Highest count or number of minutes that is said exactly; above it, only that it is more.
 const COUNT_MAX: u32 = 99;
@@ -89,6 +92,9 @@ fn facts(letter: &Letter) -> Vec<String> {
         line("同事", named(about));
     }
     line("床位", plain(&letter.contract));
+    if letter.found {
+        line("说明", FOUND.to_owned());
+    }
     line("站点", plain(&letter.site.name));
     lines
 }
@@ -196,11 +202,7 @@ impl Words<'_> {
     }
 
     fn told(&self) -> Told {
-        let Letter { class, kinds, silenced: (count, what), .. } = self.letter;
-        match kinds[..] {
-            [kind] if *count > 0 => told_of_many(*class, kind, *count, what),
-            _ => told(*class, kinds),
-        }
+        told(self.letter.class, &self.letter.kinds)
     }
 
     fn marks(&self) -> String {
@@ -300,6 +302,13 @@ impl Words<'_> {
         let contract = plain(&self.letter.contract);
         if !contract.is_empty() {
             parts.push(Part::Aside(format!("（{contract}）")));
+        }
+        let (count, what) = &self.letter.silenced;
+        if let Some(extent) = extent(self.letter.class, self.letter.kind, *count, what) {
+            parts.push(Part::Aside(format!("（{extent}）")));
+        }
+        if self.letter.found {
+            parts.push(Part::Aside(format!("（{FOUND}）")));
         }
         parts
     }

@@ -83,6 +83,15 @@ fn the_first_call_of_every_kind() {
 }
 
 #[test]
+fn what_was_on_before_anybody_could_hear_it_says_so() {
+    let found = Letter { found: true, ..letter(Notice::Called, Class::Hazard, Kind::Smoke) };
+    assert!(short(&found).contains("（恢复接收时已在报警）"), "{}", short(&found));
+    assert!(mail(&found).1.contains("恢复接收时已在报警"));
+    let new = letter(Notice::Called, Class::Hazard, Kind::Smoke);
+    assert!(!short(&new).contains("恢复接收"));
+}
+
+#[test]
 fn a_hazard_is_told_in_its_own_words() {
     let mut all = String::new();
     for notice in [
@@ -237,6 +246,7 @@ fn any_letter() -> impl Strategy<Value = Letter> {
                 letter.about = Some(person("P002", &who));
                 (letter.test, letter.resent, letter.unregistered) = (flags[0], flags[1], flags[2]);
                 letter.clock_trusted = flags[3];
+                letter.found = flags[2] != flags[3];
                 if flags[4] {
                     letter.link = Some("https://anling.example.org/a/abc".into());
                 }

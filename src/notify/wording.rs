@@ -188,7 +188,7 @@ pub(super) fn saying(class: Class, kind: Kind) -> Saying {
         Kind::DayTypes => say("系统", "发现缺少节假日表", "请照放假通知写入值班表", Site),
         Kind::Config => say("系统", "新配置有误", "仍按原配置运行，请改正", Site),
         Kind::HubId => {
-            say("系统", "起主机编号与记录不符", "可能收不到呼叫，请改回并重启，确要改就结单", Site)
+            say("系统", "起主机编号与记录不符", "可能收不到呼叫，请改回编号并重启", Site)
         }
     }
 }
@@ -227,22 +227,16 @@ pub(super) fn told(class: Class, kinds: &[Kind]) -> Told {
     Told { title: titles.join("、"), event, after_title, advice, subject }
 }
 
-/// The same of a trouble that silences so many devices: it says how many, and behind what.
-pub(super) fn told_of_many(class: Class, kind: Kind, count: usize, what: &str) -> Told {
-    /// More are said as so many: a full house has a third of them.
-    const MOST: usize = 9_999;
-    /// Of a panel's name so much is said: 三楼护理站 and room to spare.
-    const WHAT_MAX: usize = 8;
-    let (said, count) = (told(class, &[kind]), count.min(MOST));
-    let event = match kind {
-        Kind::Silent if class == Class::Coverage => format!("起{count}台设备失联"),
-        Kind::Link => {
-            let what: String = plain(what).chars().take(WHAT_MAX).collect();
-            format!("起{what}线路中断，{count}台设备失联")
-        }
-        _ => return said,
-    };
-    Told { after_title: event.clone(), event, ..said }
+/// How many devices a trouble of the hub silences, and what is broken; left out where there is no room.
+pub(super) fn extent(class: Class, kind: Kind, count: usize, what: &str) -> Option<String> {
+    let what = plain(what);
+    match kind {
+        _ if count == 0 => None,
+        Kind::Silent if class == Class::Coverage => Some(format!("{count}台")),
+        Kind::Link if what.is_empty() => Some(format!("{count}台设备")),
+        Kind::Link => Some(format!("{what}，{count}台设备")),
+        _ => None,
+    }
 }
 
 /// What is right for several at once: no switch where there is gas, out of the house, and 119; faults of

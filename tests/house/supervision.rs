@@ -42,7 +42,7 @@ fn many_silent_buttons_are_one_trouble_of_the_site_and_none_of_each() {
     hub.start();
     let site = soon("the trouble of the site", || silent(&hub).pop());
     assert_eq!(site["class"], "coverage", "{site}");
-    hub.screen_says(&["起5台设备失联"]);
+    hub.screen_says(&["起多台设备失联（5台）"]);
     assert_eq!(silent(&hub).len(), 1, "{:?}", silent(&hub));
     let mut seq = 0;
     soon("the end of it", || {

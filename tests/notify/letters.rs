@@ -20,6 +20,7 @@ pub(crate) fn letter(carrier: Carrier, class: Class, n: u64) -> Letter {
     let to = PersonId::new("P001").unwrap();
     Letter {
         contract: String::new(),
+        found: false,
         id: OrderId {
             cause: Seq(100 + n),
             incident: IncidentId(n),
