@@ -5,8 +5,7 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
-
+use super::roster::civil;
 use super::{Failure, Outcome, print_json, print_text};
 use crate::config::Settings;
 use crate::exit;
@@ -79,9 +78,7 @@ impl Asked<'_> {
     }
 
     fn moment(&self, wall: Wall) -> String {
-        let moment = Timestamp::from_millisecond(wall.0).ok();
-        let civil = moment.and_then(|moment| moment.in_tz(&self.roster.zone).ok());
-        civil.map(|civil| civil.strftime("%a %Y-%m-%d %H:%M").to_string()).unwrap_or_default()
+        civil(wall, &self.roster.zone, "%a %Y-%m-%d %H:%M")
     }
 
     fn length(&self, gap: &Uncovered) -> String {

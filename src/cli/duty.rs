@@ -2,16 +2,14 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
-
 use super::loading::{ask, odd_answer};
-use super::roster::when;
+use super::roster::{NEAR, civil, when};
 use super::work::who;
 use super::{Dirs, Failure, Outcome, print_json, print_text};
 use crate::counter::{Ask, DutyAsk, DutyChanges, Reply};
 use crate::exit;
 use crate::roster::{DutyChange, DutyChanged};
-use crate::terms::{DutyChangeId, LineId, Wall};
+use crate::terms::{DutyChangeId, LineId};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Change {
@@ -136,14 +134,8 @@ fn line(change: &DutyChange, zone: &str) -> String {
         DutyChanged::Swap { one, other } => format!("{one} and {other} trade their shifts"),
         DutyChanged::Leave { who } => format!("{who} is away"),
     };
-    let (from, to) = (time(change.from, zone), time(change.to, zone));
+    let (from, to) = (civil(change.from, zone, NEAR), civil(change.to, zone, NEAR));
     format!("{:>3}  {from} – {to}  {what}, says {}", change.id, change.by)
-}
-
-fn time(wall: Wall, zone: &str) -> String {
-    let moment = Timestamp::from_millisecond(wall.0).ok();
-    let civil = moment.and_then(|moment| moment.in_tz(zone).ok());
-    civil.map(|c| c.strftime("%a %m-%d %H:%M").to_string()).unwrap_or_default()
 }
 
 fn disk(all: &DutyChanges) -> &'static str {

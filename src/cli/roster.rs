@@ -106,6 +106,16 @@ pub(super) fn when(text: &str) -> Result<When, Failure> {
     })
 }
 
+/// A moment by the clock on the centre's wall, in a form of `strftime`; empty where it cannot be said.
+pub(super) fn civil(wall: Wall, zone: &str, form: &str) -> String {
+    let moment = Timestamp::from_millisecond(wall.0).ok();
+    let civil = moment.and_then(|moment| moment.in_tz(zone).ok());
+    civil.map(|civil| civil.strftime(form).to_string()).unwrap_or_default()
+}
+
+/// A day of these weeks and its time.
+pub(super) const NEAR: &str = "%a %m-%d %H:%M";
+
 fn line(shift: &ShiftView, zone: &str, span: bool) -> String {
     let name = |person: &OnDuty| format!("{} ({})", person.name, person.id);
     let people: Vec<String> = shift.people.iter().map(name).collect();
@@ -116,11 +126,7 @@ fn line(shift: &ShiftView, zone: &str, span: bool) -> String {
         DutyBy::Everybody => "  ← NOBODY: no rule and no fallback, so everybody is called",
         DutyBy::Union => "  ← everybody who could be",
     };
-    let time = |wall: Wall| {
-        let moment = Timestamp::from_millisecond(wall.0).ok();
-        let civil = moment.and_then(|moment| moment.in_tz(zone).ok());
-        civil.map(|c| c.strftime("%a %m-%d %H:%M").to_string()).unwrap_or_default()
-    };
+    let time = |wall: Wall| civil(wall, zone, NEAR);
     let when = match span {
         true => format!("{} – {}  ", time(shift.from), time(shift.to)),
         false => String::new(),

@@ -333,6 +333,15 @@ fn addresses<'p>(
     told: &mut BTreeSet<(&'p PersonId, Carrier)>,
     out: &mut Findings<'_>,
 ) {
+    let is_contact = |said: &Said<Who>| matches!(said.value, Who::Contact(_));
+    let goes_out =
+        |said: &Said<Carrier>| matches!(said.value, Carrier::Mail | Carrier::Sms | Carrier::Voice);
+    let only_contacts = !call.who.is_empty() && call.who.iter().all(is_contact);
+    if only_contacts && !call.by.is_empty() && !call.by.iter().any(goes_out) {
+        let message = "contacts are not in the duty room, and in no group of the staff";
+        let help = "add \"sms\", \"voice\" or \"mail\" to `by`";
+        out.add(&codes::RUNG_REACHES_NOBODY, &call.at, message, help);
+    }
     let called: BTreeSet<&PersonId> =
         call.who.iter().flat_map(|said| callable(&said.value, roster, people)).collect();
     let called: Vec<&'p Person> =

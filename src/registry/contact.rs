@@ -122,29 +122,26 @@ impl Registry {
         home: Option<&HomeId>,
         day: Option<Date>,
     ) -> Vec<&Contact> {
-        let grid = home.and_then(|home| self.home(home)).map_or("", |home| home.grid.trim());
-        let is_for = |one: &&Contact| {
-            let resident = one.resident.as_ref().is_some_and(|who| residents.contains(who));
-            let at_home = one.home.is_some() && one.home.as_ref() == home;
-            let in_grid = !grid.is_empty() && one.grid.trim() == grid;
-            resident || at_home || in_grid
-        };
         let of_relation = self.contacts().filter(|one| one.relation == relation);
+        let agreeing = of_relation.filter(|one| one.agrees(day));
         let mut found: Vec<&Contact> =
-            of_relation.filter(|one| one.agrees(day)).filter(is_for).collect();
+            agreeing.filter(|one| self.is_for(one, residents, home)).collect();
         found.sort_by_key(|one| one.order);
         found
     }
 
     /// Whether a contact may know of a resident: theirs, or of their home or grid.
     pub fn is_theirs(&self, contact: &Contact, resident: &ResidentId) -> bool {
-        if contact.resident.as_ref() == Some(resident) {
-            return true;
-        }
         let home = self.resident(resident).and_then(|row| row.home.as_ref());
+        self.is_for(contact, std::slice::from_ref(resident), home)
+    }
+
+    /// Whether a contact is for one of these residents, this home or this home's grid.
+    fn is_for(&self, contact: &Contact, residents: &[ResidentId], home: Option<&HomeId>) -> bool {
+        let resident = contact.resident.as_ref().is_some_and(|who| residents.contains(who));
+        let at_home = contact.home.is_some() && contact.home.as_ref() == home;
         let grid = home.and_then(|home| self.home(home)).map_or("", |home| home.grid.trim());
-        let in_grid = !grid.is_empty() && contact.grid.trim() == grid;
-        (contact.home.is_some() && contact.home.as_ref() == home) || in_grid
+        resident || at_home || (!grid.is_empty() && contact.grid.trim() == grid)
     }
 
     /// The telephone of a person or a contact, as dialled; none where nobody has that id.

@@ -189,13 +189,24 @@ fn with_neighbour(consent: &str, wall: Option<anling::terms::Wall>) -> Vec<&'sta
     let steps = edit(
         "ladders.toml",
         "[\"line:first\"], by = [\"screen\"]",
-        "[\"contact:neighbour\"], by = [\"screen\"]",
+        "[\"contact:neighbour\"], by = [\"mail\"]",
     );
     let files = edited(&base(), &[steps]);
     let list = format!("id,relation,home,consent,consent_until\nn1,邻居,H1,{consent}\n");
     let mut texts: Vec<(&str, &str)> = files.texts().collect();
     texts.push(("registry/contacts.csv", &list));
     codes_of(&anling::config::check_at(&Files::of("test", texts), wall))
+}
+
+#[test]
+fn a_step_of_contacts_alone_by_the_duty_rooms_own_screen_is_a_problem() {
+    let to = "who = [\"contact:neighbour\"], by = [\"screen\"], wait = \"10min\"";
+    let from = "who = [\"line:first\"], by = [\"screen\"], wait = \"10min\"";
+    let files = edited(&base(), &[edit("ladders.toml", from, to)]);
+    let mut texts: Vec<(&str, &str)> = files.texts().collect();
+    let list = "id,relation,home,consent\nn1,邻居,H1,2026-10-01\n";
+    texts.push(("registry/contacts.csv", list));
+    assert_eq!(codes_of(&check(&Files::of("test", texts))), ["rung-reaches-nobody"]);
 }
 
 #[test]
