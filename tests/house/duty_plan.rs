@@ -169,3 +169,25 @@ fn a_change_that_cannot_be_is_refused_with_what_to_do() {
         assert!(said.code != 0 && said.err.contains(says), "{args:?}: {said:?}");
     }
 }
+
+#[test]
+fn a_year_without_its_table_of_holidays_is_a_fault_until_it_is_written() {
+    let mut hub = Hub::prepared();
+    hub.append("roster.toml", "[day_type.2020]\nrest = [\"2020-10-01..2020-10-08\"]\n");
+    hub.start();
+    let missing = || hub.incidents().into_iter().find(|incident| incident["kind"] == "day_types");
+    let fault = soon("the fault", missing);
+    assert_eq!(fault["class"], "fault", "{fault}");
+    let year = fault["device"].as_str().unwrap().rsplit('.').next().unwrap().to_owned();
+    // In December the next year's is missed as well.
+    let next = year.parse::<u16>().unwrap() + 1;
+    hub.append(
+        "roster.toml",
+        &format!("[day_type.{year}]\nrest = []\n[day_type.{next}]\nrest = []\n"),
+    );
+    hub.signal("HUP");
+    soon("the end of it", || {
+        let incident = hub.incidents().into_iter().find(|incident| incident["kind"] == "day_types");
+        incident.filter(|incident| incident["back_to_normal"] == true)
+    });
+}

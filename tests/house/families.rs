@@ -184,6 +184,7 @@ fn history_tests_and_what_a_radio_may_not_say_call_nobody_and_a_kept_level_does(
     assert_eq!(open(&hub, "Y-1", "smoke")["class"], "hazard");
     let raised = hub.facts("raised");
     assert!(raised.iter().any(|fact| fact["found_at_start"] == true), "{raised:?}");
+    hub.screen_says(&["烟感报警（恢复接收时已在报警）"]);
     broker.says(
         "shellyplussmoke-ffffffffffff/events/rpc",
         r#"{"method":"NotifyEvent","params":{"events":[{"component":"smoke:0","event":"alarm_test"}]}}"#,

@@ -76,6 +76,32 @@ fn a_call_goes_out_as_one_message_and_four_digits_carry_it_to_its_end() {
     assert!(!log.contains("单号"), "no text stands in the log: {log}");
 }
 
+#[test]
+fn a_daughter_who_agreed_is_called_comes_by_one_digit_and_the_house_closes() {
+    const DAUGHTER: &str = "13900000201";
+    let mut hub = Hub::prepared();
+    let paths = with_modems(&hub, &["front"]);
+    hub.edit("registry/contacts.csv", "00000000201", DAUGHTER);
+    let first = "who = [\"line:first\"], by = [\"screen\", \"sms\"], wait = \"60s\"";
+    hub.edit("ladders.toml", first, &first.replace("first\"]", "first\", \"contact:family\"]"));
+    let modem = ModemSim::plug(&paths[0]);
+    hub.start();
+    works(&hub, "front");
+    event(&hub, "B-02", 1, "sos");
+    modem.takes(DAUGHTER, &["A01", "3号楼2单元302"]);
+    modem.receives("+8613900000201", "1");
+    becomes(&hub, "A01", "accepted");
+    modem.receives("+8613900000201", "3");
+    modem.takes(DAUGHTER, &["A01未登记", "完成和误报由中心登记"]);
+    assert_eq!(stage(&hub, "A01"), "accepted");
+    // Another home's call is none of hers.
+    event(&hub, "B-04", 1, "sos");
+    soon("the other call", || hub.open_on("B-04").pop());
+    modem.receives("+8613900000201", "A02 1");
+    modem.takes(DAUGHTER, &["A02"]);
+    assert_eq!(stage(&hub, "A02"), "calling");
+}
+
 /// What Debian's gammu makes of messages.
 fn gammu(hexes: &[String]) -> Vec<Value> {
     const READ: &str = "

@@ -57,6 +57,22 @@ fn many_silent_buttons_are_one_trouble_of_the_site_and_none_of_each() {
 }
 
 #[test]
+fn many_devices_that_a_bridge_calls_gone_are_one_trouble_of_the_site() {
+    let mut hub = Hub::prepared();
+    for n in 0..20 {
+        hub.append("registry/devices.csv", &format!("ZZ-{n:02},zigbee-sos,z{n},H-3-2-501,,\n"));
+    }
+    hub.start();
+    for n in 0..12 {
+        let topic = format!("zigbee2mqtt/z{n}/availability");
+        publish(&hub, "zigbee2mqtt", &topic, r#"{"state":"offline"}"#);
+    }
+    let is_site = |incident: &Value| incident["class"] == "coverage";
+    soon("the trouble of the site", || silent(&hub).into_iter().find(is_site));
+    hub.screen_says(&["起多台设备失联（12台）"]);
+}
+
+#[test]
 fn a_cord_whose_messages_get_lost_says_so_in_the_list_and_in_its_history() {
     let hub = Hub::open();
     // So many gaps at once that the oldest is told before its device has stopped repeating.
