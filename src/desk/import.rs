@@ -20,9 +20,9 @@ use crate::counter::{IMPORT_MAX, Import, Imported, Reply};
 use crate::incident::{Entry, Fact, IncidentBook, Stimulus};
 use crate::journal::{BATCH_MAX, ENTRY_MAX, JournalError, Onlooker, OsDisk, Record, look};
 use crate::registry::csv::Table;
-use crate::registry::{Change, Registry, changes};
+use crate::registry::{Change, Registry, Row, changes};
 use crate::roster::DutyChange;
-use crate::terms::{HubId, ImportId};
+use crate::terms::{HomeId, HubId, ImportId, StationId};
 
 /// Changes written in one turn: one frame of the journal, so that a press waits for one force more
 /// at most.
@@ -143,7 +143,21 @@ impl Desk {
                 change.id()
             ));
         }
+        if let Some((home, station)) = changes.iter().find_map(|change| self.nowhere(change)) {
+            return Err(format!(
+                "{home} names the station {station}, which is not in gateway.toml: add it there and \
+                 reload, or correct the row; nothing was imported"
+            ));
+        }
         Ok(Importing::of(self.book.next_import(), changes))
+    }
+
+    /// A home and its station, where the config has none of that name: what is exported later would be
+    /// a config that cannot be used.
+    fn nowhere<'c>(&self, change: &'c Change) -> Option<(&'c HomeId, &'c StationId)> {
+        let Change::Set(Row::Home(home)) = change else { return None };
+        let station = home.station.as_ref()?;
+        (!self.settings.roster.stations.contains_key(station)).then_some((&home.id, station))
     }
 
     /// Writes down a part of the import, and after its last part that it counts.

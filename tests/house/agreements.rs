@@ -204,3 +204,16 @@ fn two_stations_have_their_own_line_and_their_label_before_the_place() {
     let told = hub.cli(&["check"]);
     assert!(told.code == 1 && told.out.contains("unknown-station"), "{}", told.out);
 }
+
+#[test]
+fn a_list_that_names_a_station_which_is_nowhere_is_not_taken_in() {
+    let hub = Hub::open();
+    let list = hub.path("homes.csv");
+    let head = "id,place,short,grid,on_site,station";
+    std::fs::write(&list, format!("{head}\nH-5-1-102,5号楼1单元102,5-1-102,YJ-05,否,nix\n"))
+        .unwrap();
+    let said = hub.cli(&["import", &list.display().to_string(), "--yes"]);
+    assert!(said.code != 0 && said.err.contains("the station nix"), "{said:?}");
+    let before = hub.cli(&["check"]);
+    assert!(!before.out.contains("nix"), "{before:?}");
+}
